@@ -1,0 +1,3 @@
+export * from './checkpoints.js';
+export * from './model.js';
+export * from './sandbox.js';

@@ -1,0 +1,2 @@
+export * from './agent-definition.js';
+export * from './run.js';
