@@ -1,0 +1,63 @@
+/** The least role that a permission is granted to by default; `operator` stands outside every organisation. */
+export type Grantee = 'viewer' | 'developer' | 'admin' | 'owner' | 'operator';
+export type ScopeLevel = 'read' | 'write' | 'admin';
+
+interface Permission {
+  readonly grantee: Grantee;
+  /** What an API key needs to use it. */
+  readonly scope: `${string}:${ScopeLevel}`;
+}
+
+/** Every permission of the API. A route that names another one keeps the application from starting. */
+export const PERMISSIONS = {
+  'profile:read': { grantee: 'viewer', scope: 'profile:read' },
+  'session:end': { grantee: 'viewer', scope: 'profile:write' },
+  'user:read': { grantee: 'admin', scope: 'user:read' },
+  'user:create': { grantee: 'admin', scope: 'user:admin' },
+  'user:update': { grantee: 'admin', scope: 'user:admin' },
+  'api_key:read': { grantee: 'developer', scope: 'api_key:read' },
+  'api_key:create': { grantee: 'developer', scope: 'api_key:admin' },
+  'api_key:revoke': { grantee: 'developer', scope: 'api_key:admin' },
+  'project:read': { grantee: 'viewer', scope: 'project:read' },
+  'project:create': { grantee: 'developer', scope: 'project:write' },
+  'agent:read': { grantee: 'viewer', scope: 'agent:read' },
+  'agent:create': { grantee: 'developer', scope: 'agent:write' },
+  'agent:update': { grantee: 'developer', scope: 'agent:write' },
+  'agent:publish': { grantee: 'developer', scope: 'agent:write' },
+  'agent:delete': { grantee: 'developer', scope: 'agent:admin' },
+  'run:read': { grantee: 'viewer', scope: 'run:read' },
+  'run:create': { grantee: 'developer', scope: 'run:write' },
+  'run:cancel': { grantee: 'developer', scope: 'run:write' },
+  'audit:read': { grantee: 'admin', scope: 'audit:read' },
+  'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
+} as const satisfies Record<string, Permission>;
+
+export type PermissionName = keyof typeof PERMISSIONS;
+
+export function isPermission(name: string): name is PermissionName {
+  return Object.hasOwn(PERMISSIONS, name);
+}
+
+const LEVELS: readonly ScopeLevel[] = ['read', 'write', 'admin'];
+const RESOURCES = [...new Set(Object.values(PERMISSIONS).map(({ scope }) => scope.split(':')[0] ?? ''))].filter(
+  (resource) => resource !== 'tenant',
+);
+
+/** What may stand in an API key's scopes: `agent:read`, `run:write`, and `*:admin` for all resources. */
+export const SCOPES: readonly string[] = ['*', ...RESOURCES].flatMap((resource) =>
+  LEVELS.map((level) => `${resource}:${level}`),
+);
+
+/** Every scope that the given ones include: admin includes write, write includes read, `*` every resource. */
+export function includedScopes(scopes: readonly string[]): string[] {
+  const included = new Set<string>();
+  for (const scope of scopes) {
+    const [resource = '', level = ''] = scope.split(':');
+    const upTo = LEVELS.indexOf(level as ScopeLevel);
+    for (const name of resource === '*' ? RESOURCES : [resource]) {
+      for (const lower of LEVELS.slice(0, upTo + 1)) included.add(`${name}:${lower}`);
+    }
+  }
+  return [...included];
+}

@@ -1,0 +1,146 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Actor, RequestContext } from '../platform/http/request-context.js';
+
+export type Outcome = 'success' | 'denied' | 'failure';
+
+/** What happened, before it is sealed and put into its canonical form. */
+export interface AuditEvent {
+  readonly action: string;
+  readonly actor: Pick<Actor, 'type' | 'id' | 'userId'>;
+  readonly outcome: Outcome;
+  readonly resource?: { readonly type: string; readonly id: string };
+  readonly changes?: Record<string, unknown>;
+  readonly request?: { readonly id: string; readonly method: string; readonly path: string };
+  /** Why it was refused or failed: a problem's code. */
+  readonly reason?: string;
+  readonly policies?: readonly string[];
+  /** Personal data of the event: encrypted before it is stored or hashed. */
+  readonly personal?: Record<string, unknown>;
+}
+
+/** An event as the log holds it: these bytes are what is hashed, exported and verified. */
+export interface CanonicalEvent {
+  readonly id: string;
+  readonly bytes: Buffer;
+}
+
+/** What a canonical event says; `seq` and the hashes stand beside it in the log. */
+export interface EventBody {
+  readonly v: 1;
+  readonly id: string;
+  /** RFC 3339, UTC, in microseconds. */
+  readonly at: string;
+  readonly tenant: string;
+  readonly region: string;
+  readonly action: string;
+  readonly actor: { readonly type: string; readonly id: string; readonly userId?: string };
+  readonly outcome: Outcome;
+  readonly resource?: { readonly type: string; readonly id: string };
+  readonly changes?: Record<string, unknown>;
+  readonly request?: { readonly id: string; readonly method: string; readonly path: string };
+  readonly reason?: string;
+  readonly policies?: readonly string[];
+  /** Base64 of the encrypted personal part. */
+  readonly sealed?: string;
+}
+
+/** Where the personal part of an event is bound to: table and column of its additional authenticated data. */
+export const PERSONAL_PLACE = { table: 'audit', column: 'request_body' } as const;
+
+export function newEventId(): string {
+  return uuidv7();
+}
+
+/**
+ * The canonical bytes: UTF-8 JSON with the keys in the order written here and nothing undefined. They are made once and
+ * kept as they are, so that no later formatting can change what was hashed.
+ */
+export function canonicalEvent(
+  id: string,
+  tenant: { readonly id: string; readonly region: string },
+  event: AuditEvent,
+  sealed: Buffer | undefined,
+): CanonicalEvent {
+  const body: EventBody = {
+    v: 1,
+    id,
+    at: nowMicroseconds(),
+    tenant: tenant.id,
+    region: tenant.region,
+    action: event.action,
+    actor: { type: event.actor.type, id: event.actor.id, userId: event.actor.userId },
+    outcome: event.outcome,
+    resource: event.resource,
+    changes: event.changes,
+    request: event.request,
+    reason: event.reason,
+    policies: event.policies,
+    sealed: sealed?.toString('base64'),
+  };
+  return { id, bytes: Buffer.from(JSON.stringify(body)) };
+}
+
+export function parseEvent(bytes: Buffer): EventBody {
+  return JSON.parse(bytes.toString('utf8')) as EventBody;
+}
+
+/** The event of a request, from what its guards and its handler found out. */
+export function eventOfRequest(context: RequestContext, outcome: Outcome, reason?: string): AuditEvent {
+  return {
+    action: typeof context.endpoint?.audit === 'string' ? context.endpoint.audit : 'request.rejected',
+    actor: context.actor,
+    outcome: context.audit.outcome ?? outcome,
+    resource: context.audit.resource,
+    changes: context.audit.changes,
+    request: { id: context.requestId, method: context.method, path: context.path },
+    reason,
+    policies: context.policies,
+    personal: {
+      ip: context.ip,
+      userAgent: context.userAgent,
+      ...(context.body !== undefined && { body: context.body }),
+      ...context.audit.personal,
+    },
+  };
+}
+
+const originMicros = process.hrtime.bigint() / 1_000n;
+const originEpoch = BigInt(Date.now()) * 1_000n;
+let latest = 0n;
+
+/** Wall-clock time in microseconds; never runs backwards within a process, whatever the system's clock does. */
+function nowMicroseconds(): string {
+  const micros = originEpoch + (process.hrtime.bigint() / 1_000n - originMicros);
+  latest = micros > latest ? micros : latest + 1n;
+  const date = new Date(Number(latest / 1_000n)).toISOString();
+  return `${date.slice(0, -1)}${String(latest % 1_000n).padStart(3, '0')}Z`;
+}
+
+/** What of an event can be searched for; the rest is read from its bytes. */
+export interface SearchColumns {
+  readonly id: string;
+  readonly at: string;
+  readonly action: string;
+  readonly actor: string;
+  readonly outcome: string;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
+
+/** The search columns of canonical bytes; undefined where the bytes are no event of this tenant. */
+export function searchColumns(bytes: Buffer, tenant: string): SearchColumns | undefined {
+  try {
+    const body = parseEvent(bytes);
+    const wellFormed =
+      body.tenant === tenant &&
+      UUID.test(body.id) &&
+      TIMESTAMP.test(body.at) &&
+      !Number.isNaN(Date.parse(body.at)) &&
+      [body.action, body.actor.id, body.outcome].every((text) => typeof text === 'string' && text.length <= 200);
+    if (!wellFormed) return undefined;
+    return { id: body.id, at: body.at, action: body.action, actor: body.actor.id, outcome: body.outcome };
+  } catch {
+    return undefined;
+  }
+}

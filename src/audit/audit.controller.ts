@@ -1,0 +1,27 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { Endpoint } from '../platform/http/endpoint.js';
+import { CurrentTenant } from '../platform/http/parameters.js';
+import type { RequestTenant } from '../platform/http/request-context.js';
+import { AuditPageDto, AuditQuery, VerificationDto } from './audit.dto.js';
+import { SearchLog } from './search-log.js';
+import { VerifyLog } from './verify-log.js';
+
+@Controller('v1/audit')
+export class AuditController {
+  constructor(
+    private readonly searchLog: SearchLog,
+    private readonly verifyLog: VerifyLog,
+  ) {}
+
+  @Get('events')
+  @Endpoint({ permission: 'audit:read', audit: 'audit.events_read', summary: 'Reads the audit log, newest first.' })
+  events(@CurrentTenant() tenant: RequestTenant, @Query() query: AuditQuery): Promise<AuditPageDto> {
+    return this.searchLog.execute(tenant, query);
+  }
+
+  @Get('verify')
+  @Endpoint({ permission: 'audit:read', audit: 'audit.verified', summary: 'Recomputes the whole log and names the first altered event.' })
+  verify(@CurrentTenant() tenant: RequestTenant): Promise<VerificationDto> {
+    return this.verifyLog.execute(tenant);
+  }
+}

@@ -1,0 +1,102 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsISO8601, IsOptional, IsString, MaxLength } from 'class-validator';
+import { PageQuery } from '../platform/http/pagination.js';
+
+export class AuditQuery extends PageQuery {
+  /** Only events of this action, such as `agent.created`. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(200)
+  action?: string;
+
+  /** Only events of this actor's id. */
+  @IsOptional()
+  @IsString()
+  @MaxLength(200)
+  actor?: string;
+
+  /** Only events at or after this time (RFC 3339). */
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  since?: string;
+}
+
+export class AuditActorDto {
+  @ApiProperty({ enum: ['user', 'api_key', 'operator', 'anonymous', 'system'] })
+  type!: string;
+  id!: string;
+  /** For an API key: the user whose key it is. */
+  userId?: string;
+}
+
+export class AuditResourceDto {
+  type!: string;
+  id!: string;
+}
+
+export class AuditRequestDto {
+  id!: string;
+  method!: string;
+  path!: string;
+}
+
+export class AuditEventDto {
+  /** Position in the log; starts at 1, without gaps. */
+  seq!: number;
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  /** UTC, in microseconds. */
+  @ApiProperty({ format: 'date-time' })
+  at!: string;
+  action!: string;
+  actor!: AuditActorDto;
+  @ApiProperty({ enum: ['success', 'denied', 'failure'] })
+  outcome!: string;
+  region!: string;
+  resource?: AuditResourceDto;
+  /** What changed. */
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  changes?: Record<string, unknown>;
+  request?: AuditRequestDto;
+  /** Code of the problem that the caller got. */
+  reason?: string;
+  /** The policies that decided. */
+  policies?: string[];
+  /** Address, user agent and body of the request; stored encrypted. */
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  personal?: Record<string, unknown>;
+  /** Hexadecimal link of the hash chain at this event. */
+  chainHash!: string;
+}
+
+export class AuditPageDto {
+  items!: AuditEventDto[];
+  /** Absent on the last page. */
+  nextCursor?: string;
+}
+
+export class LogHeadDto {
+  seq!: number;
+  chainHash!: string;
+  /** RFC 6962 root over all events. */
+  rootHash!: string;
+}
+
+export class FindingDto {
+  seq!: number;
+  id?: string;
+  @ApiProperty({
+    enum: ['event_altered', 'columns_altered', 'hash_altered', 'event_missing', 'log_truncated', 'head_altered'],
+  })
+  kind!: string;
+  message!: string;
+}
+
+export class VerificationDto {
+  valid!: boolean;
+  /** Events that were checked. */
+  checked!: number;
+  head!: LogHeadDto;
+  /** The first event that is not as it was written. */
+  finding?: FindingDto;
+}

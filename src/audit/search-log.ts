@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { FieldEncryption, FieldUnreadable } from '../encryption/index.js';
+import { Cells, type TenantRef } from '../platform/database/index.js';
+import { cursorKey, pageOf, type Page } from '../platform/http/pagination.js';
+import type { AuditEventDto, AuditQuery } from './audit.dto.js';
+import { parseEvent, PERSONAL_PLACE } from './audit-event.js';
+import { AuditLog } from './audit-log.js';
+
+interface Row {
+  seq: string;
+  event: Buffer;
+  chain_hash: Buffer;
+}
+
+/** Reads a tenant's log, newest first. Everything that was answered before the call is in it. */
+@Injectable()
+export class SearchLog {
+  constructor(
+    private readonly cells: Cells,
+    private readonly log: AuditLog,
+    private readonly encryption: FieldEncryption,
+  ) {}
+
+  async execute(tenant: TenantRef, query: AuditQuery): Promise<Page<AuditEventDto>> {
+    await this.log.drainOutbox(tenant.region);
+    const before = cursorKey(query.cursor, /^\d{1,15}$/);
+    const found = await this.cells.of(tenant.region).audit.query<Row>(
+      `SELECT seq, event, chain_hash FROM audit.events
+       WHERE tenant = $1 AND ($2::bigint IS NULL OR seq < $2) AND ($3::text IS NULL OR action = $3)
+         AND ($4::text IS NULL OR actor = $4) AND ($5::timestamptz IS NULL OR at >= $5)
+       ORDER BY seq DESC LIMIT $6`,
+      [tenant.id, before ?? null, query.action ?? null, query.actor ?? null, query.since ?? null, query.limit + 1],
+    );
+    const page = pageOf(found.rows, query.limit, (row) => row.seq, (row) => row);
+    const items = await Promise.all(page.items.map((row) => this.#dto(tenant, row)));
+    return { ...page, items };
+  }
+
+  async #dto(tenant: TenantRef, row: Row): Promise<AuditEventDto> {
+    const { v: _v, tenant: _tenant, sealed, policies, ...body } = parseEvent(row.event);
+    const personal = sealed && (await this.#personal(tenant, body.id, sealed));
+    return {
+      seq: Number(row.seq),
+      ...body,
+      ...(policies && { policies: [...policies] }),
+      ...(personal && { personal }), chainHash: row.chain_hash.toString('hex') };
+  }
+
+  /** An event whose personal part cannot be read any more is still an event. */
+  async #personal(tenant: TenantRef, id: string, sealed: string): Promise<Record<string, unknown> | undefined> {
+    try {
+      const place = { ...PERSONAL_PLACE, row: id };
+      return (await this.encryption.openJson(tenant, place, Buffer.from(sealed, 'base64'))) as Record<string, unknown>;
+    } catch (error) {
+      if (error instanceof FieldUnreadable) return undefined;
+      throw error;
+    }
+  }
+}

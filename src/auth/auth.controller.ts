@@ -1,0 +1,87 @@
+import { Body, Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { stringifySetCookie } from 'cookie';
+import { SESSION_COOKIE } from '../platform/http/credential.js';
+import { Endpoint, PUBLIC, UNAUDITED } from '../platform/http/endpoint.js';
+import { CurrentActor, CurrentTenant, OptionalTenant } from '../platform/http/parameters.js';
+import type { Actor, RequestTenant } from '../platform/http/request-context.js';
+import { MeDto, RefreshDto, SignInDto, TokensDto } from './auth.dto.js';
+import { Sessions, SESSION_SECONDS } from './sessions.js';
+import { JwksDto } from './jwks.dto.js';
+import { SigningKeys } from './signing-keys.js';
+import { Users } from './users.js';
+
+@Controller()
+export class AuthController {
+  constructor(
+    private readonly sessions: Sessions,
+    private readonly users: Users,
+    private readonly signingKeys: SigningKeys,
+  ) {}
+
+  @Post('v1/auth/login')
+  @HttpCode(200)
+  @Endpoint({
+    permission: PUBLIC,
+    reason: 'whoever signs in has no credential yet',
+    audit: 'session.created',
+    summary: 'Signs in with e-mail and password, in the organisation that X-Tenant-Slug names.',
+    problems: [401],
+  })
+  async signIn(
+    @OptionalTenant() tenant: RequestTenant | undefined,
+    @Body() body: SignInDto,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<TokensDto> {
+    const { sessionSecret, ...tokens } = await this.sessions.signIn(tenant, body.email, body.password);
+    response.setHeader('Set-Cookie', sessionCookie(sessionSecret, SESSION_SECONDS));
+    return tokens;
+  }
+
+  @Post('v1/auth/refresh')
+  @HttpCode(200)
+  @Endpoint({
+    permission: PUBLIC,
+    reason: 'the refresh token in the body is the credential',
+    audit: 'session.refreshed',
+    summary: 'Exchanges a refresh token for new tokens. A second use ends the session.',
+    problems: [401],
+  })
+  refresh(@Body() body: RefreshDto): Promise<TokensDto> {
+    return this.sessions.refresh(body.refreshToken);
+  }
+
+  @Post('v1/auth/logout')
+  @HttpCode(204)
+  @Endpoint({
+    permission: 'session:end',
+    audit: 'session.ended',
+    summary: 'Ends the session: its cookie, access and refresh tokens are dead.',
+    problems: [422],
+  })
+  async signOut(@CurrentActor() actor: Actor, @Res({ passthrough: true }) response: Response): Promise<void> {
+    await this.sessions.end(actor);
+    response.setHeader('Set-Cookie', sessionCookie('', 0));
+  }
+
+  @Get('v1/me')
+  @Endpoint({ permission: 'profile:read', audit: 'profile.read', summary: 'Who you are, and in which organisation.' })
+  me(@CurrentActor() actor: Actor, @CurrentTenant() tenant: RequestTenant): Promise<MeDto> {
+    return this.users.me(actor, tenant);
+  }
+
+  @Get('.well-known/jwks.json')
+  @Endpoint({
+    permission: PUBLIC,
+    reason: 'public keys, with which anybody may verify access tokens',
+    audit: UNAUDITED,
+    summary: 'The public keys of access tokens (RFC 7517).',
+  })
+  async jwks(): Promise<JwksDto> {
+    return { keys: (await this.signingKeys.jwks()).keys as JwksDto['keys'] };
+  }
+}
+
+function sessionCookie(value: string, maxAge: number): string {
+  return stringifySetCookie({ name: SESSION_COOKIE, value, path: '/', secure: true, httpOnly: true, sameSite: 'lax', maxAge });
+}

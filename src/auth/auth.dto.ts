@@ -1,0 +1,161 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayNotEmpty, ArrayUnique, IsArray, IsDateString, IsEmail, IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator';
+import { SCOPES } from '../access/index.js';
+import { ROLES, type Role } from './identity.entity.js';
+
+export class SignInDto {
+  /** Address of the account, in the organisation that X-Tenant-Slug names. */
+  @IsEmail()
+  @MaxLength(254)
+  email!: string;
+
+  @IsString()
+  @Length(1, 256)
+  password!: string;
+}
+
+export class RefreshDto {
+  /** The refresh token of the last sign-in or refresh. It works once. */
+  @IsString()
+  @Length(1, 200)
+  refreshToken!: string;
+}
+
+export class TokensDto {
+  /** For `Authorization: Bearer`; RS256, 15 minutes. */
+  accessToken!: string;
+  /** For POST /v1/auth/refresh; works once, within 7 days. */
+  refreshToken!: string;
+  /** Seconds until the access token expires. */
+  expiresIn!: number;
+}
+
+export class MeUserDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  email!: string;
+  displayName?: string;
+  @ApiProperty({ enum: ROLES })
+  role!: string;
+}
+
+export class MeTenantDto {
+  id!: string;
+  slug!: string;
+  name!: string;
+  region!: string;
+}
+
+export class MeDto {
+  /** What kind of credential this is. */
+  @ApiProperty({ enum: ['user', 'api_key'] })
+  type!: string;
+  /** The person, or the person whose key it is. */
+  user!: MeUserDto;
+  tenant!: MeTenantDto;
+  /** For an API key: what it is limited to. */
+  scopes?: string[];
+}
+
+export class CreateUserDto {
+  @IsEmail()
+  @MaxLength(254)
+  email!: string;
+
+  /** At least 12 characters. */
+  @IsString()
+  @Length(12, 256)
+  password!: string;
+
+  @IsIn(ROLES)
+  @ApiProperty({ enum: ROLES })
+  role!: Role;
+
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  displayName?: string;
+}
+
+export class UpdateUserDto {
+  @IsOptional()
+  @IsIn(ROLES)
+  @ApiProperty({ enum: ROLES, required: false })
+  role?: Role;
+
+  /** `disabled` ends every session and key of the person at once. */
+  @IsOptional()
+  @IsIn(['active', 'disabled'])
+  @ApiProperty({ enum: ['active', 'disabled'], required: false })
+  status?: 'active' | 'disabled';
+}
+
+export class UserDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  email!: string;
+  displayName?: string;
+  @ApiProperty({ enum: ROLES })
+  role!: string;
+  @ApiProperty({ enum: ['active', 'disabled'] })
+  status!: string;
+  version!: number;
+  @ApiProperty({ format: 'date-time' })
+  createdAt!: string;
+}
+
+export class UserPageDto {
+  items!: UserDto[];
+  /** Absent on the last page. */
+  nextCursor?: string;
+}
+
+export class CreateApiKeyDto {
+  /** What it is for, so that it can be told from others. */
+  @IsString()
+  @Length(1, 100)
+  name!: string;
+
+  /** What it may do at most, `resource:read|write|admin`; `*` for every resource. */
+  @IsArray()
+  @ArrayNotEmpty()
+  @ArrayMaxSize(50)
+  @ArrayUnique()
+  @IsIn(SCOPES, { each: true })
+  @ApiProperty({ enum: SCOPES, isArray: true })
+  scopes!: string[];
+
+  /** RFC 3339; left out, the key works until it is revoked. */
+  @IsOptional()
+  @IsDateString({ strict: true })
+  expiresAt?: string;
+}
+
+export class ApiKeyDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  name!: string;
+  /** The first characters of the key. */
+  prefix!: string;
+  scopes!: string[];
+  /** The person whose key it is. */
+  @ApiProperty({ format: 'uuid' })
+  userId!: string;
+  @ApiProperty({ format: 'date-time' })
+  createdAt!: string;
+  @ApiProperty({ format: 'date-time', required: false })
+  expiresAt?: string;
+  @ApiProperty({ format: 'date-time', required: false })
+  revokedAt?: string;
+}
+
+export class CreatedApiKeyDto extends ApiKeyDto {
+  /** The key itself. It is shown this once and cannot be read again. */
+  key!: string;
+}
+
+export class ApiKeyPageDto {
+  items!: ApiKeyDto[];
+  /** Absent on the last page. */
+  nextCursor?: string;
+}

@@ -1,0 +1,76 @@
+import { AppError } from '../platform/http/errors.js';
+
+export class AuthenticationRequired extends AppError {
+  readonly kind = 'unauthenticated';
+  readonly code = 'AUTHENTICATION_REQUIRED';
+  constructor() {
+    super('Send an API key or an access token: Authorization: Bearer <credential>.');
+  }
+}
+
+/** One answer for every credential that is wrong, whatever is wrong with it. */
+export class InvalidCredential extends AppError {
+  readonly kind = 'unauthenticated';
+  readonly code = 'INVALID_CREDENTIAL';
+  constructor() {
+    super('The credential is not valid: it may have expired or been revoked. Sign in again or use another key.');
+  }
+}
+
+/** One answer whether the organisation, the person or the password is wrong. */
+export class SignInFailed extends AppError {
+  readonly kind = 'unauthenticated';
+  readonly code = 'SIGN_IN_FAILED';
+  constructor() {
+    super('E-mail address or password is wrong, or there is no such organisation.');
+  }
+}
+
+export class CrossSiteRequest extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'CROSS_SITE_REQUEST';
+  constructor() {
+    super('A change with a session cookie must come from this site. Programs use an API key instead.');
+  }
+}
+
+export class EmailTaken extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'EMAIL_TAKEN';
+  constructor() {
+    super('Somebody in this organisation has this e-mail address already.');
+  }
+}
+
+export class NoSession extends AppError {
+  readonly kind = 'unprocessable';
+  readonly code = 'NO_SESSION';
+  constructor() {
+    super('An API key has no session to end. Revoke the key instead: DELETE /v1/api-keys/{id}.');
+  }
+}
+
+/** Nobody hands out more than they hold themselves. */
+export class GrantExceedsOwn extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'GRANT_EXCEEDS_OWN';
+  constructor(what: string) {
+    super(`You cannot grant ${what}: it is more than you hold yourself.`);
+  }
+}
+
+export class LastOwner extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'LAST_OWNER';
+  constructor() {
+    super('An organisation keeps at least one active owner. Make somebody else an owner first.');
+  }
+}
+
+export class SignInBusy extends AppError {
+  readonly kind = 'rate_limited';
+  readonly code = 'SIGN_IN_BUSY';
+  constructor() {
+    super('Too many people are signing in at this moment. Repeat it in a few seconds.');
+  }
+}

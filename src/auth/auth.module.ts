@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { AccessTokens } from './access-tokens.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { ApiKeys } from './api-keys.js';
+import { AuthController } from './auth.controller.js';
+import { Principals } from './principals.js';
+import { Sessions } from './sessions.js';
+import { SigningKeys } from './signing-keys.js';
+import { UsersController } from './users.controller.js';
+import { Users } from './users.js';
+
+@Module({
+  controllers: [AuthController, UsersController, ApiKeysController],
+  providers: [AccessTokens, ApiKeys, Principals, Sessions, SigningKeys, Users],
+  exports: [AccessTokens, ApiKeys, Principals, Users],
+})
+export class AuthModule {}

@@ -1,0 +1,76 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn, UpdateDateColumn, VersionColumn } from 'typeorm';
+import { Encrypted, Sealed } from '../encryption/index.js';
+
+export const ROLES = ['Owner', 'Admin', 'Developer', 'Viewer'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** The form of an address under which it is looked up. */
+export function canonicalEmail(email: string): string {
+  return email.normalize('NFC').trim().toLowerCase();
+}
+
+@Entity('users')
+export class UserEntity {
+  @PrimaryColumn('uuid')
+  id!: string;
+
+  @Encrypted({ lookup: canonicalEmail })
+  email!: Sealed<string>;
+
+  emailIndex!: Buffer;
+
+  @Encrypted({ name: 'display_name', nullable: true })
+  displayName!: Sealed<string> | null;
+
+  @Column({ type: 'text', name: 'password_hash', nullable: true })
+  passwordHash!: string | null;
+
+  @Column('text')
+  role!: Role;
+
+  @Column('text')
+  status!: 'active' | 'disabled';
+
+  /** Rises with every revocation: tokens of an earlier epoch are dead. */
+  @Column('integer')
+  epoch!: number;
+
+  @VersionColumn()
+  version!: number;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt!: Date;
+
+  @UpdateDateColumn({ type: 'timestamptz', name: 'updated_at' })
+  updatedAt!: Date;
+}
+
+@Entity('api_keys')
+export class ApiKeyEntity {
+  @PrimaryColumn('uuid')
+  id!: string;
+
+  @Column('text')
+  name!: string;
+
+  @Column('text')
+  prefix!: string;
+
+  @Column({ type: 'bytea', name: 'secret_hash' })
+  secretHash!: Buffer;
+
+  @Column('text', { array: true })
+  scopes!: string[];
+
+  @Column('uuid', { name: 'user_id' })
+  userId!: string;
+
+  @CreateDateColumn({ type: 'timestamptz', name: 'created_at' })
+  createdAt!: Date;
+
+  @Column({ type: 'timestamptz', name: 'expires_at', nullable: true })
+  expiresAt!: Date | null;
+
+  @Column({ type: 'timestamptz', name: 'revoked_at', nullable: true })
+  revokedAt!: Date | null;
+}

@@ -1,0 +1,186 @@
+import { hash } from 'node:crypto';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
+import type { Actor } from '../platform/http/request-context.js';
+import { InvalidCredential } from './auth.errors.js';
+import type { Role } from './identity.entity.js';
+
+/** An authenticated credential: who acts, until when it may be believed, and what it hangs on. */
+interface Authenticated {
+  readonly actor: Actor;
+  /** Milliseconds since 1970; undefined where the credential does not expire. */
+  readonly expiresAt?: number;
+  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`. */
+  readonly dependsOn: readonly string[];
+  /** For sessions: the fingerprint that they are bound to. */
+  readonly fingerprint?: Buffer;
+}
+
+interface ApiKeyRow {
+  id: string;
+  scopes: string[];
+  expires_at: Date | null;
+  revoked_at: Date | null;
+  user_id: string;
+  role: Role;
+  status: string;
+}
+
+interface SessionRow {
+  id: string;
+  fingerprint: Buffer;
+  expires_at: Date;
+  revoked_at: Date | null;
+  user_id: string;
+  role: Role;
+  status: string;
+  epoch: number;
+}
+
+const CREDENTIALS_IN_MEMORY = 20_000;
+/** The feed ends an entry at once; this only bounds how long an unused one stays. */
+const KEEP_MS = 60_000;
+
+/**
+ * Turns a credential into an actor. What is found is kept in memory, keyed by the credential's hash, and dropped the
+ * moment the change feed says that the key, session or user changed; while the feed is down nothing is kept.
+ */
+@Injectable()
+export class Principals implements OnModuleInit {
+  readonly #known = new LRUCache<string, Authenticated>({
+    max: CREDENTIALS_IN_MEMORY,
+    ttl: KEEP_MS,
+    dispose: (entry, key) => this.#unlink(entry, key),
+  });
+  readonly #dependents = new Map<string, Set<string>>();
+  #changesHeard = 0;
+
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly feed: Feed,
+  ) {}
+
+  onModuleInit(): void {
+    this.feed.subscribe((change) => this.#changed(change));
+  }
+
+  apiKey(tenant: TenantRef, secret: string): Promise<Authenticated> {
+    return this.#authenticate(secret, () => this.#loadApiKey(tenant, secret));
+  }
+
+  session(tenant: TenantRef, secret: string): Promise<Authenticated> {
+    return this.#authenticate(secret, async () => {
+      const row = await this.#sessionRow(tenant, 's.token_hash = $1', secretHash(secret));
+      return row && sessionActor(tenant, row);
+    });
+  }
+
+  /** The session that a verified access token belongs to. */
+  accessToken(tenant: TenantRef, token: string, claims: { sessionId: string; epoch: number; expiresAt: number }): Promise<Authenticated> {
+    return this.#authenticate(token, async () => {
+      const row = await this.#sessionRow(tenant, 's.id = $1', claims.sessionId);
+      if (!row || row.epoch !== claims.epoch) return undefined;
+      const session = sessionActor(tenant, row);
+      return session && { ...session, expiresAt: Math.min(claims.expiresAt * 1_000, row.expires_at.getTime()) };
+    });
+  }
+
+  /** The actor of an access token that was verified before and has not ended since. */
+  remembered(token: string): Authenticated | undefined {
+    const entry = this.feed.reliable() ? this.#known.get(keyOf(token)) : undefined;
+    return entry && isCurrent(entry) ? entry : undefined;
+  }
+
+  async #authenticate(credential: string, load: () => Promise<Authenticated | undefined>): Promise<Authenticated> {
+    const remembered = this.remembered(credential);
+    if (remembered) return remembered;
+    const heard = this.#changesHeard;
+    const entry = await load();
+    if (!entry || !isCurrent(entry)) throw new InvalidCredential();
+    // A change heard while the row was on its way may have been to this row: good for this request, not for keeping.
+    if (heard === this.#changesHeard) this.#remember(keyOf(credential), entry);
+    return entry;
+  }
+
+  async #loadApiKey(tenant: TenantRef, secret: string): Promise<Authenticated | undefined> {
+    const [row] = await this.database.within(tenant, () =>
+      this.database.query<ApiKeyRow & Record<string, unknown>>({
+        name: 'api_key',
+        text: `SELECT k.id, k.scopes, k.expires_at, k.revoked_at, u.id AS user_id, u.role, u.status
+          FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.secret_hash = $1`,
+        values: [secretHash(secret)],
+      }),
+    );
+    if (!row || row.revoked_at || row.status !== 'active') return undefined;
+    return {
+      actor: Object.freeze({
+        type: 'api_key',
+        id: row.id,
+        tenant: tenant.id,
+        userId: row.user_id,
+        roles: [row.role],
+        scopes: row.scopes,
+      }),
+      expiresAt: row.expires_at?.getTime(),
+      dependsOn: [`api_key:${row.id}`, `user:${row.user_id}`],
+    };
+  }
+
+  async #sessionRow(tenant: TenantRef, where: string, value: unknown): Promise<SessionRow | undefined> {
+    const [row] = await this.database.within(tenant, () =>
+      this.database.query<SessionRow & Record<string, unknown>>({
+        text: `SELECT s.id, s.fingerprint, s.expires_at, s.revoked_at, u.id AS user_id, u.role, u.status, u.epoch
+          FROM sessions s JOIN users u ON u.id = s.user_id WHERE ${where}`,
+        values: [value],
+      }),
+    );
+    return row;
+  }
+
+  #remember(key: string, entry: Authenticated): void {
+    if (!this.feed.reliable()) return;
+    this.#known.set(key, entry);
+    for (const dependency of entry.dependsOn) {
+      const keys = this.#dependents.get(dependency) ?? new Set();
+      this.#dependents.set(dependency, keys.add(key));
+    }
+  }
+
+  #unlink(entry: Authenticated, key: string): void {
+    for (const dependency of entry.dependsOn) {
+      const keys = this.#dependents.get(dependency);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#dependents.delete(dependency);
+    }
+  }
+
+  #changed({ kind, id }: Change): void {
+    this.#changesHeard += 1;
+    if (kind === 'tenant') return this.#known.clear();
+    for (const key of [...(this.#dependents.get(`${kind}:${id}`) ?? [])]) this.#known.delete(key);
+  }
+}
+
+/** High-entropy secrets are found by their SHA-256; the lookup tells nothing of a secret that it does not find. */
+export function secretHash(secret: string): Buffer {
+  return hash('sha256', secret, 'buffer');
+}
+
+function keyOf(credential: string): string {
+  return hash('sha256', credential, 'base64');
+}
+
+function isCurrent({ expiresAt }: Authenticated): boolean {
+  return expiresAt === undefined || expiresAt > Date.now();
+}
+
+function sessionActor(tenant: TenantRef, row: SessionRow): Authenticated | undefined {
+  if (row.revoked_at || row.status !== 'active') return undefined;
+  return {
+    actor: Object.freeze({ type: 'user', id: row.user_id, tenant: tenant.id, roles: [row.role], sessionId: row.id }),
+    expiresAt: row.expires_at.getTime(),
+    dependsOn: [`session:${row.id}`, `user:${row.user_id}`],
+    fingerprint: row.fingerprint,
+  };
+}

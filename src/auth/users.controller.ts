@@ -1,0 +1,40 @@
+import { Body, Controller, Get, Patch, Post, Query } from '@nestjs/common';
+import { Endpoint } from '../platform/http/endpoint.js';
+import { PageQuery } from '../platform/http/pagination.js';
+import { CurrentActor, IfMatch, ResourceId } from '../platform/http/parameters.js';
+import type { Actor } from '../platform/http/request-context.js';
+import { CreateUserDto, UpdateUserDto, UserDto, UserPageDto } from './auth.dto.js';
+import { Users } from './users.js';
+
+@Controller('v1/users')
+export class UsersController {
+  constructor(private readonly users: Users) {}
+
+  @Post()
+  @Endpoint({ permission: 'user:create', audit: 'user.created', summary: 'Adds a person to the organisation.', problems: [409] })
+  create(@CurrentActor() actor: Actor, @Body() body: CreateUserDto): Promise<UserDto> {
+    return this.users.create(actor, body);
+  }
+
+  @Get()
+  @Endpoint({ permission: 'user:read', audit: 'user.listed', summary: 'Lists the people of the organisation.' })
+  list(@Query() query: PageQuery): Promise<UserPageDto> {
+    return this.users.list(query);
+  }
+
+  @Patch(':id')
+  @Endpoint({
+    permission: 'user:update',
+    audit: 'user.updated',
+    summary: 'Changes role or status; whatever was issued to the person before is dead at once.',
+    problems: [404, 409, 412],
+  })
+  update(
+    @CurrentActor() actor: Actor,
+    @ResourceId('user') id: string,
+    @Body() body: UpdateUserDto,
+    @IfMatch() version: number | undefined,
+  ): Promise<UserDto> {
+    return this.users.update(actor, id, body, version);
+  }
+}

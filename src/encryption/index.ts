@@ -1,0 +1,8 @@
+export { Encrypted, encryptedColumns } from './encrypted.decorator.js';
+export { EncryptionModule } from './encryption.module.js';
+export { EncryptionSubscriber } from './encryption.subscriber.js';
+export { FieldEncryption, type Place } from './field-encryption.js';
+export { FieldUnreadable } from './field-codec.js';
+export { KeyRing } from './key-ring.js';
+export { Kms } from './kms.js';
+export { Sealed } from './sealed.js';

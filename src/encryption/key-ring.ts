@@ -1,0 +1,101 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { v7 as uuidv7 } from 'uuid';
+import { TenantDatabase, type Statement, type TenantRef } from '../platform/database/index.js';
+import { FieldUnreadable, type Kek } from './field-codec.js';
+import { Kms } from './kms.js';
+
+type Purpose = 'field' | 'index';
+
+/** A tenant's keys in memory. */
+export interface TenantKeys {
+  /** Seals new fields. */
+  readonly current: Kek;
+  /** Opens fields, by the KEK id in their header. */
+  readonly byId: ReadonlyMap<string, Kek>;
+  /** Keys the blind indexes. */
+  readonly index: KeyObject;
+}
+
+interface KeyRow {
+  id: string;
+  purpose: Purpose;
+  kms_key_id: string;
+  wrapped: Buffer;
+}
+
+/** Tenants whose keys a process holds at once; others are fetched again when needed. */
+const TENANTS_IN_MEMORY = 5_000;
+const KEEP_MS = 60 * 60 * 1_000;
+
+/** Unwraps each tenant's keys once per process, however many ask at the same time. */
+@Injectable()
+export class KeyRing {
+  readonly #keys = new LRUCache<string, TenantKeys, TenantRef>({
+    max: TENANTS_IN_MEMORY,
+    ttl: KEEP_MS,
+    fetchMethod: (_id, _stale, { context }) => this.#load(context),
+  });
+
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly kms: Kms,
+  ) {}
+
+  async of(tenant: TenantRef): Promise<TenantKeys> {
+    const keys = this.#keys.get(tenant.id) ?? (await this.#keys.fetch(tenant.id, { context: tenant }));
+    if (!keys) throw new FieldUnreadable();
+    return keys;
+  }
+
+  /** The keys if they are in memory: for places that cannot wait. */
+  warm(tenant: string): TenantKeys | undefined {
+    return this.#keys.get(tenant);
+  }
+
+  /** Statements that give a new tenant its keys; they belong in the transaction that creates its first rows. */
+  async provision(tenant: TenantRef): Promise<Statement[]> {
+    const kmsKeyId = await this.kms.createTenantKey(tenant.id);
+    const statements: Statement[] = [];
+    for (const purpose of ['field', 'index'] as const) {
+      const { plaintext, wrapped } = await this.kms.generateDataKey(kmsKeyId, context(tenant, purpose));
+      plaintext.fill(0);
+      statements.push({
+        text: 'INSERT INTO encryption_keys (id, purpose, kms_key_id, wrapped) VALUES ($1, $2, $3, $4)',
+        values: [uuidv7(), purpose, kmsKeyId, wrapped],
+      });
+    }
+    return statements;
+  }
+
+  async #load(tenant: TenantRef): Promise<TenantKeys> {
+    const rows = await this.database.within(tenant, () =>
+      this.database.query<KeyRow & Record<string, unknown>>({
+        text: 'SELECT id, purpose, kms_key_id, wrapped FROM encryption_keys ORDER BY created_at, id',
+        values: [],
+      }),
+    );
+    const byId = new Map<string, Kek>();
+    let current: Kek | undefined;
+    let index: KeyObject | undefined;
+    for (const row of rows) {
+      const plaintext = await this.kms.decrypt(row.kms_key_id, row.wrapped, context(tenant, row.purpose));
+      const key = createSecretKey(plaintext);
+      plaintext.fill(0);
+      if (row.purpose === 'index') {
+        index = key;
+        continue;
+      }
+      const hex = row.id.replaceAll('-', '');
+      current = { id: Buffer.from(hex, 'hex'), key };
+      byId.set(hex, current);
+    }
+    if (!current || !index) throw new Error(`Tenant ${tenant.id} has no encryption keys.`);
+    return { current, byId, index };
+  }
+}
+
+function context(tenant: TenantRef, purpose: Purpose): Record<string, string> {
+  return { tenant: tenant.id, purpose };
+}

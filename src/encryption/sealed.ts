@@ -1,0 +1,71 @@
+import { inspect } from 'node:util';
+
+type State<T> =
+  | { readonly kind: 'plain'; readonly value: T }
+  | { readonly kind: 'sealed'; readonly value: T; readonly bytes: Buffer }
+  | { readonly kind: 'stored'; readonly bytes: Buffer }
+  | { readonly kind: 'bound'; readonly bytes: Buffer; readonly open: () => T };
+
+/**
+ * The value of an encrypted column. Reading it is a call that can be searched for, `reveal()`; logging, inspecting or
+ * serialising it shows nothing. Decryption happens at the first `reveal()`, once.
+ */
+export class Sealed<T> {
+  #state: State<T>;
+
+  private constructor(state: State<T>) {
+    this.#state = state;
+  }
+
+  /** A value on its way in: sealed when its row is saved. */
+  static of<T>(value: T): Sealed<T> {
+    return new Sealed<T>({ kind: 'plain', value });
+  }
+
+  /** A value on its way out, as it is stored. */
+  static stored<T>(bytes: Buffer): Sealed<T> {
+    return new Sealed<T>({ kind: 'stored', bytes });
+  }
+
+  reveal(): T {
+    const state = this.#state;
+    if (state.kind === 'stored') throw new Error('This value was not loaded through its repository: it cannot be revealed.');
+    if (state.kind === 'bound') {
+      const value = state.open();
+      this.#state = { kind: 'sealed', value, bytes: state.bytes };
+      return value;
+    }
+    return state.value;
+  }
+
+  /** For the subscriber: seals a value on its way in. */
+  seal(seal: (value: T) => Buffer): void {
+    if (this.#state.kind === 'plain') {
+      this.#state = { kind: 'sealed', value: this.#state.value, bytes: seal(this.#state.value) };
+    }
+  }
+
+  /** For the subscriber: gives a loaded value the means to open itself. */
+  bind(open: (bytes: Buffer) => T): void {
+    const state = this.#state;
+    if (state.kind === 'stored') this.#state = { kind: 'bound', bytes: state.bytes, open: () => open(state.bytes) };
+  }
+
+  /** What is written to the database. Throws rather than hand out a value that is not encrypted. */
+  ciphertext(): Buffer {
+    if (this.#state.kind === 'plain') throw new Error('An encrypted column was written without being sealed.');
+    return this.#state.bytes;
+  }
+
+  toJSON(): string {
+    return '[sealed]';
+  }
+
+  toString(): string {
+    return '[sealed]';
+  }
+
+  [inspect.custom](): string {
+    return '[sealed]';
+  }
+}

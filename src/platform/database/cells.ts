@@ -1,0 +1,133 @@
+import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import pg from 'pg';
+import { connectionOf, type Login } from './logins.js';
+import { runInScope, STARTUP } from './tenant-scope.js';
+import { TenantClient } from './tenant-client.js';
+
+/** A region's database, as it is configured. */
+export interface CellConfig {
+  readonly region: string;
+  /** The owner's URL; migrations and provisioning connect with it. */
+  readonly ownerUrl: string;
+}
+
+export interface PoolSizes {
+  readonly tenant: number;
+  readonly control: number;
+  readonly audit: number;
+}
+
+/** Statements that wait longer than this are cut by the server. */
+const STATEMENT_TIMEOUT_MS = 15_000;
+
+class TenantPool extends pg.Pool {
+  constructor(config: pg.PoolConfig) {
+    super({ ...config, Client: TenantClient as never });
+  }
+}
+
+/** One region's database with a pool for each login. */
+export class Cell {
+  readonly region: string;
+  readonly ownerUrl: string;
+  readonly tenants: DataSource;
+  readonly control: pg.Pool;
+  readonly audit: pg.Pool;
+  readonly #secret: string;
+
+  constructor(
+    config: CellConfig,
+    secret: string,
+    pools: PoolSizes,
+    entities: readonly EntityTarget<ObjectLiteral>[],
+    subscribers: readonly unknown[],
+    readonly onPoolError: (error: Error) => void,
+  ) {
+    this.region = config.region;
+    this.ownerUrl = config.ownerUrl;
+    this.#secret = secret;
+    const app = this.connection('app');
+    this.tenants = new DataSource({
+      type: 'postgres',
+      driver: { Pool: TenantPool, types: pg.types, defaults: pg.defaults },
+      installExtensions: false,
+      host: app.host,
+      port: app.port,
+      database: app.database,
+      username: app.user,
+      password: app.password as string,
+      ssl: app.ssl as boolean,
+      applicationName: app.application_name,
+      poolSize: pools.tenant,
+      connectTimeoutMS: 5_000,
+      extra: { statement_timeout: STATEMENT_TIMEOUT_MS, keepAlive: true, idleTimeoutMillis: 0 },
+      poolErrorHandler: onPoolError,
+      entities: entities as never,
+      subscribers: subscribers as never,
+      logging: false,
+      migrationsRun: false,
+      synchronize: false,
+    });
+    this.control = this.#pool('control', pools.control);
+    this.audit = this.#pool('audit', pools.audit);
+  }
+
+  /** The connection of a login, for what keeps a connection of its own (the feed, the queue). */
+  connection(login: Login): pg.ClientConfig {
+    return connectionOf(this.ownerUrl, this.#secret, login);
+  }
+
+  async open(): Promise<void> {
+    await runInScope(STARTUP, () => this.tenants.initialize());
+  }
+
+  async close(): Promise<void> {
+    if (this.tenants.isInitialized) await this.tenants.destroy();
+    await Promise.all([this.control.end(), this.audit.end()]);
+  }
+
+  #pool(login: Login, max: number): pg.Pool {
+    const pool = new pg.Pool({ ...this.connection(login), max, statement_timeout: STATEMENT_TIMEOUT_MS });
+    pool.on('error', this.onPoolError);
+    return pool;
+  }
+}
+
+/** Every region's cell. The first is home: it holds the registry of all tenants. */
+export class Cells {
+  readonly #byRegion: ReadonlyMap<string, Cell>;
+  readonly home: Cell;
+
+  constructor(cells: readonly Cell[]) {
+    const [home] = cells;
+    if (!home) throw new Error('At least one database is needed.');
+    this.home = home;
+    this.#byRegion = new Map(cells.map((cell) => [cell.region, cell]));
+  }
+
+  get regions(): string[] {
+    return [...this.#byRegion.keys()];
+  }
+
+  all(): Cell[] {
+    return [...this.#byRegion.values()];
+  }
+
+  has(region: string): boolean {
+    return this.#byRegion.has(region);
+  }
+
+  of(region: string): Cell {
+    const cell = this.#byRegion.get(region);
+    if (!cell) throw new Error(`No database is configured for region ${region}.`);
+    return cell;
+  }
+
+  async open(): Promise<void> {
+    await Promise.all(this.all().map((cell) => cell.open()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all().map((cell) => cell.close()));
+  }
+}

@@ -1,0 +1,127 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import pg from 'pg';
+import { Log } from '../observability/log.js';
+import type { Cell } from './cells.js';
+import { Cells } from './cells.js';
+import type { Statement } from './tenant-database.js';
+
+const CHANNEL = 'waxell';
+const RECONNECT_MS = 500;
+/** A silent connection is no proof of a live one. */
+const PROBE_MS = 1_000;
+
+/** Something changed that processes keep in memory, or that somebody waits for. */
+export interface Change {
+  readonly kind: 'tenant' | 'user' | 'api_key' | 'session' | 'run';
+  readonly tenant: string;
+  readonly id: string;
+}
+
+type Listener = (change: Change) => void;
+
+/** The statement that announces a change; in a transaction it is heard at its commit, and not at all without one. */
+export function announce(change: Change): Statement {
+  return { name: 'announce', text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [JSON.stringify(change)] };
+}
+
+/**
+ * Tells every process what changed, over LISTEN/NOTIFY on a connection of its own to each database. While a database's
+ * connection is down its changes are missed, so `reliable()` is false and caches must not be trusted.
+ */
+@Injectable()
+export class Feed implements OnApplicationShutdown {
+  readonly #listeners = new Set<Listener>();
+  readonly #connections: readonly FeedConnection[];
+
+  constructor(
+    cells: Cells,
+    private readonly log: Log,
+  ) {
+    this.#connections = cells.all().map((cell) => new FeedConnection(cell, this.log, (change) => this.#publish(change)));
+  }
+
+  async open(): Promise<void> {
+    await Promise.all(this.#connections.map((connection) => connection.open()));
+  }
+
+  /** Whether every change of the last moment was heard. */
+  reliable(): boolean {
+    return this.#connections.every((connection) => connection.reliable);
+  }
+
+  /** Returns the function that ends the subscription. */
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all(this.#connections.map((connection) => connection.close()));
+  }
+
+  #publish(change: Change): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}
+
+class FeedConnection {
+  reliable = false;
+  #client: pg.Client | undefined;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly cell: Cell,
+    private readonly log: Log,
+    private readonly publish: Listener,
+  ) {}
+
+  async open(): Promise<void> {
+    const client = new pg.Client({ ...this.cell.connection('control'), query_timeout: PROBE_MS });
+    client.on('notification', ({ payload }) => this.#heard(payload));
+    client.on('error', (error) => this.#lost(client, error));
+    client.on('end', () => this.#lost(client, new Error('The connection ended.')));
+    await client.connect();
+    await client.query(`LISTEN ${CHANNEL}`);
+    this.#client = client;
+    this.reliable = true;
+    this.#timer = setInterval(() => {
+      client.query('SELECT 1').catch((error: Error) => this.#lost(client, error));
+    }, PROBE_MS).unref();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#client?.end();
+  }
+
+  #heard(payload: string | undefined): void {
+    try {
+      this.publish(JSON.parse(payload ?? '') as Change);
+    } catch {
+      // Any role may notify; what is no change of ours says nothing.
+    }
+  }
+
+  #lost(client: pg.Client, error: Error): void {
+    if (this.#closed || client !== this.#client) return;
+    this.reliable = false;
+    this.#client = undefined;
+    clearInterval(this.#timer);
+    this.log.warn(`Lost the change feed of ${this.cell.region}; caches are off until it is back: ${error.message}`);
+    client.end().catch(() => undefined);
+    this.#reopenSoon();
+  }
+
+  #reopenSoon(): void {
+    setTimeout(() => {
+      if (this.#closed) return;
+      this.open().then(
+        // Whatever was cached while nobody listened is old.
+        () => this.publish({ kind: 'tenant', tenant: '*', id: '*' }),
+        () => this.#reopenSoon(),
+      );
+    }, RECONNECT_MS).unref();
+  }
+}

@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
+import { Cells } from './cells.js';
+import type { TenantId } from './tenant-id.js';
+import { currentScope, runInScope, type TenantScope } from './tenant-scope.js';
+
+/** Enough of a tenant to reach its rows. */
+export interface TenantRef {
+  readonly id: TenantId;
+  readonly region: string;
+}
+
+/** One SQL statement. With a `name` it is prepared once per connection and tenant: for reads on a hot path. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/**
+ * The only way to a tenant's rows. What is read or written runs under that tenant's own PostgreSQL role; outside a
+ * transaction it is read-only. To write, use `UnitOfWork` (src/audit), which commits the change with its event.
+ */
+@Injectable()
+export class TenantDatabase {
+  constructor(private readonly cells: Cells) {}
+
+  /** Puts a tenant in scope for everything that `work` calls. A transaction of an outer scope is not carried over. */
+  within<T>(tenant: TenantRef, work: () => T): T {
+    return runInScope({ tenant: tenant.id, region: tenant.region }, work);
+  }
+
+  /** TypeORM's manager: the running transaction's, else one whose every statement is a read of its own. */
+  get manager(): EntityManager {
+    const scope = currentScope();
+    return scope.transaction?.manager ?? this.cells.of(scope.region).tenants.manager;
+  }
+
+  repository<Entity extends ObjectLiteral>(entity: EntityTarget<Entity>): Repository<Entity> {
+    return this.manager.getRepository(entity);
+  }
+
+  async query<Row extends pg.QueryResultRow>(statement: Statement): Promise<Row[]> {
+    return (await this.execute<Row>(statement)).rows;
+  }
+
+  /** As `query`, with the number of rows touched. */
+  async execute<Row extends pg.QueryResultRow>(statement: Statement): Promise<pg.QueryResult<Row>> {
+    const target = await this.#connection(currentScope());
+    return target.query<Row>(statement as pg.QueryConfig);
+  }
+
+  async #connection(scope: TenantScope): Promise<pg.Pool | pg.PoolClient> {
+    if (scope.transaction) return (await scope.transaction.runner.connect()) as pg.PoolClient;
+    // TypeORM's own pool; it declares `driver` by its common interface only.
+    return (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
+  }
+}

@@ -1,0 +1,109 @@
+import pg from 'pg';
+import type { TenantId } from './tenant-id.js';
+
+/**
+ * The parts of pg's connection and query that a pipelined statement needs. pg does not type them; the driver contract
+ * test (`test/integration/tenant-driver.int.ts`) holds them against the pinned version.
+ */
+export interface WireConnection {
+  parsedStatements: Record<string, string>;
+  parse(message: { name: string; text: string; types?: number[] }): void;
+  bind(message: { portal: string; statement: string; values: unknown[] }): void;
+  execute(message: { portal: string; rows?: number }): void;
+  close(message: { type: 'S'; name: string }): void;
+}
+
+type QueryCallback = (error: Error | null, result?: pg.QueryResult) => void;
+interface WireQuery {
+  prepare(connection: WireConnection): void;
+  handleDataRow(message: unknown): void;
+  handleCommandComplete(message: unknown, connection: WireConnection): void;
+}
+
+const WireQueryBase = pg.Query as unknown as new (
+  config: pg.QueryConfig | string,
+  values: unknown[] | undefined,
+  callback?: QueryCallback,
+) => WireQuery & { callback?: QueryCallback; name?: string; text: string; requiresPreparation(): boolean };
+
+/** A statement inside a transaction: the extended protocol always, which takes one statement a message. */
+export class ExtendedQuery extends WireQueryBase {
+  readonly #retired: readonly string[];
+
+  /** @param retired names of statements of this connection to close in the same flush */
+  constructor(
+    config: pg.QueryConfig | string,
+    values: unknown[] | undefined,
+    callback: QueryCallback | undefined,
+    retired: readonly string[] = [],
+  ) {
+    super(config, values, callback);
+    this.#retired = retired;
+  }
+
+  override requiresPreparation(): boolean {
+    return true;
+  }
+
+  override prepare(connection: WireConnection): void {
+    for (const name of this.#retired) {
+      connection.close({ type: 'S', name });
+      delete connection.parsedStatements[name];
+    }
+    super.prepare(connection);
+  }
+}
+
+/**
+ * One read under one tenant's role, in one network flush and one implicit transaction: the role switch, the statement,
+ * one Sync. A failed switch aborts the statement; nothing of the switch outlives the Sync. The implicit transaction is
+ * read-only: a write needs a transaction, and a transaction carries its audit event.
+ */
+export class TenantQuery extends ExtendedQuery {
+  static readonly SWITCH = "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true)";
+  static readonly #SWITCH_NAME = 'waxell_tenant_switch';
+  readonly #tenant: TenantId;
+  #switching = true;
+  #parsingSwitch = false;
+
+  constructor(
+    config: pg.QueryConfig | string,
+    values: unknown[] | undefined,
+    callback: QueryCallback | undefined,
+    tenant: TenantId,
+    retired: readonly string[],
+  ) {
+    super(config, values, callback, retired);
+    this.#tenant = tenant;
+  }
+
+  override prepare(connection: WireConnection): void {
+    if (connection.parsedStatements[TenantQuery.#SWITCH_NAME] === undefined) {
+      this.#parsingSwitch = true;
+      connection.parse({ name: TenantQuery.#SWITCH_NAME, text: TenantQuery.SWITCH });
+    }
+    connection.bind({ portal: '', statement: TenantQuery.#SWITCH_NAME, values: [this.#tenant] });
+    connection.execute({ portal: '' });
+    super.prepare(connection);
+  }
+
+  override handleDataRow(message: unknown): void {
+    if (!this.#switching) super.handleDataRow(message);
+  }
+
+  override handleCommandComplete(message: unknown, connection: WireConnection): void {
+    if (this.#switching) this.#switching = false;
+    else super.handleCommandComplete(message, connection);
+  }
+
+  /**
+   * Takes the server's word that a statement was parsed, where it speaks of the switch. pg notes every such word for the
+   * query's own name, so without this a statement that failed to parse would be taken for a parsed one.
+   */
+  acknowledgesParse(connection: WireConnection): boolean {
+    if (!this.#parsingSwitch) return false;
+    this.#parsingSwitch = false;
+    connection.parsedStatements[TenantQuery.#SWITCH_NAME] = TenantQuery.SWITCH;
+    return true;
+  }
+}

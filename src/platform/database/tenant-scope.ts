@@ -1,0 +1,52 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { EntityManager, QueryRunner } from 'typeorm';
+import type { TenantId } from './tenant-id.js';
+
+/** The transaction that a scope is in. It belongs to one tenant and to one call chain. */
+export interface ActiveTransaction {
+  readonly manager: EntityManager;
+  readonly runner: QueryRunner;
+}
+
+/** Under which tenant, and in which region's database, the current call chain works. */
+export interface TenantScope {
+  readonly tenant: TenantId;
+  readonly region: string;
+  readonly transaction?: ActiveTransaction;
+}
+
+/** The driver's own start-up queries; no feature can enter it. */
+export const STARTUP = Symbol('database start-up');
+
+const storage = new AsyncLocalStorage<TenantScope | typeof STARTUP>();
+
+export class TenantMissing extends Error {
+  override readonly name = 'TenantMissing';
+  constructor() {
+    super('No tenant in scope: a statement on a tenant database must run inside TenantDatabase.within().');
+  }
+}
+
+/** The tenant in scope. Throws outside any scope. */
+export function currentScope(): TenantScope {
+  const scope = storage.getStore();
+  if (scope === undefined || scope === STARTUP) throw new TenantMissing();
+  return scope;
+}
+
+/** The tenant that a statement sent now runs as; `STARTUP` for the driver's own. Throws outside any scope. */
+export function statementTenant(): TenantScope | typeof STARTUP {
+  const scope = storage.getStore();
+  if (scope === undefined) throw new TenantMissing();
+  return scope;
+}
+
+export function runInScope<T>(scope: TenantScope | typeof STARTUP, work: () => T): T {
+  return storage.run(scope, work);
+}
+
+/** The tenant in scope, as a reference that travels. Throws outside any scope. */
+export function currentTenant(): { readonly id: TenantId; readonly region: string } {
+  const scope = currentScope();
+  return { id: scope.tenant, region: scope.region };
+}

@@ -1,0 +1,54 @@
+import { RequestMethod, type INestApplication } from '@nestjs/common';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { ModulesContainer } from '@nestjs/core';
+import { ENDPOINT, PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint.js';
+
+/** A route with what its annotation declares. */
+export interface DeclaredRoute {
+  readonly method: string;
+  readonly path: string;
+  readonly handler: string;
+  readonly options: EndpointOptions;
+}
+
+/**
+ * Every route of the application. Throws when one has no `@Endpoint`: such a route has no permission, and an
+ * application with a hole in it does not start.
+ */
+export function declaredRoutes(app: INestApplication): DeclaredRoute[] {
+  const routes: DeclaredRoute[] = [];
+  const missing: string[] = [];
+  for (const module of app.get(ModulesContainer).values()) {
+    for (const { metatype } of module.controllers.values()) {
+      if (typeof metatype !== 'function') continue;
+      const base = String(Reflect.getMetadata(PATH_METADATA, metatype) ?? '');
+      const prototype = (metatype as { prototype: Record<string, unknown> }).prototype;
+      for (const name of Object.getOwnPropertyNames(prototype)) {
+        const handler = prototype[name];
+        if (typeof handler !== 'function') continue;
+        const verb = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+        if (verb === undefined) continue;
+        const options = Reflect.getMetadata(ENDPOINT, handler) as EndpointOptions | undefined;
+        const route = `${metatype.name}.${name}`;
+        if (!options) missing.push(route);
+        else routes.push({ method: RequestMethod[verb], path: joined(base, handler), handler: route, options });
+      }
+    }
+  }
+  if (missing.length > 0) {
+    throw new Error(`Routes without @Endpoint: ${missing.join(', ')}. Declare their permission and audit event.`);
+  }
+  return routes.sort((a, b) => `${a.path} ${a.method}`.localeCompare(`${b.path} ${b.method}`));
+}
+
+/** A line per route, for the snapshot that is reviewed as a permission change. */
+export function describeRoute({ method, path, options }: DeclaredRoute): string {
+  const permission = options.permission === PUBLIC ? `PUBLIC (${options.reason})` : options.permission;
+  const audit = options.audit === UNAUDITED ? 'UNAUDITED' : options.audit;
+  return `${method} ${path} | ${permission} | ${audit}`;
+}
+
+function joined(base: string, handler: object): string {
+  const own = String(Reflect.getMetadata(PATH_METADATA, handler) ?? '');
+  return `/${[base, own].map((part) => part.replace(/^\/|\/$/g, '')).filter(Boolean).join('/')}`;
+}

@@ -1,0 +1,45 @@
+import { hash } from 'node:crypto';
+import type { NextFunction, Request, Response } from 'express';
+import express from 'express';
+
+/** The largest JSON body that is read. */
+export const BODY_LIMIT_BYTES = 1_048_576;
+
+type HashedRequest = Request & { bodySha256?: Buffer };
+
+/** Reads JSON bodies, and nothing else: what is not JSON is refused, not ignored. */
+export function jsonBody(): express.RequestHandler[] {
+  return [
+    express.json({
+      limit: BODY_LIMIT_BYTES,
+      inflate: false,
+      strict: true,
+      type: ['application/json', 'application/*+json'],
+      verify: (request, _response, raw) => {
+        (request as HashedRequest).bodySha256 = hash('sha256', raw, 'buffer');
+      },
+    }),
+    (request: Request, _response: Response, next: NextFunction) => {
+      const hasBody = Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'];
+      if (hasBody && request.body === undefined) {
+        next(Object.assign(new Error('not JSON'), { status: 415, type: 'unsupported.media.type' }));
+        return;
+      }
+      next();
+    },
+  ];
+}
+
+export function bodyHashOf(request: Request): Buffer | undefined {
+  return (request as HashedRequest).bodySha256;
+}
+
+const SECRET_NAME = /password|secret|token|api_?keys?$|authorization|credential/i;
+const KEPT_BYTES = 16_384;
+
+/** A request's body as it may stand in an event: secrets by name are left out, and what is very long. */
+export function recordableBody(body: unknown): unknown {
+  if (body === undefined || body === null) return undefined;
+  const text = JSON.stringify(body, (key, value: unknown) => (SECRET_NAME.test(key) ? '[redacted]' : value));
+  return text.length > KEPT_BYTES ? { truncated: true, bytes: text.length } : (JSON.parse(text) as unknown);
+}

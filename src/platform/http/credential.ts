@@ -1,0 +1,82 @@
+import { crc32 } from 'node:zlib';
+import { randomBytes } from 'node:crypto';
+import { parseCookie } from 'cookie';
+import type { Request } from 'express';
+import { isTenantId, type TenantId } from '../database/tenant-id.js';
+
+/**
+ * What a request shows to say who it is. All of them but the operator's name their tenant, so that a lookup goes straight
+ * to its schema; nothing here is verified yet.
+ */
+export type Credential =
+  | { readonly kind: 'api_key'; readonly tenant: TenantId; readonly secret: string }
+  | { readonly kind: 'jwt'; readonly tenant: TenantId; readonly token: string }
+  | { readonly kind: 'session'; readonly tenant: TenantId; readonly secret: string }
+  | { readonly kind: 'operator'; readonly secret: string }
+  | { readonly kind: 'malformed' };
+
+export const SESSION_COOKIE = '__Host-waxell_session';
+
+/** `wax_` | tenant (16 hex digits) or `operator` | `_` | 43 random characters and a CRC-32 of 6, which secret scanners check. */
+const KEY = /^wax_([0-9a-f]{16}|operator)_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
+const SESSION = /^([0-9a-f]{16})\.[A-Za-z0-9_-]{43}$/;
+const MAX_LENGTH = 4_096;
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+export function credentialOf(request: Request): Credential | undefined {
+  const header = request.headers.authorization;
+  if (header !== undefined) {
+    const token = /^Bearer ([\x21-\x7e]+)$/i.exec(header)?.[1];
+    return token === undefined || token.length > MAX_LENGTH ? { kind: 'malformed' } : bearer(token);
+  }
+  const cookies = request.headers.cookie;
+  const secret = cookies?.includes(SESSION_COOKIE) ? parseCookie(cookies)[SESSION_COOKIE] : undefined;
+  if (secret === undefined) return undefined;
+  const tenant = SESSION.exec(secret)?.[1];
+  return tenant === undefined ? { kind: 'malformed' } : { kind: 'session', tenant: `t_${tenant}` as TenantId, secret };
+}
+
+function bearer(token: string): Credential {
+  if (token.startsWith('wax_')) {
+    const [, owner, random, checksum] = KEY.exec(token) ?? [];
+    if (!owner || !random || checksum !== checksumOf(random)) return { kind: 'malformed' };
+    if (owner === 'operator') return { kind: 'operator', secret: token };
+    return { kind: 'api_key', tenant: `t_${owner}` as TenantId, secret: token };
+  }
+  const tenant = claimedTenant(token);
+  return tenant === undefined ? { kind: 'malformed' } : { kind: 'jwt', tenant, token };
+}
+
+function claimedTenant(token: string): TenantId | undefined {
+  try {
+    const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { tenant?: unknown };
+    return isTenantId(payload.tenant) ? payload.tenant : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A new key with 256 bits of randomness. `owner` is a tenant id, or `operator`. */
+export function newKey(owner: TenantId | 'operator'): string {
+  const random = base62(BigInt(`0x${randomBytes(32).toString('hex')}`), 43);
+  return `wax_${owner === 'operator' ? owner : owner.slice(2)}_${random}${checksumOf(random)}`;
+}
+
+/** The part of a key that is shown after its creation. */
+export function visiblePrefix(key: string): string {
+  return key.slice(0, key.lastIndexOf('_') + 5);
+}
+
+export function newSessionSecret(tenant: TenantId): string {
+  return `${tenant.slice(2)}.${randomBytes(32).toString('base64url')}`;
+}
+
+function checksumOf(random: string): string {
+  return base62(BigInt(crc32(random)), 6);
+}
+
+function base62(value: bigint, length: number): string {
+  let text = '';
+  for (let rest = value; text.length < length; rest /= 62n) text = `${BASE62[Number(rest % 62n)]}${text}`;
+  return text;
+}

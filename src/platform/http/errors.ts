@@ -1,0 +1,101 @@
+/** The closed set of what can be wrong with a request; each has one HTTP status. */
+export const ERROR_STATUS = {
+  invalid: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  precondition_failed: 412,
+  too_large: 413,
+  unprocessable: 422,
+  precondition_required: 428,
+  rate_limited: 429,
+  internal: 500,
+  unavailable: 503,
+} as const;
+
+export type ErrorKind = keyof typeof ERROR_STATUS;
+
+/** One wrong field of a request. `pointer` is a JSON Pointer (RFC 6901) into the body, or a parameter's name. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/**
+ * What a feature throws. `message` is for the caller and says what to do; `cause` is for the log alone.
+ */
+export abstract class AppError extends Error {
+  abstract readonly kind: ErrorKind;
+  /** Stable, in UPPER_CASE: what a program may test. */
+  abstract readonly code: string;
+  readonly errors?: readonly FieldError[];
+}
+
+export class InvalidRequest extends AppError {
+  readonly kind = 'invalid';
+  readonly code = 'INVALID_REQUEST';
+  override readonly errors: readonly FieldError[];
+
+  constructor(errors: readonly FieldError[], message = 'The request is not valid. See "errors" for each wrong field.') {
+    super(message);
+    this.errors = errors;
+  }
+}
+
+export class MalformedBody extends AppError {
+  readonly kind = 'invalid';
+  readonly code = 'MALFORMED_BODY';
+  constructor(options?: ErrorOptions) {
+    super('The body is not valid JSON. Send a JSON document with Content-Type: application/json.', options);
+  }
+}
+
+export class UnsupportedMediaType extends AppError {
+  readonly kind = 'invalid';
+  readonly code = 'UNSUPPORTED_MEDIA_TYPE';
+  constructor() {
+    super('The body must be JSON in UTF-8. Send Content-Type: application/json, uncompressed.');
+  }
+}
+
+export class BodyTooLarge extends AppError {
+  readonly kind = 'too_large';
+  readonly code = 'BODY_TOO_LARGE';
+  constructor(limitBytes: number) {
+    super(`The body is larger than ${limitBytes} bytes. Send a smaller one.`);
+  }
+}
+
+export class RouteNotFound extends AppError {
+  readonly kind = 'not_found';
+  readonly code = 'ROUTE_NOT_FOUND';
+  constructor() {
+    super('No such endpoint. See /openapi.json for what there is.');
+  }
+}
+
+/** A resource that does not exist, or that this caller must not know of: the two are not told apart. */
+export class ResourceNotFound extends AppError {
+  readonly kind = 'not_found';
+  readonly code = 'NOT_FOUND';
+  constructor(resource: string) {
+    super(`No such ${resource}. Check the id, and that it belongs to your organisation.`);
+  }
+}
+
+export class InternalError extends AppError {
+  readonly kind = 'internal';
+  readonly code = 'INTERNAL';
+  constructor(options?: ErrorOptions) {
+    super('Something went wrong on our side. Repeat the request; if it stays, report the request id.', options);
+  }
+}
+
+export class ServiceUnavailable extends AppError {
+  readonly kind = 'unavailable';
+  readonly code = 'UNAVAILABLE';
+  constructor(message = 'The service cannot answer right now. Repeat the request in a moment.', options?: ErrorOptions) {
+    super(message, options);
+  }
+}

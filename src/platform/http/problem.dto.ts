@@ -1,0 +1,33 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+export class FieldErrorDto {
+  @ApiProperty({ description: 'JSON Pointer into the body, or the name of a parameter.' })
+  pointer!: string;
+
+  @ApiProperty({ description: 'What is wrong with it.' })
+  detail!: string;
+}
+
+/** RFC 9457 problem details. */
+export class ProblemDto {
+  @ApiProperty({ format: 'uri' })
+  type!: string;
+
+  @ApiProperty()
+  title!: string;
+
+  @ApiProperty({ minimum: 400, maximum: 599 })
+  status!: number;
+
+  @ApiProperty({ description: 'Stable name of the problem, for programs.' })
+  code!: string;
+
+  @ApiProperty({ description: 'What happened and what to do, for people.' })
+  detail!: string;
+
+  @ApiProperty({ description: 'Name it when you report the problem.' })
+  requestId!: string;
+
+  @ApiProperty({ type: [FieldErrorDto], required: false })
+  errors?: FieldErrorDto[];
+}

@@ -1,0 +1,92 @@
+import { HttpException } from '@nestjs/common';
+import type { Response } from 'express';
+import {
+  AppError,
+  BodyTooLarge,
+  ERROR_STATUS,
+  InternalError,
+  MalformedBody,
+  RouteNotFound,
+  ServiceUnavailable,
+  UnsupportedMediaType,
+  type FieldError,
+} from './errors.js';
+
+/** RFC 9457, with a stable `code`, the request's id and, for invalid requests, each wrong field. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly requestId: string;
+  readonly errors?: readonly FieldError[];
+}
+
+const TITLES: Record<AppError['kind'], string> = {
+  invalid: 'Invalid request',
+  unauthenticated: 'Not authenticated',
+  forbidden: 'Forbidden',
+  not_found: 'Not found',
+  conflict: 'Conflict',
+  precondition_failed: 'Precondition failed',
+  too_large: 'Too large',
+  unprocessable: 'Not possible in this state',
+  precondition_required: 'Precondition required',
+  rate_limited: 'Too many requests',
+  internal: 'Internal error',
+  unavailable: 'Unavailable',
+};
+
+/** Statement and connection errors of PostgreSQL that pass by themselves: shutdown, lost connection, time-outs. */
+const DATABASE_UNAVAILABLE = /^(08|57P|53)|^(57014|55P03|40001|40P01)$/;
+
+/** Whatever was thrown, as one of ours. What is not known is `internal`, and its text stays in the log. */
+export function asAppError(thrown: unknown, bodyLimitBytes: number): AppError {
+  if (thrown instanceof AppError) return thrown;
+  if (thrown instanceof HttpException) return fromFramework(thrown.getStatus(), thrown, bodyLimitBytes);
+  const { status, type } = thrown as { status?: unknown; type?: unknown };
+  if (typeof status === 'number' && typeof type === 'string') return fromFramework(status, thrown, bodyLimitBytes);
+  if (isDatabaseUnavailable(thrown)) return new ServiceUnavailable(undefined, { cause: thrown });
+  return new InternalError({ cause: thrown });
+}
+
+function fromFramework(status: number, cause: unknown, bodyLimitBytes: number): AppError {
+  if (status === 413) return new BodyTooLarge(bodyLimitBytes);
+  if (status === 415) return new UnsupportedMediaType();
+  if (status === 404) return new RouteNotFound();
+  if (status >= 400 && status < 500) return new MalformedBody({ cause });
+  return new InternalError({ cause });
+}
+
+function isDatabaseUnavailable(thrown: unknown): boolean {
+  const error = thrown as { code?: unknown; message?: unknown; driverError?: unknown };
+  if (error.driverError !== undefined) return isDatabaseUnavailable(error.driverError);
+  if (typeof error.code === 'string') {
+    return DATABASE_UNAVAILABLE.test(error.code) || /^E(CONNREFUSED|CONNRESET|PIPE|TIMEDOUT)$/.test(error.code);
+  }
+  return typeof error.message === 'string' && /timeout exceeded when trying to connect|Connection terminated/.test(error.message);
+}
+
+export function problemOf(error: AppError, requestId: string): Problem {
+  return {
+    type: `https://docs.waxell.ai/problems/${error.code.toLowerCase().replaceAll('_', '-')}`,
+    title: TITLES[error.kind],
+    status: ERROR_STATUS[error.kind],
+    code: error.code,
+    detail: error.message,
+    requestId,
+    ...(error.errors && { errors: error.errors }),
+  };
+}
+
+export function sendProblem(response: Response, problem: Problem): void {
+  if (response.headersSent) {
+    // A stream had begun: there is no status left to send. Cutting it tells the client that it is incomplete.
+    response.destroy();
+    return;
+  }
+  if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="waxell"');
+  if (problem.status === 503) response.setHeader('Retry-After', '1');
+  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}

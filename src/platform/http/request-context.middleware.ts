@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import type { NextFunction, Request, Response } from 'express';
+import { ANONYMOUS, attachContext } from './request-context.js';
+
+const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{8,64}$/;
+
+/** Gives every request its id and its context, before anything else looks at it. A well-formed id of the caller is kept. */
+export function requestContextMiddleware(request: Request, response: Response, next: NextFunction): void {
+  const given = request.headers['x-request-id'];
+  const requestId = typeof given === 'string' && ACCEPTABLE_ID.test(given) ? given : randomUUID();
+  response.setHeader('X-Request-Id', requestId);
+  attachContext(request, {
+    requestId,
+    method: request.method,
+    // Without the query: it may carry what does not belong into a log.
+    path: request.path,
+    ip: request.ip ?? 'unknown',
+    userAgent: (request.headers['user-agent'] ?? '').slice(0, 512),
+    actor: ANONYMOUS,
+    audit: {},
+    recorded: false,
+  });
+  next();
+}

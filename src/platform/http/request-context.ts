@@ -1,0 +1,94 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Request } from 'express';
+import type { TenantId } from '../database/tenant-id.js';
+import type { TenantRef } from '../database/tenant-database.js';
+import type { EndpointOptions } from './endpoint.js';
+
+/** A tenant as requests see it. */
+export interface RequestTenant extends TenantRef {
+  readonly slug: string;
+}
+
+/** Who acts. A user's API key acts for the user, within its scopes. */
+export interface Actor {
+  readonly type: 'user' | 'api_key' | 'operator' | 'anonymous' | 'system';
+  readonly id: string;
+  /** The tenant that the credential was verified for; none for the operator. */
+  readonly tenant?: TenantId;
+  /** For an API key: the user whose key it is. */
+  readonly userId?: string;
+  readonly roles: readonly string[];
+  /** For an API key: what it may do at most, `resource:level`. Absent: not limited. */
+  readonly scopes?: readonly string[];
+  /** Present when the credential was a session: needed to end it. */
+  readonly sessionId?: string;
+}
+
+export const ANONYMOUS: Actor = { type: 'anonymous', id: 'anonymous', roles: [] };
+
+/** What a handler knows of its event beyond what the annotation says. */
+export interface AuditDetails {
+  resource?: { type: string; id: string };
+  /** Where a committed change is a refusal all the same, such as ending a session whose token was stolen. */
+  outcome?: 'denied';
+  /** What changed, in field names and non-personal values. */
+  changes?: Record<string, unknown>;
+  /** Personal data that belongs to the event: stored encrypted. */
+  personal?: Record<string, unknown>;
+}
+
+/** Everything about one request that its guards found out. Travels in AsyncLocalStorage; handlers get the actor as an argument. */
+export interface RequestContext {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  readonly ip: string;
+  readonly userAgent: string;
+  endpoint?: EndpointOptions;
+  tenant?: RequestTenant;
+  actor: Actor;
+  /** The policies that allowed or refused the request. */
+  policies?: readonly string[];
+  readonly audit: AuditDetails;
+  /** Set once the event is part of a transaction; the interceptor records it otherwise. */
+  recorded: boolean;
+  /** The request's body as it belongs into its event: without secrets. */
+  body?: unknown;
+  /** `Idempotency-Key` of a POST. */
+  idempotencyKey?: string;
+  /** SHA-256 of the body as it was parsed: an idempotency key names one request. */
+  bodyHash?: Buffer;
+  /** Status of a success, as the framework has set it. */
+  status?: number;
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+const KEY = Symbol('request context');
+
+type ContextRequest = Request & { [KEY]?: RequestContext };
+
+export function attachContext(request: Request, context: RequestContext): void {
+  (request as ContextRequest)[KEY] = context;
+}
+
+/** The context of an Express request. Throws when the request did not come through `requestContextMiddleware`. */
+export function contextOf(request: Request): RequestContext {
+  const context = (request as ContextRequest)[KEY];
+  if (!context) throw new Error('The request has no context: requestContextMiddleware is not installed.');
+  return context;
+}
+
+export function runInRequest<T>(context: RequestContext, work: () => T): T {
+  return storage.run(context, work);
+}
+
+/** The request that the current call chain serves, if it serves one. */
+export function currentRequest(): RequestContext | undefined {
+  return storage.getStore();
+}
+
+/** Adds to the event of the request being served what only the handler knows. Nothing to do outside a request. */
+export function auditDetails(details: AuditDetails): void {
+  const context = storage.getStore();
+  if (context) Object.assign(context.audit, details);
+}

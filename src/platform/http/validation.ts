@@ -1,0 +1,23 @@
+import { ValidationPipe, type ValidationError } from '@nestjs/common';
+import { InvalidRequest, type FieldError } from './errors.js';
+
+/** Bodies and queries become instances of their DTO; unknown fields are refused, not dropped. */
+export function validationPipe(): ValidationPipe {
+  return new ValidationPipe({
+    transform: true,
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+    stopAtFirstError: false,
+    validationError: { target: false, value: false },
+    exceptionFactory: (errors) => new InvalidRequest(fieldErrors(errors, '')),
+  });
+}
+
+function fieldErrors(errors: readonly ValidationError[], parent: string): FieldError[] {
+  return errors.flatMap((error) => {
+    const pointer = `${parent}/${error.property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const own = Object.values(error.constraints ?? {}).map((detail) => ({ pointer, detail }));
+    return [...own, ...fieldErrors(error.children ?? [], pointer)];
+  });
+}

@@ -1,0 +1,39 @@
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { EventRecorder, eventOfRequest } from '../audit/index.js';
+import { BODY_LIMIT_BYTES } from '../platform/http/body.js';
+import { UNAUDITED } from '../platform/http/endpoint.js';
+import { ServiceUnavailable, type AppError } from '../platform/http/errors.js';
+import { asAppError, problemOf, sendProblem } from '../platform/http/problem.js';
+import { contextOf, type RequestContext } from '../platform/http/request-context.js';
+import { Log } from '../platform/observability/log.js';
+
+/** Turns whatever was thrown into a problem, once the event of the refusal or failure is durable. */
+@Catch()
+export class FailedRequest implements ExceptionFilter {
+  constructor(
+    private readonly events: EventRecorder,
+    private readonly log: Log,
+  ) {}
+
+  async catch(thrown: unknown, host: ArgumentsHost): Promise<void> {
+    const http = host.switchToHttp();
+    const request = contextOf(http.getRequest<Request>());
+    const error = await this.#record(request, asAppError(thrown, BODY_LIMIT_BYTES));
+    if (error.kind === 'internal' || error.kind === 'unavailable') {
+      this.log.error('request failed', error.cause ?? error, { requestId: request.requestId, code: error.code });
+    }
+    sendProblem(http.getResponse<Response>(), problemOf(error, request.requestId));
+  }
+
+  async #record(request: RequestContext, error: AppError): Promise<AppError> {
+    if (request.recorded || request.endpoint?.audit === UNAUDITED) return error;
+    const outcome = error.kind === 'unauthenticated' || error.kind === 'forbidden' ? 'denied' : 'failure';
+    try {
+      await this.events.record(request.tenant, eventOfRequest(request, outcome, error.code));
+      return error;
+    } catch (cause) {
+      return new ServiceUnavailable(undefined, { cause });
+    }
+  }
+}

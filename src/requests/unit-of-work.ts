@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import { EventRecorder, eventOfRequest, type AuditEvent } from '../audit/index.js';
+import { currentTenant } from '../platform/database/index.js';
+import { TenantTransactions } from '../platform/database/tenant-transactions.js';
+import { currentRequest, type RequestContext } from '../platform/http/request-context.js';
+import { Idempotency } from './idempotency.js';
+
+/**
+ * The only way to write to a tenant's tables: what is changed and the event that tells of it commit together, or
+ * neither does. Serving a request, the event is the request's; what `work` returns is the response.
+ */
+@Injectable()
+export class UnitOfWork {
+  constructor(
+    private readonly transactions: TenantTransactions,
+    private readonly events: EventRecorder,
+    private readonly idempotency: Idempotency,
+  ) {}
+
+  /** One change of a request. A request has one unit of work, because it has one event. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    const request = currentRequest();
+    if (!request) throw new Error('No request is being served: use runAs() and say what happened.');
+    if (request.recorded) throw new Error('This request has committed its unit of work already.');
+    return this.#commit(work, async (result) => {
+      await this.idempotency.remember(request, result);
+      await this.events.recordInTransaction(currentTenant(), this.#ofRequest(request));
+    }, () => {
+      request.recorded = true;
+    });
+  }
+
+  /** One change that no request asked for, with the event that tells of it. */
+  async runAs<T>(event: (result: T) => AuditEvent, work: () => Promise<T>): Promise<T> {
+    return this.#commit(work, (result) => this.events.recordInTransaction(currentTenant(), event(result)));
+  }
+
+  /**
+   * A change that is no event of its own, such as the progress of a run whose start and end are events. Say in `reason`
+   * why; a reviewer reads it.
+   */
+  async bookkeeping<T>(_reason: string, work: () => Promise<T>): Promise<T> {
+    return this.transactions.run(work);
+  }
+
+  async #commit<T>(
+    work: () => Promise<T>,
+    record: (result: T) => Promise<void>,
+    committed?: () => void,
+  ): Promise<T> {
+    if (this.transactions.active) throw new Error('A unit of work is running already; do the change inside it.');
+    const result = await this.transactions.run(async () => {
+      const done = await work();
+      await record(done);
+      return done;
+    });
+    committed?.();
+    this.events.committed(currentTenant());
+    return result;
+  }
+
+  #ofRequest(request: RequestContext): AuditEvent {
+    return eventOfRequest(request, 'success');
+  }
+}

@@ -1,0 +1,62 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import type { TenantId } from '../platform/database/index.js';
+import { credentialOf } from '../platform/http/credential.js';
+import { endpointOf } from '../platform/http/endpoint.js';
+import { AppError } from '../platform/http/errors.js';
+import { contextOf, type RequestTenant } from '../platform/http/request-context.js';
+import { bodyHashOf, recordableBody } from '../platform/http/body.js';
+import { TenantRegistry, type Tenant } from './tenant-registry.js';
+
+export class TenantSuspended extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'TENANT_SUSPENDED';
+  constructor() {
+    super('This organisation is suspended. Ask its owner or the operator.');
+  }
+}
+
+/** The tenant that the request names in its header and the one that its credential belongs to are not the same. */
+export class TenantMismatch extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'TENANT_MISMATCH';
+  constructor() {
+    super('X-Tenant-Slug names another organisation than the credential belongs to. Leave it out, or correct it.');
+  }
+}
+
+/**
+ * Finds out for whom a request is: from its credential, which carries its tenant, or from `X-Tenant-Slug`. Whether the
+ * credential is genuine is for the authentication guard, which runs next.
+ */
+@Injectable()
+export class TenantGuard implements CanActivate {
+  constructor(private readonly tenants: TenantRegistry) {}
+
+  async canActivate(execution: ExecutionContext): Promise<boolean> {
+    const http = execution.switchToHttp().getRequest<Request>();
+    const request = contextOf(http);
+    request.endpoint = endpointOf(execution);
+    request.body = recordableBody(http.body);
+    request.bodyHash = bodyHashOf(http);
+    const idempotencyKey = http.headers['idempotency-key'];
+    if (typeof idempotencyKey === 'string') request.idempotencyKey = idempotencyKey.slice(0, 255);
+    const credential = credentialOf(http);
+    const slug = http.headers['x-tenant-slug'];
+    const named = typeof slug === 'string' ? await this.tenants.bySlug(slug.toLowerCase()) : undefined;
+    const owning = credential && 'tenant' in credential ? await this.#owning(credential.tenant) : undefined;
+    const tenant = owning ?? named;
+    if (tenant && tenant.status !== 'creating') request.tenant = requestTenant(tenant);
+    if (owning && slug !== undefined && named?.id !== owning.id) throw new TenantMismatch();
+    if (tenant?.status === 'suspended') throw new TenantSuspended();
+    return true;
+  }
+
+  #owning(id: TenantId): Promise<Tenant | undefined> {
+    return this.tenants.byId(id);
+  }
+}
+
+function requestTenant({ id, slug, region }: Tenant): RequestTenant {
+  return { id, slug, region };
+}
