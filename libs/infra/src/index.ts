@@ -5,3 +5,13 @@ export {
   type EmbeddedPostgresOptions,
   type PostgresConnection,
 } from './embedded/postgres.js';
+export { BullMqQueue, type BullMqQueueOptions } from './queue/bullmq-queue.js';
+export {
+  QueueUnavailable,
+  type ConsumeOptions,
+  type JobConsumer,
+  type JobHandler,
+  type QueuedJob,
+  type QueueTuning,
+} from './queue/job-queue.js';
+export { PgBossQueue, type PgBossQueueOptions } from './queue/pg-boss-queue.js';

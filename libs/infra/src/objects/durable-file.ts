@@ -31,8 +31,13 @@ async function writeTemporary(folder: string, content: Buffer | string, mode: nu
 }
 
 /** Replaces a file: a reader, and a machine that loses power, sees the old content or the new, never a part. */
-export async function replaceFile(path: string, content: Buffer | string, mode = 0o600): Promise<void> {
-  const temporary = await writeTemporary(dirname(path), content, mode);
+export async function replaceFile(
+  path: string,
+  content: Buffer | string,
+  /** Where the temporary file goes; on the same file system. */
+  temporaryFolder = dirname(path),
+): Promise<void> {
+  const temporary = await writeTemporary(temporaryFolder, content, 0o600);
   try {
     await rename(temporary, path);
   } catch (cause) {
@@ -43,8 +48,8 @@ export async function replaceFile(path: string, content: Buffer | string, mode =
 }
 
 /** Creates a file that must not exist yet. False when another process was first; its content then stands. */
-export async function createFile(path: string, content: Buffer | string, mode = 0o600): Promise<boolean> {
-  const temporary = await writeTemporary(dirname(path), content, mode);
+export async function createFile(path: string, content: Buffer | string): Promise<boolean> {
+  const temporary = await writeTemporary(dirname(path), content, 0o600);
   try {
     // rename would replace a file that another process has just created; link refuses.
     await link(temporary, path);
