@@ -15,3 +15,6 @@ export {
   type QueueTuning,
 } from './queue/job-queue.js';
 export { PgBossQueue, type PgBossQueueOptions } from './queue/pg-boss-queue.js';
+export { AwsKms, type AwsKmsOptions } from './kms/aws-kms.js';
+export { KmsError, type DataKey, type KmsContext, type KmsErrorCode } from './kms/kms-error.js';
+export { LocalKms } from './kms/local-kms.js';
