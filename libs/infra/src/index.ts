@@ -18,3 +18,6 @@ export { PgBossQueue, type PgBossQueueOptions } from './queue/pg-boss-queue.js';
 export { AwsKms, type AwsKmsOptions } from './kms/aws-kms.js';
 export { KmsError, type DataKey, type KmsContext, type KmsErrorCode } from './kms/kms-error.js';
 export { LocalKms } from './kms/local-kms.js';
+export { FileObjectStore } from './objects/file-object-store.js';
+export { ObjectStoreError, type ListOptions, type PutOptions } from './objects/object-key.js';
+export { S3ObjectStore, type S3ObjectStoreOptions } from './objects/s3-object-store.js';
