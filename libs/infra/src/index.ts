@@ -1,1 +1,23 @@
-export {};
+export { HomeInUse, lockHome, type HomeLock } from './embedded/home-lock.js';
+export {
+  startEmbeddedPostgres,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  type PostgresConnection,
+} from './embedded/postgres.js';
+export { BullMqQueue, type BullMqQueueOptions } from './queue/bullmq-queue.js';
+export {
+  QueueUnavailable,
+  type ConsumeOptions,
+  type JobConsumer,
+  type JobHandler,
+  type QueuedJob,
+  type QueueTuning,
+} from './queue/job-queue.js';
+export { PgBossQueue, type PgBossQueueOptions } from './queue/pg-boss-queue.js';
+export { AwsKms, type AwsKmsOptions } from './kms/aws-kms.js';
+export { KmsError, type DataKey, type KmsContext, type KmsErrorCode } from './kms/kms-error.js';
+export { LocalKms } from './kms/local-kms.js';
+export { FileObjectStore } from './objects/file-object-store.js';
+export { ObjectStoreError, type ListOptions, type PutOptions } from './objects/object-key.js';
+export { S3ObjectStore, type S3ObjectStoreOptions } from './objects/s3-object-store.js';

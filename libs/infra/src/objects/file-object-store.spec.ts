@@ -1,0 +1,50 @@
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FileObjectStore } from './file-object-store.js';
+
+let dir: string;
+let store: FileObjectStore;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'waxell-objects-'));
+  store = new FileObjectStore({ dir });
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+it('lets nobody else read objects or their names', async () => {
+  await store.put('t1/tiles/1', Buffer.from('x'));
+  expect((await stat(join(dir, 't1', 'tiles'))).mode & 0o777).toBe(0o700);
+  expect((await stat(join(dir, 't1', 'tiles', '1~'))).mode & 0o777).toBe(0o600);
+});
+
+it('shows a reader one whole object or the other while it is replaced', async () => {
+  const [one, two] = [Buffer.alloc(200_000, 1), Buffer.alloc(100_000, 2)];
+  await store.put('a', one);
+  const writing = (async () => {
+    for (let n = 0; n < 20; n++) await store.put('a', n % 2 === 0 ? two : one);
+  })();
+  for (let n = 0; n < 50; n++) {
+    const seen = await store.get('a');
+    expect(seen?.equals(one) === true || seen?.equals(two) === true).toBe(true);
+  }
+  await writing;
+});
+
+it('leaves no temporary file behind, and lists none of a killed process', async () => {
+  await store.put('a', Buffer.from('x'));
+  expect(await readdir(join(dir, '~temporary'))).toEqual([]);
+  await writeFile(join(dir, '~temporary', '~0123'), 'half');
+  await writeFile(join(dir, 'stray'), 'not an object');
+  expect(await store.list('', { limit: 10 })).toEqual(['a']);
+});
+
+it('removes what a process killed long ago had half written, and nothing that is being written', async () => {
+  await mkdir(join(dir, '~temporary'), { recursive: true });
+  await writeFile(join(dir, '~temporary', '~old'), 'half');
+  await utimes(join(dir, '~temporary', '~old'), new Date(0), new Date(0));
+  await writeFile(join(dir, '~temporary', '~new'), 'half');
+  await store.put('a', Buffer.from('x'));
+  expect(await readdir(join(dir, '~temporary'))).toEqual(['~new']);
+});

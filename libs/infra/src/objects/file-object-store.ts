@@ -1,0 +1,129 @@
+import type { Dirent } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { isErrno, replaceFile, syncFolder, TEMPORARY_PREFIX } from './durable-file.js';
+import {
+  ObjectStoreError,
+  requireObjectKey,
+  requireObjectPrefix,
+  type ListOptions,
+  type PutOptions,
+} from './object-key.js';
+
+/** Ends an object's file name, so that `a` and `a/b` can both exist; no key contains it. */
+const OBJECT_SUFFIX = '~';
+const ABANDONED_MS = 3_600_000;
+
+/** Objects as files below one folder, for a single machine. */
+export class FileObjectStore {
+  readonly #dir: string;
+  readonly #temporary: string;
+  #prepared: Promise<void> | undefined;
+
+  constructor(options: { readonly dir: string }) {
+    this.#dir = resolve(options.dir);
+    this.#temporary = join(this.#dir, `${TEMPORARY_PREFIX}temporary`);
+  }
+
+  /** Durable when it resolves; readers see the former object or this one. The content type is not kept. */
+  async put(key: string, body: Buffer, _options: PutOptions = {}): Promise<void> {
+    const file = this.#file(key);
+    try {
+      await (this.#prepared ??= this.#prepare());
+      await createFolder(dirname(file));
+      await replaceFile(file, body, this.#temporary);
+    } catch (cause) {
+      this.#prepared = undefined;
+      throw new ObjectStoreError('The object was not stored', { cause });
+    }
+  }
+
+  async get(key: string): Promise<Buffer | null> {
+    const file = this.#file(key);
+    try {
+      return await readFile(file);
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT')) return null;
+      throw new ObjectStoreError('The object cannot be read', { cause });
+    }
+  }
+
+  /** Keys in the order of their bytes, as S3 lists them. */
+  async list(prefix: string, options: ListOptions): Promise<string[]> {
+    requireObjectPrefix(prefix);
+    const found: string[] = [];
+    try {
+      await this.#collect('', prefix, options, found);
+    } catch (cause) {
+      throw new ObjectStoreError('The objects cannot be listed', { cause });
+    }
+    return found;
+  }
+
+  /** Also resolves when there is none. */
+  async delete(key: string): Promise<void> {
+    const file = this.#file(key);
+    try {
+      await rm(file);
+      await syncFolder(dirname(file));
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT')) return;
+      throw new ObjectStoreError('The object was not deleted', { cause });
+    }
+  }
+
+  #file(key: string): string {
+    requireObjectKey(key);
+    return `${join(this.#dir, key)}${OBJECT_SUFFIX}`;
+  }
+
+  async #prepare(): Promise<void> {
+    await createFolder(this.#temporary);
+    // What a process that was killed while it wrote has left behind.
+    for (const name of await readdir(this.#temporary)) {
+      const file = join(this.#temporary, name);
+      const found = await stat(file).catch(() => null);
+      if (found && found.mtimeMs < Date.now() - ABANDONED_MS) await rm(file, { force: true });
+    }
+  }
+
+  /** Walks in key order and enters only folders that can hold wanted keys. `parent` is '' or ends with '/'. */
+  async #collect(parent: string, prefix: string, options: ListOptions, found: string[]): Promise<void> {
+    for (const key of await this.#children(parent)) {
+      if (found.length >= options.limit) return;
+      if (key.endsWith('/')) {
+        const related = key.startsWith(prefix) || prefix.startsWith(key);
+        const passed = options.after !== undefined && options.after > key && !options.after.startsWith(key);
+        if (related && !passed) await this.#collect(key, prefix, options, found);
+      } else if (key.startsWith(prefix) && (options.after === undefined || key > options.after)) {
+        found.push(key);
+      }
+    }
+  }
+
+  /** Keys directly below, and folders (with '/' at the end), in key order. */
+  async #children(parent: string): Promise<string[]> {
+    let entries: Dirent[];
+    try {
+      entries = await readdir(join(this.#dir, parent), { withFileTypes: true });
+    } catch (cause) {
+      if (isErrno(cause, 'ENOENT')) return [];
+      throw cause;
+    }
+    const keys = entries.flatMap((entry) => {
+      if (entry.name.startsWith(TEMPORARY_PREFIX)) return [];
+      if (entry.isDirectory()) return [`${parent}${entry.name}/`];
+      return entry.name.endsWith(OBJECT_SUFFIX) ? [`${parent}${entry.name.slice(0, -1)}`] : [];
+    });
+    return keys.sort();
+  }
+}
+
+/** Creates a folder and makes its name, and those of new ones above it, survive a power cut. */
+async function createFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let created = folder; created.length >= first.length; created = dirname(created)) {
+    await syncFolder(dirname(created));
+  }
+}

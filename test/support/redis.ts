@@ -1,0 +1,78 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export interface TestRedis {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** A Redis of our own on a free port; null where there is none and we may not install it. */
+export async function startRedis(): Promise<TestRedis | null> {
+  if (!(await findServer())) return null;
+  const dir = await mkdtemp(join(tmpdir(), 'waxell-redis-'));
+  const port = await freePort();
+  const settings = { bind: '127.0.0.1', port: String(port), dir, save: '', appendonly: 'no' };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = new Promise<void>((resolve) => server.once('close', () => resolve()));
+  // A test run that is killed must not leave it behind.
+  const kill = () => server.kill('SIGKILL');
+  process.once('exit', kill);
+  await new Promise<void>((resolve, reject) => {
+    server.stdout.on('data', (text: Buffer) => {
+      if (text.includes('Ready to accept connections')) resolve();
+    });
+    void exited.then(() => reject(new Error('redis-server ended at once')));
+  });
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    stop: async () => {
+      process.off('exit', kill);
+      kill();
+      await exited;
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function findServer(): Promise<boolean> {
+  if (await exists('redis-server')) return true;
+  if (process.getuid?.() !== 0 || !(await exists('apt-get'))) return false;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  try {
+    await run('apt-get', ['update', '-qq'], { env });
+    await run('apt-get', ['install', '-qq', '--no-install-recommends', 'redis-server'], { env });
+  } catch {
+    return false;
+  }
+  return exists('redis-server');
+}
+
+async function exists(program: string): Promise<boolean> {
+  try {
+    await run('sh', ['-c', 'command -v "$1"', 'sh', program]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => {
+        if (address !== null && typeof address === 'object') resolve(address.port);
+        else reject(new Error('The system named no free port'));
+      });
+    });
+  });
+}
