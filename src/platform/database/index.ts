@@ -7,3 +7,4 @@ export { currentTenant, TenantMissing } from './tenant-scope.js';
 export { StatementRefused } from './tenant-client.js';
 export { connectionOf, type Login } from './logins.js';
 export { announce, Feed, type Change } from './feed.js';
+export { Provisioning, type MigrationClasses } from './provisioning.js';

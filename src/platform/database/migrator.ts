@@ -70,6 +70,29 @@ export class Migrator {
     });
   }
 
+  /** Takes a tenant's schema and role away, with everything in it. For organisations that were never finished. */
+  async dropTenant(tenant: TenantId): Promise<void> {
+    await this.#withOwner(async (client) => {
+      const known = await client.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [tenant]);
+      if (known.rowCount === 0) return;
+      const role = client.escapeIdentifier(tenant);
+      await client.query('BEGIN');
+      await client.query(`DROP SCHEMA ${role} CASCADE; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      await client.query('DELETE FROM migrations.ledger WHERE schema = $1', [tenant]);
+      await client.query('DELETE FROM migrations.schemas WHERE schema = $1', [tenant]);
+      await client.query('COMMIT');
+    });
+  }
+
+  async hasRows(tenant: TenantId, table: string): Promise<boolean> {
+    return this.#withOwner(async (client) => {
+      const known = await client.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [tenant]);
+      if (known.rowCount === 0) return false;
+      const name = `${client.escapeIdentifier(tenant)}.${client.escapeIdentifier(table)}`;
+      return (await client.query(`SELECT 1 FROM ${name} LIMIT 1`)).rowCount === 1;
+    });
+  }
+
   async #withOwner<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = new pg.Client({
       connectionString: this.ownerUrl,

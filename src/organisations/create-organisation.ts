@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { eventOfRequest, type AuditEvent } from '../audit/index.js';
+import { hashPassword, Users } from '../auth/index.js';
+import { KeyRing } from '../encryption/index.js';
+import { Cells, Provisioning, TenantDatabase, tenantId, type TenantId } from '../platform/database/index.js';
+import { InvalidRequest } from '../platform/http/errors.js';
+import { auditDetails, currentRequest } from '../platform/http/request-context.js';
+import { UnitOfWork } from '../requests/index.js';
+import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+
+export interface NewOrganisation {
+  readonly slug: string;
+  readonly name: string;
+  readonly region?: string;
+  readonly owner: { readonly email: string; readonly password?: string; readonly displayName?: string };
+}
+
+export interface CreatedOrganisation {
+  readonly tenant: Tenant;
+  readonly owner: { readonly id: string; readonly email: string; readonly password?: string };
+}
+
+/**
+ * An organisation with its schema, keys and owner. It is claimed first and active last; what a crash leaves between is
+ * taken away by `MendOrganisations` at the next start, so a slug is never lost.
+ */
+@Injectable()
+export class CreateOrganisation {
+  constructor(
+    private readonly cells: Cells,
+    private readonly provisioning: Provisioning,
+    private readonly tenants: TenantRegistry,
+    private readonly keys: KeyRing,
+    private readonly database: TenantDatabase,
+    private readonly users: Users,
+    private readonly work: UnitOfWork,
+  ) {}
+
+  async execute({ slug, name, region = this.cells.home.region, owner }: NewOrganisation): Promise<CreatedOrganisation> {
+    if (!this.cells.has(region)) {
+      const detail = `region must be one of ${this.cells.regions.join(', ')}`;
+      throw new InvalidRequest([{ pointer: '/region', detail }]);
+    }
+    const id = tenantId(`t_${randomBytes(8).toString('hex')}`);
+    const generated = owner.password === undefined ? randomBytes(18).toString('base64url') : undefined;
+    const passwordHash = await hashPassword(owner.password ?? generated ?? '');
+    await this.tenants.claim({ id, slug, name, region });
+    const ownerId = await this.#build({ id, region }, { slug, name }, { ...owner, passwordHash });
+    const tenant = await this.tenants.activate(id);
+    return { tenant, owner: { id: ownerId, email: owner.email, ...(generated && { password: generated }) } };
+  }
+
+  /** Gives the installation's own tenant its schema and keys, where it has none yet. */
+  async installation(id: TenantId): Promise<void> {
+    const tenant = { id, region: this.cells.home.region };
+    await this.provisioning.createTenant(tenant);
+    await this.database.within(tenant, () =>
+      this.work.bookkeeping('the log of the installation needs these keys before it can hold an event', async () => {
+        await this.database.query({ text: 'SELECT pg_advisory_xact_lock(7283004)', values: [] });
+        const existing = await this.database.query({ text: 'SELECT 1 FROM encryption_keys LIMIT 1', values: [] });
+        if (existing.length > 0) return;
+        for (const statement of await this.keys.provision(tenant)) await this.database.query(statement);
+      }),
+    );
+  }
+
+  async #build(
+    tenant: Pick<Tenant, 'id' | 'region'>,
+    { slug, name }: Pick<Tenant, 'slug' | 'name'>,
+    owner: { email: string; passwordHash: string; displayName?: string },
+  ): Promise<string> {
+    await this.provisioning.createTenant(tenant);
+    const keys = await this.keys.provision(tenant);
+    return this.database.within(tenant, async () => {
+      await this.work.bookkeeping('the event of the creation is encrypted with these keys', async () => {
+        for (const statement of keys) await this.database.query(statement);
+      });
+      return this.work.runAs(
+        (ownerId: string) => created(tenant.id, { slug, name, region: tenant.region, owner: ownerId }),
+        async () => (await this.users.insert({ ...owner, role: 'Owner' })).id,
+      );
+    });
+  }
+}
+
+/** The first event of a tenant's log; where an operator asked for it, with the request's particulars. */
+function created(id: string, changes: Record<string, unknown>): AuditEvent {
+  const details = { resource: { type: 'tenant', id }, changes };
+  const request = currentRequest();
+  if (!request) return { action: 'tenant.created', actor: { type: 'system', id: 'first-start' }, outcome: 'success', ...details };
+  auditDetails(details);
+  return { ...eventOfRequest(request, 'success'), ...details };
+}

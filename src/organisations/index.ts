@@ -1,0 +1,3 @@
+export { CreateOrganisation } from './create-organisation.js';
+export { MendOrganisations } from './mend-organisations.js';
+export { OrganisationsModule } from './organisations.module.js';

@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/index.js';
+import { CreateOrganisation } from './create-organisation.js';
+import { MendOrganisations } from './mend-organisations.js';
+import { OrganisationsController } from './organisations.controller.js';
+
+@Module({
+  imports: [AuthModule],
+  controllers: [OrganisationsController],
+  providers: [CreateOrganisation, MendOrganisations],
+  exports: [CreateOrganisation, MendOrganisations],
+})
+export class OrganisationsModule {}

@@ -1,0 +1,60 @@
+import { Injectable } from '@nestjs/common';
+import { Cells } from './cells.js';
+import { compileMigrations, type MigrationClass } from './migration.js';
+import { Migrator, type MigrationReport } from './migrator.js';
+import type { TenantRef } from './tenant-database.js';
+
+export interface MigrationClasses {
+  readonly cell: readonly MigrationClass[];
+  readonly tenant: readonly MigrationClass[];
+}
+
+/** What is done as the databases' owner: migrations, and the schemas of tenants. */
+@Injectable()
+export class Provisioning {
+  #migrators: Promise<Map<string, Migrator>> | undefined;
+
+  constructor(
+    private readonly cells: Cells,
+    private readonly loginSecret: string,
+    private readonly classes: MigrationClasses,
+  ) {}
+
+  /** Brings every region's database to the current schema. */
+  async migrate(): Promise<Map<string, MigrationReport>> {
+    const reports = new Map<string, MigrationReport>();
+    // One after the other: roles belong to the server, which several databases may share.
+    for (const [region, migrator] of await this.#all()) reports.set(region, await migrator.migrate());
+    return reports;
+  }
+
+  async createTenant(tenant: TenantRef): Promise<void> {
+    await (await this.#of(tenant)).createTenant(tenant.id);
+  }
+
+  async dropTenant(tenant: TenantRef): Promise<void> {
+    await (await this.#of(tenant)).dropTenant(tenant.id);
+  }
+
+  /** Whether the tenant's first transaction, which creates its owner, was committed. */
+  async hasOwner(tenant: TenantRef): Promise<boolean> {
+    return (await this.#of(tenant)).hasRows(tenant.id, 'users');
+  }
+
+  async #of(tenant: TenantRef): Promise<Migrator> {
+    const migrator = (await this.#all()).get(tenant.region);
+    if (!migrator) throw new Error(`No database is configured for region ${tenant.region}.`);
+    return migrator;
+  }
+
+  #all(): Promise<Map<string, Migrator>> {
+    this.#migrators ??= (async () => {
+      const cell = await compileMigrations(this.classes.cell);
+      const tenant = await compileMigrations(this.classes.tenant);
+      return new Map(
+        this.cells.all().map(({ region, ownerUrl }) => [region, new Migrator(ownerUrl, this.loginSecret, { cell, tenant })]),
+      );
+    })();
+    return this.#migrators;
+  }
+}
