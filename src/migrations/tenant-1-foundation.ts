@@ -102,6 +102,7 @@ export class TenantFoundation20261121000000 implements MigrationInterface {
         description text NOT NULL DEFAULT '',
         definition jsonb NOT NULL,
         api_keys bytea,
+        api_key_providers text[] NOT NULL DEFAULT '{}',
         published_version integer,
         version integer NOT NULL DEFAULT 1,
         created_by text NOT NULL,

@@ -4,6 +4,7 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { UNAUDITED } from '../platform/http/endpoint.js';
+import { EventStream } from '../platform/http/event-stream.js';
 import { contextOf, runInRequest, type RequestContext } from '../platform/http/request-context.js';
 import { Idempotency } from './idempotency.js';
 
@@ -39,6 +40,10 @@ export class ServeRequest implements NestInterceptor {
     if (!request.recorded && request.endpoint?.audit !== UNAUDITED) {
       await this.events.record(request.tenant, eventOfRequest(request, 'success'));
       request.recorded = true;
+    }
+    if (result instanceof EventStream) {
+      await result.serve(response);
+      return undefined;
     }
     const version = (result as { version?: unknown } | undefined)?.version;
     if (typeof version === 'number' && !response.headersSent) response.setHeader('ETag', `"${version}"`);

@@ -1,0 +1,210 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { MODEL_PROVIDERS } from '@waxell/sdk';
+import { Type } from 'class-transformer';
+import { IsIn, IsInt, IsNumber, IsObject, IsOptional, IsString, IsUrl, IsUUID, Length, Max, MaxLength, Min, ValidateIf, ValidateNested } from 'class-validator';
+import { PageQuery } from '../platform/http/pagination.js';
+
+export class CreateProjectDto {
+  @IsString()
+  @Length(1, 200)
+  name!: string;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(2_000)
+  description?: string;
+}
+
+export class ProjectDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  name!: string;
+  description!: string;
+  version!: number;
+  /** Id of the person or key that created it. */
+  createdBy!: string;
+  @ApiProperty({ format: 'date-time' })
+  createdAt!: string;
+  @ApiProperty({ format: 'date-time' })
+  updatedAt!: string;
+}
+
+export class ProjectPageDto {
+  items!: ProjectDto[];
+  /** Absent on the last page. */
+  nextCursor?: string;
+}
+
+/** Bounds that the checks of @waxell/sdk repeat: here they name the field in OpenAPI, there they hold for every path. */
+export class ModelDto {
+  @IsIn(MODEL_PROVIDERS)
+  @ApiProperty({ enum: MODEL_PROVIDERS, description: '`demo` is built in, offline and deterministic.' })
+  provider!: (typeof MODEL_PROVIDERS)[number];
+
+  /** The provider's own name of the model. */
+  @IsString()
+  @Length(1, 200)
+  name!: string;
+
+  /** Where the provider answers, if not at its public endpoint. Addresses inside the operator's network are refused. */
+  @IsOptional()
+  @IsUrl({ protocols: ['http', 'https'], require_protocol: true, require_tld: false, allow_underscores: true, disallow_auth: true })
+  @MaxLength(2_000)
+  baseUrl?: string;
+
+  @IsOptional()
+  @IsNumber()
+  @Min(0)
+  @Max(2)
+  temperature?: number;
+
+  /** Tokens that one model call may generate. */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  maxOutputTokens?: number;
+}
+
+export class LimitsDto {
+  /** Model calls that one run may make. */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(1_000)
+  maxModelCalls?: number;
+
+  /** Seconds until a run is stopped. */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(86_400)
+  timeoutSeconds?: number;
+
+  /** Bytes of JSON that a run may return. */
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(10_485_760)
+  maxOutputBytes?: number;
+}
+
+export class DefinitionDto {
+  /** What the agent is told to do, before any input. */
+  @IsString()
+  @Length(1, 100_000)
+  instructions!: string;
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => ModelDto)
+  model!: ModelDto;
+
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => LimitsDto)
+  limits?: LimitsDto;
+}
+
+/** Your own keys for model providers. Stored encrypted under your organisation's key; never answered. */
+export class ProviderKeysDto {
+  @IsOptional()
+  @IsString()
+  @Length(1, 500)
+  openai?: string;
+
+  @IsOptional()
+  @IsString()
+  @Length(1, 500)
+  anthropic?: string;
+}
+
+export class CreateAgentDto {
+  @IsUUID()
+  projectId!: string;
+
+  @IsString()
+  @Length(1, 200)
+  name!: string;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(2_000)
+  description?: string;
+
+  @IsObject()
+  @ValidateNested()
+  @Type(() => DefinitionDto)
+  definition!: DefinitionDto;
+
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => ProviderKeysDto)
+  apiKeys?: ProviderKeysDto;
+}
+
+/** Left out is left as it is. */
+export class UpdateAgentDto {
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  name?: string;
+
+  @IsOptional()
+  @IsString()
+  @MaxLength(2_000)
+  description?: string;
+
+  @IsOptional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => DefinitionDto)
+  definition?: DefinitionDto;
+
+  /** `null` takes the keys away. */
+  @ValidateIf((_body, value) => value !== undefined && value !== null)
+  @IsObject()
+  @ValidateNested()
+  @Type(() => ProviderKeysDto)
+  apiKeys?: ProviderKeysDto | null;
+}
+
+export class AgentsQuery extends PageQuery {
+  /** Only agents of this project. */
+  @IsOptional()
+  @IsUUID()
+  projectId?: string;
+}
+
+export class AgentDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  @ApiProperty({ format: 'uuid' })
+  projectId!: string;
+  name!: string;
+  description!: string;
+  @ApiProperty({ enum: ['draft', 'published'] })
+  status!: string;
+  /** The draft; runs use the published version. */
+  definition!: DefinitionDto;
+  /** Providers that the agent has keys of yours for. */
+  @ApiProperty({ enum: ['openai', 'anthropic'], isArray: true })
+  apiKeyProviders!: string[];
+  /** The version that runs use. */
+  publishedVersion?: number;
+  version!: number;
+  /** Id of the person or key that created it. */
+  createdBy!: string;
+  @ApiProperty({ format: 'date-time' })
+  createdAt!: string;
+  @ApiProperty({ format: 'date-time' })
+  updatedAt!: string;
+}
+
+export class AgentPageDto {
+  items!: AgentDto[];
+  /** Absent on the last page. */
+  nextCursor?: string;
+}

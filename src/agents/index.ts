@@ -1,0 +1,3 @@
+export { AgentEntity, AgentVersionEntity, ProjectEntity, type ProviderKeys } from './agent.entity.js';
+export { AgentNotPublished } from './agents.errors.js';
+export { AgentsModule } from './agents.module.js';

@@ -1,0 +1,76 @@
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import type { Response } from 'express';
+import { ServiceUnavailable } from './errors.js';
+
+/** One server-sent event. */
+export interface StreamedEvent {
+  readonly id: number;
+  readonly type: string;
+  readonly data: unknown;
+}
+
+const KEEP_ALIVE_MS = 15_000;
+const STREAMS_PER_PROCESS = 2_000;
+
+/** Every stream that this process serves: a process that shuts down ends them, and clients go on elsewhere. */
+@Injectable()
+export class OpenStreams implements BeforeApplicationShutdown {
+  readonly #open = new Set<AbortController>();
+
+  begin(): AbortController {
+    if (this.#open.size >= STREAMS_PER_PROCESS) throw new ServiceUnavailable('Too many streams are open. Repeat it later.');
+    const controller = new AbortController();
+    this.#open.add(controller);
+    controller.signal.addEventListener('abort', () => this.#open.delete(controller), { once: true });
+    return controller;
+  }
+
+  beforeApplicationShutdown(): void {
+    for (const controller of this.#open) controller.abort();
+  }
+}
+
+/**
+ * An answer of server-sent events (WHATWG HTML, section 9.2). It begins once the event of its request is durable, ends
+ * with its source, and follows the pace of its reader.
+ */
+export class EventStream {
+  constructor(
+    private readonly controller: AbortController,
+    private readonly source: (signal: AbortSignal) => AsyncIterable<StreamedEvent>,
+  ) {}
+
+  async serve(response: Response): Promise<void> {
+    const { signal } = this.controller;
+    const end = (): void => this.controller.abort();
+    response.once('close', end);
+    response.status(200).set({ 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
+    response.flushHeaders();
+    const keepAlive = setInterval(() => response.write(': keep-alive\n\n'), KEEP_ALIVE_MS);
+    try {
+      for await (const { id, type, data } of this.source(signal)) {
+        if (signal.aborted) break;
+        const drained = response.write(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+        if (!drained) await writable(response, signal);
+      }
+    } finally {
+      clearInterval(keepAlive);
+      response.off('close', end);
+      this.controller.abort();
+      response.end();
+    }
+  }
+}
+
+function writable(response: Response, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      response.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    response.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

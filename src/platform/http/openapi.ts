@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import express, { type Express } from 'express';
+
+type Content = Record<string, unknown>;
+type Responses = Record<string, { content?: Content; headers?: unknown }>;
+
+/** The OpenAPI 3.1 document of all routes, from their annotations and DTOs. */
+export function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Waxell')
+    .setDescription('The control plane with which an enterprise runs AI agents safely.')
+    .setVersion('1')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addServer(publicUrl)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key (wax_...) or an access token.' })
+    .build();
+  const document = SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '').toLowerCase()}_${method}`,
+  });
+  for (const item of Object.values(document.paths)) {
+    for (const operation of Object.values(item) as { responses?: Responses; parameters?: unknown[] }[]) {
+      if (operation.responses) asProblems(operation.responses);
+    }
+  }
+  return document;
+}
+
+/** Errors are `application/problem+json`, which a decorator of the framework cannot say. */
+function asProblems(responses: Responses): void {
+  for (const [status, response] of Object.entries(responses)) {
+    const json = response.content?.['application/json'];
+    if (Number(status) >= 400 && json) response.content = { 'application/problem+json': json };
+    if (Number(status) < 400) {
+      response.headers = { 'X-Request-Id': { description: 'Name it when you report a problem.', schema: { type: 'string' } } };
+    }
+  }
+}
+
+/** `/openapi.json`, and a reference to browse at `/docs`, without any script or style of another site. */
+export function serveReference(server: Express, document: OpenAPIObject): void {
+  const text = JSON.stringify(document);
+  server.get('/openapi.json', (_request, response) => void response.type('application/json').send(text));
+  const assets = join(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'), '..');
+  server.get('/docs', (_request, response) => void response.type('html').send(PAGE));
+  server.get('/docs/start.js', (_request, response) => void response.type('text/javascript').send(START));
+  const files = ['swagger-ui.css', 'swagger-ui-bundle.js'];
+  for (const file of files) {
+    const content = readFileSync(join(assets, file));
+    server.get(`/docs/${file}`, (_request, response) => void response.type(file.endsWith('.css') ? 'css' : 'text/javascript').send(content));
+  }
+  server.use('/docs', express.Router());
+}
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Waxell API</title><link rel="stylesheet" href="/docs/swagger-ui.css"></head>
+<body><div id="reference"></div><script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body>
+</html>`;
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#reference', deepLinking: true, tryItOutEnabled: false });`;

@@ -1,0 +1,226 @@
+import { Injectable } from '@nestjs/common';
+import { CANCELLED, executeRun, ModelProvider, Sandbox, type Checkpoint, type Checkpoints, type RunOutcome } from '@waxell/runtime';
+import type { AgentDefinition, RunEventBody } from '@waxell/sdk';
+import { AgentEntity, AgentVersionEntity } from '../agents/index.js';
+import type { AuditEvent } from '../audit/index.js';
+import { FieldEncryption, Sealed } from '../encryption/index.js';
+import { currentTenant, Feed, TenantDatabase } from '../platform/database/index.js';
+import { Log } from '../platform/observability/log.js';
+import { UnitOfWork } from '../requests/index.js';
+import { LEASE_SECONDS, RunDispatch, type Lease } from './run-dispatch.js';
+import { RunEvents } from './run-events.js';
+import { RunEntity } from './run.entity.js';
+
+/** Another worker has taken the run over: nothing of this attempt may be written any more. */
+class AttemptSuperseded extends Error {
+  override readonly name = 'AttemptSuperseded';
+}
+
+const LOOK_AFTER_MS = 2_000;
+const TERMINAL: ReadonlySet<string> = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
+
+/** One attempt at a run, by the worker that holds its lease. */
+@Injectable()
+export class ExecuteQueuedRun {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly encryption: FieldEncryption,
+    private readonly work: UnitOfWork,
+    private readonly events: RunEvents,
+    private readonly dispatch: RunDispatch,
+    private readonly feed: Feed,
+    private readonly sandbox: Sandbox,
+    private readonly provider: ModelProvider,
+    private readonly log: Log,
+  ) {}
+
+  /** Resolves when the run is over or somebody else's; rejects when it ought to be tried again. */
+  async execute(lease: Lease, signal: AbortSignal): Promise<void> {
+    await this.database.within(lease.tenant, async () => {
+      const run = await this.#begin(lease.runId);
+      if (!run) return this.dispatch.done(lease);
+      const guard = this.#guard(lease, signal);
+      try {
+        const outcome = await this.#run(run, guard.signal);
+        await this.#finish(run, outcome);
+        await this.dispatch.done(lease);
+      } catch (error) {
+        if (error instanceof AttemptSuperseded) return;
+        await this.dispatch.release(lease);
+        throw error;
+      } finally {
+        guard.end();
+      }
+    });
+  }
+
+  /** Marks the run as running, with a new attempt; undefined when there is nothing left to do. */
+  async #begin(id: string): Promise<RunEntity | undefined> {
+    const existing = await this.database.repository(RunEntity).findOneBy({ id });
+    if (!existing || TERMINAL.has(existing.status)) return undefined;
+    return this.work.runAs(
+      (run: RunEntity | undefined) => runEvent(run?.attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt: run?.attempt ?? 0 }),
+      async () => {
+        const runs = this.database.repository(RunEntity);
+        const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
+        if (!run || TERMINAL.has(run.status)) return undefined;
+        run.status = 'RUNNING';
+        run.attempt += 1;
+        run.startedAt ??= new Date();
+        return runs.save(run);
+      },
+    );
+  }
+
+  async #run(run: RunEntity, signal: AbortSignal): Promise<RunOutcome> {
+    if (run.cancelRequestedAt) return { status: 'CANCELLED', usage: NO_USAGE };
+    const { definition, apiKey } = await this.#definitionOf(run);
+    let seq = await this.events.lastSeq(run.id);
+    return executeRun({
+      definition,
+      input: run.input.reveal(),
+      sandbox: this.sandbox,
+      provider: this.provider,
+      apiKey,
+      attempt: run.attempt,
+      signal,
+      checkpoints: this.#checkpoints(run),
+      emit: async (body: RunEventBody) => {
+        seq += 1;
+        await this.#asAttempt(run, () => this.events.append(run.id, seq, body));
+      },
+    });
+  }
+
+  async #finish(run: RunEntity, outcome: RunOutcome): Promise<void> {
+    const end = ended(outcome);
+    const failure = outcome.status === 'FAILED' ? outcome.error : null;
+    if (outcome.status === 'FAILED' && outcome.cause !== undefined) {
+      this.log.error('run failed', outcome.cause, { runId: run.id, code: outcome.error.code });
+    }
+    await this.work.runAs(
+      () => runEvent(end.type, run.id, { ...outcome.usage, ...(failure && { code: failure.code }) }, failure?.code),
+      async () => {
+        await this.#requireAttempt(run);
+        const { inputTokens, outputTokens, modelCalls } = outcome.usage;
+        Object.assign(run, { status: outcome.status, error: failure, finishedAt: new Date(), inputTokens, outputTokens, modelCalls });
+        if (outcome.status === 'COMPLETED') run.output = Sealed.of(outcome.output);
+        await this.database.repository(RunEntity).save(run);
+        await this.events.append(run.id, (await this.events.lastSeq(run.id)) + 1, end);
+      },
+    );
+  }
+
+  async #definitionOf(run: RunEntity): Promise<{ definition: AgentDefinition; apiKey: string | undefined }> {
+    const version = await this.database
+      .repository(AgentVersionEntity)
+      .findOneByOrFail({ agentId: run.agentId, number: run.agentVersion });
+    const agent = await this.database.repository(AgentEntity).findOneByOrFail({ id: run.agentId });
+    const { provider } = version.definition.model;
+    const apiKey = provider === 'demo' ? undefined : agent.providerKeys?.reveal()[provider];
+    return { definition: version.definition, apiKey };
+  }
+
+  #checkpoints(run: RunEntity): Checkpoints {
+    const tenant = currentTenant();
+    const place = (call: number) => ({ table: 'run_checkpoints', column: 'result', row: `${run.id}/${call}` });
+    return {
+      load: async () => {
+        const rows = await this.database.query<{ call: number; fingerprint: string; result: Buffer }>({
+          text: 'SELECT call, fingerprint, result FROM run_checkpoints WHERE run_id = $1 ORDER BY call',
+          values: [run.id],
+        });
+        return Promise.all(
+          rows.map(async ({ call, fingerprint, result }) => ({
+            call,
+            fingerprint,
+            result: await this.encryption.openJson(tenant, place(call), result),
+          })),
+        );
+      },
+      save: async ({ call, fingerprint, result }: Checkpoint) => {
+        const sealed = await this.encryption.sealJson(tenant, place(call), result);
+        await this.#asAttempt(run, async () => {
+          await this.database.query({
+            text: 'INSERT INTO run_checkpoints (run_id, call, fingerprint, result) VALUES ($1, $2, $3, $4)',
+            values: [run.id, call, fingerprint, sealed],
+          });
+        });
+      },
+    };
+  }
+
+  /** Writes progress of this attempt, and nothing once a later attempt has begun. */
+  #asAttempt(run: RunEntity, write: () => Promise<void>): Promise<void> {
+    return this.work.bookkeeping('progress of a run; its start and its end are events', async () => {
+      await this.#requireAttempt(run);
+      await write();
+    });
+  }
+
+  async #requireAttempt(run: RunEntity): Promise<void> {
+    const [current] = await this.database.query<{ attempt: number }>({
+      name: 'run_attempt',
+      text: 'SELECT attempt FROM runs WHERE id = $1 FOR UPDATE',
+      values: [run.id],
+    });
+    if (current?.attempt !== run.attempt) throw new AttemptSuperseded();
+  }
+
+  /** Keeps the lease, and ends the attempt when it is lost, the run is cancelled or the worker stops. */
+  #guard(lease: Lease, stop: AbortSignal): { signal: AbortSignal; end: () => void } {
+    const controller = new AbortController();
+    const onStop = (): void => controller.abort(stop.reason);
+    if (stop.aborted) onStop();
+    stop.addEventListener('abort', onStop, { once: true });
+    const unsubscribe = this.feed.subscribe((change) => {
+      if (change.kind === 'run_cancel' && change.id === lease.runId) controller.abort(CANCELLED);
+    });
+    let renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
+    const timer = setInterval(() => {
+      const renew = Date.now() >= renewAt;
+      if (renew) renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
+      this.#look(lease, renew).then(
+        (reason) => reason !== undefined && controller.abort(reason),
+        (error: unknown) => this.log.error('a lease could not be looked after', error, { runId: lease.runId }),
+      );
+    }, LOOK_AFTER_MS);
+    return {
+      signal: controller.signal,
+      end: () => {
+        clearInterval(timer);
+        stop.removeEventListener('abort', onStop);
+        unsubscribe();
+      },
+    };
+  }
+
+  /** The reason to end the attempt, if there is one. The feed says it sooner; this says it even without the feed. */
+  async #look(lease: Lease, renew: boolean): Promise<string | undefined> {
+    if (renew && !(await this.dispatch.renew(lease))) return 'lease lost';
+    if (this.feed.reliable()) return undefined;
+    const run = await this.database.within(lease.tenant, () =>
+      this.database.repository(RunEntity).findOneBy({ id: lease.runId }),
+    );
+    return run?.cancelRequestedAt ? CANCELLED : undefined;
+  }
+}
+
+const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0 };
+
+/** What a run's end is called, in its own events and in the audit log. */
+function ended(outcome: RunOutcome): Extract<RunEventBody, { type: 'run.completed' | 'run.failed' | 'run.cancelled' }> {
+  switch (outcome.status) {
+    case 'COMPLETED':
+      return { type: 'run.completed' };
+    case 'FAILED':
+      return { type: 'run.failed', error: outcome.error };
+    case 'CANCELLED':
+      return { type: 'run.cancelled' };
+  }
+}
+
+function runEvent(action: string, id: string, changes: Record<string, unknown>, reason?: string): AuditEvent {
+  const outcome = action === 'run.failed' ? 'failure' : 'success';
+  return { action, actor: { type: 'system', id: 'worker' }, outcome, resource: { type: 'run', id }, changes, reason };
+}

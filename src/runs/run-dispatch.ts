@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Cells, type TenantRef } from '../platform/database/index.js';
+import { Log } from '../platform/observability/log.js';
+import { RunQueues } from './job-queue.js';
+
+export const LEASE_SECONDS = 30;
+/** A run that was queued this long ago and that nobody holds is queued again: the queue may have lost it. */
+const REQUEUE_SECONDS = 30;
+const BATCH = 200;
+
+/** The right to work on a run. Whoever else holds a later one has taken it over. */
+export interface Lease {
+  readonly tenant: TenantRef;
+  readonly runId: string;
+  readonly id: string;
+}
+
+/**
+ * Which runs are to be worked on, and who does. The table `work.runs` is the truth; the queue only makes a worker look.
+ */
+@Injectable()
+export class RunDispatch {
+  constructor(
+    private readonly cells: Cells,
+    private readonly queues: RunQueues,
+    private readonly log: Log,
+  ) {}
+
+  /** Tells the queue. That it cannot be told delays the run until the next sweep, and is no error of the caller's. */
+  async enqueue(tenant: TenantRef, runId: string): Promise<void> {
+    try {
+      await this.queues.of(tenant.region).enqueue(RunQueues.RUNS, { tenantId: tenant.id, id: runId });
+      await this.cells.of(tenant.region).control.query(
+        'UPDATE work.runs SET enqueued_at = now() WHERE tenant = $1 AND run_id = $2',
+        [tenant.id, runId],
+      );
+    } catch (error) {
+      this.log.error('a run could not be queued; the next sweep does it', error, { runId });
+    }
+  }
+
+  /** Takes the run, unless somebody else holds it or it is done. */
+  async acquire(tenant: TenantRef, runId: string): Promise<Lease | undefined> {
+    const id = randomUUID();
+    const taken = await this.cells.of(tenant.region).control.query(
+      `UPDATE work.runs SET lease_id = $3, lease_until = now() + make_interval(secs => $4)
+       WHERE tenant = $1 AND run_id = $2 AND (lease_until IS NULL OR lease_until < now())`,
+      [tenant.id, runId, id, LEASE_SECONDS],
+    );
+    return taken.rowCount === 1 ? { tenant, runId, id } : undefined;
+  }
+
+  /** False when somebody else has taken the run over. */
+  async renew({ tenant, runId, id }: Lease): Promise<boolean> {
+    const renewed = await this.cells.of(tenant.region).control.query(
+      `UPDATE work.runs SET lease_until = now() + make_interval(secs => $4)
+       WHERE tenant = $1 AND run_id = $2 AND lease_id = $3`,
+      [tenant.id, runId, id, LEASE_SECONDS],
+    );
+    return renewed.rowCount === 1;
+  }
+
+  /** Gives the run back, for another worker to take at once. */
+  async release({ tenant, runId, id }: Lease): Promise<void> {
+    await this.cells.of(tenant.region).control.query(
+      'UPDATE work.runs SET lease_id = NULL, lease_until = NULL, enqueued_at = NULL WHERE tenant = $1 AND run_id = $2 AND lease_id = $3',
+      [tenant.id, runId, id],
+    );
+  }
+
+  async done({ tenant, runId, id }: Lease): Promise<void> {
+    await this.cells.of(tenant.region).control.query(
+      'DELETE FROM work.runs WHERE tenant = $1 AND run_id = $2 AND lease_id = $3',
+      [tenant.id, runId, id],
+    );
+  }
+
+  /** Queues what ought to be worked on and is not: never queued, lost by the queue, or left by a worker that died. */
+  async sweep(region: string): Promise<number> {
+    const { rows } = await this.cells.of(region).control.query<{ tenant: string; run_id: string }>(
+      `UPDATE work.runs SET enqueued_at = now()
+       WHERE (tenant, run_id) IN (
+         SELECT tenant, run_id FROM work.runs
+         WHERE COALESCE(lease_until, enqueued_at + make_interval(secs => $1), created_at + interval '2 seconds') < now()
+           AND COALESCE(enqueued_at, 'epoch') < now() - interval '2 seconds'
+         ORDER BY created_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
+       RETURNING tenant, run_id`,
+      [REQUEUE_SECONDS],
+    );
+    for (const row of rows) {
+      await this.queues.of(region).enqueue(RunQueues.RUNS, { tenantId: row.tenant, id: row.run_id });
+    }
+    return rows.length;
+  }
+}

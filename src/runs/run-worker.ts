@@ -1,0 +1,65 @@
+import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { WorkerConfig } from '../platform/config/index.js';
+import { isTenantId } from '../platform/database/index.js';
+import { Log } from '../platform/observability/log.js';
+import { TenantRegistry } from '../tenancy/index.js';
+import { ExecuteQueuedRun } from './execute-queued-run.js';
+import { RunQueues } from './job-queue.js';
+import { RunDispatch } from './run-dispatch.js';
+
+const SWEEP_MS = 5_000;
+
+/** Takes runs from every region's queue, and sees to it that none is forgotten. */
+@Injectable()
+export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #consumers: { close(): Promise<void> }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly queues: RunQueues,
+    private readonly tenants: TenantRegistry,
+    private readonly dispatch: RunDispatch,
+    private readonly run: ExecuteQueuedRun,
+    private readonly config: WorkerConfig,
+    private readonly log: Log,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    for (const [, queue] of this.queues.all()) {
+      const { concurrency } = this.config;
+      this.#consumers.push(await queue.consume(RunQueues.RUNS, { concurrency }, (job, signal) => this.#work(job, signal)));
+    }
+    this.#sweepSoon(0);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#sweeping;
+    await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+  }
+
+  async #work(job: { tenantId: string; id: string }, signal: AbortSignal): Promise<void> {
+    const tenant = isTenantId(job.tenantId) ? await this.tenants.byId(job.tenantId) : undefined;
+    if (tenant?.status !== 'active') return;
+    const lease = await this.dispatch.acquire(tenant, job.id);
+    if (lease) await this.run.execute(lease, signal);
+  }
+
+  #sweepSoon(afterMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#sweeping = this.#sweep().finally(() => this.#sweepSoon(SWEEP_MS));
+    }, afterMs);
+  }
+
+  async #sweep(): Promise<void> {
+    for (const [region] of this.queues.all()) {
+      try {
+        const queued = await this.dispatch.sweep(region);
+        if (queued > 0) this.log.log(`Queued ${queued} runs again in ${region}.`);
+      } catch (error) {
+        this.log.error('the sweep for forgotten runs failed; it is repeated', error, { region });
+      }
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import { Module } from '@nestjs/common';
+import { OpenStreams } from '../platform/http/event-stream.js';
+import { ExecuteQueuedRun } from './execute-queued-run.js';
+import { RunDispatch } from './run-dispatch.js';
+import { RunEvents } from './run-events.js';
+import { RunWorker } from './run-worker.js';
+import { Runs } from './runs.js';
+import { RunsController } from './runs.controller.js';
+import { WatchRun } from './watch-run.js';
+
+@Module({
+  controllers: [RunsController],
+  providers: [OpenStreams, RunDispatch, RunEvents, Runs, WatchRun],
+  exports: [RunDispatch, RunEvents],
+})
+export class RunsModule {}
+
+/** Works on runs; part of the worker process, and of the only process in embedded mode. */
+@Module({ imports: [RunsModule], providers: [ExecuteQueuedRun, RunWorker] })
+export class RunWorkerModule {}
