@@ -121,26 +121,28 @@ it.each(['toSandbox', 'fromSandbox'] as const)('survives an error of the stream 
   expect(await running).toMatchObject({ status: 'FAILED', error: { code: 'SANDBOX_FAILED' } });
 });
 
-it('emits nothing after it has returned', async () => {
+it('returns only after the event that was being stored is stored', async () => {
   const abort = new AbortController();
-  const { options, events } = runFixture({
-    signal: abort.signal,
-    provider: new ScriptedModel(async function* (): AsyncGenerator<ModelChunk> {
-      for (;;) {
-        yield { type: 'delta', text: 'x' };
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    }),
-  });
-  const emit = async (body: (typeof events)[number]) => {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    events.push(body);
+  const storing = Promise.withResolvers<void>();
+  const stored = Promise.withResolvers<void>();
+  const emit = async ({ type }: { type: string }) => {
+    if (type !== 'model.delta') return;
+    storing.resolve();
+    await stored.promise;
   };
-  const running = executeRun({ ...options, emit });
-  await vi.waitFor(() => expect(events.length).toBeGreaterThan(3));
+  let returned = false;
+  const { options } = runFixture({ signal: abort.signal, emit });
+  const running = executeRun(options).finally(() => (returned = true));
+  await storing.promise;
   abort.abort('cancelled');
-  await running;
-  const { length } = events;
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  expect(events).toHaveLength(length);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(returned).toBe(false);
+  stored.resolve();
+  expect(await running).toMatchObject({ status: 'CANCELLED' });
+});
+
+it('ends the sandbox of an attempt that could not even begin', async () => {
+  const sandbox = new FakeSandbox(async () => {});
+  await expect(executeRun(runFixture({ sandbox, input: 1n }).options)).rejects.toThrow('BigInt');
+  expect(sandbox.processes[0]?.killed).toBe(1);
 });

@@ -66,9 +66,10 @@ export class Broker {
     return { ...this.spent };
   }
 
-  /** Ends the run, unless it has ended already. */
+  /** Ends the run, and with it the sandbox, unless it has ended already. */
   end(ending: Ending): void {
     this.ending ??= ending;
+    this.options.process.kill();
     this.stop.abort();
   }
 
@@ -79,9 +80,12 @@ export class Broker {
     process.fromSandbox.on('error', this.onStreamError);
     const reading = this.readFrames();
     void process.exited.then(() => this.onExit(reading));
-    await this.send({ type: 'start', definition, input });
+    try {
+      await this.send({ type: 'start', definition, input });
+    } catch (error) {
+      this.end({ type: 'broken', error });
+    }
     if (!this.signal.aborted) await once(this.signal, 'abort');
-    process.kill();
     process.toSandbox.destroy();
     process.fromSandbox.destroy();
     await reading;

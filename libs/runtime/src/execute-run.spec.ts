@@ -216,6 +216,18 @@ describe('failures', () => {
   });
 });
 
+it('shows text while it comes, also when it leaves timers no turn', async () => {
+  const provider = new ScriptedModel(async function* (): AsyncGenerator<ModelChunk> {
+    for (const end = performance.now() + 300; performance.now() < end;) {
+      yield { type: 'delta', text: '.' };
+    }
+    yield { type: 'end', usage: { inputTokens: 1, outputTokens: 1 } };
+  });
+  const { options, events } = runFixture({ provider });
+  await executeRun(options);
+  expect(events.filter(({ type }) => type === 'model.delta').length).toBeGreaterThanOrEqual(4);
+});
+
 describe('deltas', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
   afterEach(() => void vi.useRealTimers());

@@ -82,7 +82,6 @@ export async function executeRun(options: ExecuteRunOptions): Promise<RunOutcome
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
-    process.kill();
   }
 }
 

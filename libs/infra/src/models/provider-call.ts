@@ -44,6 +44,13 @@ export class ProviderCall {
     private readonly apiKey: string | undefined,
     private readonly outer: AbortSignal,
   ) {
+    // Here, because `Headers` would refuse it with an error that quotes the key, and that would be logged.
+    if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
+      throw new ModelCallError(
+        'MODEL_REFUSED',
+        'The API key contains characters that no key has. Enter it again.',
+      );
+    }
     this.idleTimeoutMs = endpoint.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS;
     if (outer.aborted) this.onOuterAbort();
     else outer.addEventListener('abort', this.onOuterAbort, { once: true });

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { inspect } from 'node:util';
 import { ModelCallError } from '@waxell/runtime';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { serveLocally } from '../egress/testing/local-server.js';
@@ -274,6 +275,19 @@ describe.each(['openai', 'anthropic'] as const)('a model of %s', (provider) => {
       expect(own).toContain('Bearer sk-tenant');
       expect(own).not.toMatch(/sk-operator|env-secret/);
     });
+
+    it.each(['', 'sk-a\nb', 'sk-ä', 'sk a'])(
+      '%j is none, and is not repeated in any error',
+      async (apiKey) => {
+        const { error } = await listen(
+          providers(),
+          modelRequest({ provider, baseUrl: 'http://127.0.0.1:1' }),
+          { apiKey },
+        );
+        expect(error).toMatchObject({ name: 'ModelCallError', code: 'MODEL_REFUSED' });
+        expect(inspect(error)).not.toContain('sk-');
+      },
+    );
 
     it('without any, the public endpoint is not even asked', async () => {
       const { error } = await listen(providers(), modelRequest({ provider }));

@@ -138,6 +138,11 @@ describe('the sandbox', () => {
     expect(await probe(`process.dlopen({ exports: {} }, '/tmp/x.node')`)).toBe('ERR_DLOPEN_DISABLED');
   });
 
+  it('has the heap that it was given', async () => {
+    const bytes = await probe(`(await import('node:v8')).getHeapStatistics().heap_size_limit`);
+    expect(bytes).toSatisfy((limit: number) => limit >= 256 * 1_048_576 && limit < 512 * 1_048_576);
+  });
+
   it('fails its run, and nothing else, when it uses more memory than it may', async () => {
     const program = join(folder, 'greedy.mjs');
     await writeFile(program, 'const hoard = []; for (;;) hoard.push(new Array(1e5).fill(Math.random()));');
