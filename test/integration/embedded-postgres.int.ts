@@ -229,8 +229,12 @@ it('serves on while the application drains after a Ctrl-C in its terminal', asyn
   // A terminal signals the whole process group.
   process.kill(-child.pid, 'SIGINT');
   await line(/draining/);
+  // A service manager may signal the watchdog as well.
+  for (const id of await areWatchdogs(await postgresProcesses())) process.kill(Number(id), 'SIGTERM');
   await sleep(300);
   expect(await query(connection, 'select 1')).toEqual([1]);
+  child.kill('SIGKILL');
+  expect(await untilGone(2_000)).toBeLessThan(2_000);
 });
 
 describe('a first start that was interrupted', () => {

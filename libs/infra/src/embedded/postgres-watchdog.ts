@@ -7,7 +7,8 @@ import { POSTGRES_ENVIRONMENT, type PostgresAccount } from './postgres-account.j
  * Stands between us and the postmaster, in a session of its own: a Ctrl-C in the terminal reaches us alone, and we
  * stop the database once we have drained. It reads a pipe that only we hold. When the pipe closes, because we asked
  * for it or because we died (kill -9 included), it stops the postmaster: SIGINT (fast shutdown), after ten seconds
- * SIGQUIT. The postmaster is its child, so its process id cannot have been given to another process meanwhile.
+ * SIGQUIT. Signals sent to it directly, as when a service manager stops a whole group, change nothing: only the pipe
+ * counts. The postmaster is its child, so its process id cannot have been given to another process meanwhile.
  *
  * A shell and not Node: it lives as long as the database and costs 1 MB instead of 45.
  */
@@ -15,6 +16,7 @@ const SCRIPT = `
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
+trap '' HUP INT TERM
 {
   while read -r _; do :; done
   waited=0
@@ -30,7 +32,7 @@ stopper=$!
 exec 3<&-
 wait "$server"
 code=$?
-kill "$stopper"
+kill -KILL "$stopper"
 exit "$code"
 `;
 

@@ -52,7 +52,7 @@ describe.each([
     ['a missing entry', { tenant: 't1' }],
     ['an additional entry', { tenant: 't1', purpose: 'kek', more: '' }],
     ['no context', {}],
-    ['entries that run together alike', { tenant: 't1purpose', kek: '' }],
+    ['one entry that reads as both run together', { purpose: 'kektenantt1' }],
   ])('refuses to unwrap in %s', async (_, other) => {
     const { wrapped } = await kms.generateDataKey(key, context);
     await expect(kms.decrypt(key, wrapped, other)).rejects.toMatchObject({ code: 'invalid_ciphertext' });
