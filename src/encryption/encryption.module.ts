@@ -1,8 +1,20 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Module, type OnModuleInit } from '@nestjs/common';
+import { Cells } from '../platform/database/index.js';
+import { EncryptionSubscriber } from './encryption.subscriber.js';
 import { FieldEncryption } from './field-encryption.js';
 import { KeyRing } from './key-ring.js';
 
 /** Global: encryption is part of storing, in every room. The Kms port is bound by the composition root. */
 @Global()
 @Module({ providers: [KeyRing, FieldEncryption], exports: [KeyRing, FieldEncryption] })
-export class EncryptionModule {}
+export class EncryptionModule implements OnModuleInit {
+  constructor(
+    private readonly cells: Cells,
+    private readonly keys: KeyRing,
+  ) {}
+
+  onModuleInit(): void {
+    const subscriber = new EncryptionSubscriber(this.keys);
+    for (const cell of this.cells.all()) cell.observe(subscriber);
+  }
+}

@@ -1,6 +1,5 @@
 export { Encrypted, encryptedColumns } from './encrypted.decorator.js';
 export { EncryptionModule } from './encryption.module.js';
-export { EncryptionSubscriber } from './encryption.subscriber.js';
 export { FieldEncryption, type Place } from './field-encryption.js';
 export { FieldUnreadable } from './field-codec.js';
 export { KeyRing } from './key-ring.js';

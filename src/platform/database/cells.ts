@@ -1,4 +1,4 @@
-import { DataSource, type EntityTarget, type ObjectLiteral } from 'typeorm';
+import { DataSource, type EntitySubscriberInterface, type EntityTarget, type ObjectLiteral } from 'typeorm';
 import pg from 'pg';
 import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
@@ -40,7 +40,6 @@ export class Cell {
     secret: string,
     pools: PoolSizes,
     entities: readonly EntityTarget<ObjectLiteral>[],
-    subscribers: readonly unknown[],
     readonly onPoolError: (error: Error) => void,
   ) {
     this.region = config.region;
@@ -63,7 +62,6 @@ export class Cell {
       extra: { statement_timeout: STATEMENT_TIMEOUT_MS, keepAlive: true, idleTimeoutMillis: 0 },
       poolErrorHandler: onPoolError,
       entities: entities as never,
-      subscribers: subscribers as never,
       logging: false,
       migrationsRun: false,
       synchronize: false,
@@ -79,6 +77,11 @@ export class Cell {
 
   async open(): Promise<void> {
     await runInScope(STARTUP, () => this.tenants.initialize());
+  }
+
+  /** Lets a room see entities on their way in and out, such as encryption does. */
+  observe(subscriber: EntitySubscriberInterface): void {
+    this.tenants.subscribers.push(subscriber);
   }
 
   async close(): Promise<void> {

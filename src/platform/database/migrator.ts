@@ -49,6 +49,16 @@ export class Migrator {
     });
   }
 
+  async cellIsCurrent(): Promise<boolean> {
+    return this.#withOwner(async (client) => {
+      const ledger = await client.query(`SELECT to_regclass('migrations.ledger') IS NOT NULL AS known`);
+      if (!(ledger.rows[0] as { known: boolean }).known) return false;
+      const done = await client.query<{ version: string }>(`SELECT version FROM migrations.ledger WHERE schema = 'cell'`);
+      const versions = new Set(done.rows.map((row) => Number(row.version)));
+      return this.plan.cell.every((migration) => versions.has(migration.version));
+    });
+  }
+
   /** Creates a tenant's role and schema, complete and current. Repeating it is harmless. */
   async createTenant(tenant: TenantId): Promise<void> {
     await this.#withOwner(async (client) => {

@@ -28,6 +28,20 @@ export class Provisioning {
     return reports;
   }
 
+  /** Refuses to start on databases whose schema is not this program's; `migrate` brings them up to it instead. */
+  async requireCurrent(migrate: boolean): Promise<void> {
+    if (migrate) {
+      const failed = [...(await this.migrate()).values()].flatMap((report) => report.failed);
+      if (failed.length > 0) throw new Error(`Migrations failed: ${JSON.stringify(failed)}`);
+      return;
+    }
+    for (const [region, migrator] of await this.#all()) {
+      if (!(await migrator.cellIsCurrent())) {
+        throw new Error(`The database of ${region} is not up to date. Run npm run db:migrate, then start again.`);
+      }
+    }
+  }
+
   async createTenant(tenant: TenantRef): Promise<void> {
     await (await this.#of(tenant)).createTenant(tenant.id);
   }

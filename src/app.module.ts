@@ -1,0 +1,111 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { ModelProvider, Sandbox } from '@waxell/runtime';
+import { AccessModule, AuthorizationGuard } from './access/index.js';
+import { AgentEntity, AgentsModule, AgentVersionEntity, ProjectEntity } from './agents/index.js';
+import { AuditModule } from './audit/index.js';
+import { ApiKeyEntity, AuthenticationGuard, AuthModule, UserEntity } from './auth/index.js';
+import type { Backends } from './backends.js';
+import { EncryptionModule, Kms } from './encryption/index.js';
+import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
+import { OrganisationsModule } from './organisations/index.js';
+import { AuthConfig, WorkerConfig } from './platform/config/index.js';
+import { Cell, Cells, Feed, Provisioning, TenantDatabase } from './platform/database/index.js';
+import { HealthController, Readiness } from './platform/observability/health.controller.js';
+import { Log } from './platform/observability/log.js';
+import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
+import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
+import { TenancyModule, TenantGuard } from './tenancy/index.js';
+
+const ENTITIES = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
+
+/** What a request passes, in this order; a reviewer reads the pipeline here. */
+const PIPELINE: Provider[] = [
+  { provide: APP_GUARD, useClass: TenantGuard },
+  { provide: APP_GUARD, useClass: AuthenticationGuard },
+  { provide: APP_GUARD, useClass: AuthorizationGuard },
+  { provide: APP_INTERCEPTOR, useClass: ServeRequest },
+  { provide: APP_FILTER, useClass: FailedRequest },
+];
+
+export interface Composition {
+  readonly backends: Backends;
+  readonly auth: AuthConfig;
+  readonly worker: WorkerConfig;
+  readonly log: Log;
+  /** What this process does: serve HTTP, work on runs, or both. */
+  readonly roles: { readonly http: boolean; readonly worker: boolean };
+}
+
+/** The composition root: the only place that binds adapters to ports. */
+@Module({})
+export class AppModule {
+  static compose(composition: Composition): DynamicModule {
+    const { roles } = composition;
+    return {
+      module: AppModule,
+      imports: [
+        BackendsModule.bind(composition),
+        EncryptionModule,
+        AuditModule,
+        RequestsModule,
+        TenancyModule,
+        AccessModule,
+        AuthModule,
+        OrganisationsModule,
+        AgentsModule,
+        RunsModule,
+        ...(roles.worker ? [RunWorkerModule] : []),
+      ],
+      controllers: [HealthController],
+      providers: [Readiness, ...PIPELINE],
+    };
+  }
+}
+
+/** The parts that the rest is built on, as the environment chose them. */
+@Module({})
+class BackendsModule {
+  static bind({ backends, auth, worker, log }: Composition): DynamicModule {
+    const { cells, loginSecret, pools } = backends.database;
+    const opened = new Cells(
+      cells.map((cell) => new Cell(cell, loginSecret, pools, ENTITIES, (error) => log.error('database connection lost', error))),
+    );
+    const provisioning = new Provisioning(opened, loginSecret, { cell: CELL_MIGRATIONS, tenant: TENANT_MIGRATIONS });
+    const providers: Provider[] = [
+      { provide: Log, useValue: log },
+      { provide: AuthConfig, useValue: auth },
+      { provide: WorkerConfig, useValue: worker },
+      { provide: Kms, useValue: backends.kms },
+      { provide: ModelProvider, useValue: backends.models },
+      { provide: Sandbox, useValue: backends.sandbox ?? null },
+      {
+        provide: Cells,
+        useFactory: async () => {
+          // Embedded, this process is the only one; elsewhere an operator migrates first, and this finds nothing to do.
+          await provisioning.requireCurrent(backends.embedded);
+          await opened.open();
+          return opened;
+        },
+      },
+      { provide: Provisioning, useValue: provisioning },
+      {
+        provide: RunQueues,
+        inject: [Cells],
+        useFactory: () => new RunQueues(new Map(opened.regions.map((region) => [region, backends.queue(region)]))),
+      },
+      {
+        provide: Feed,
+        inject: [Cells],
+        useFactory: async () => {
+          const feed = new Feed(opened, log);
+          await feed.open();
+          return feed;
+        },
+      },
+      TenantDatabase,
+    ];
+    const exports = [Log, AuthConfig, WorkerConfig, Kms, ModelProvider, Sandbox, Cells, Provisioning, RunQueues, Feed, TenantDatabase];
+    return { module: BackendsModule, global: true, providers, exports };
+  }
+}

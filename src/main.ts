@@ -1,0 +1,44 @@
+import 'reflect-metadata';
+import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
+import { embeddedOperatorKeyHash, firstRun, firstRunFile } from './first-run.js';
+import { ConfigurationError } from './platform/config/index.js';
+import { start, stopOnSignal } from './start.js';
+
+/** The HTTP process; in embedded mode the only one. */
+async function main(): Promise<void> {
+  const started = await start(process.env, 'main', embeddedOperatorKeyHash);
+  const { app, env, backends, log } = started;
+  stopOnSignal(started);
+  if (backends.embedded) await firstRun(app, env.WAXELL_HOME, started.baseUrl);
+  await app.listen(env.PORT, env.HOST);
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const baseUrl = env.PUBLIC_URL ?? `http://localhost:${port}`;
+  log.log(`Listening on ${baseUrl}`);
+  if (backends.embedded) {
+    await firstRun(app, env.WAXELL_HOME, baseUrl);
+    welcome(baseUrl, firstRunFile(resolve(env.WAXELL_HOME)));
+  }
+}
+
+/** For the person at the terminal; the logs are for machines. */
+function welcome(baseUrl: string, file: string): void {
+  process.stderr.write(`
+  Waxell runs at ${baseUrl}
+  API reference:  ${baseUrl}/docs
+  Credentials:    ${file}
+
+  Try it:
+    curl ${baseUrl}/v1/me -H "Authorization: Bearer $(node -p 'JSON.parse(fs.readFileSync("${file}")).apiKey')"
+
+`);
+}
+
+try {
+  await main();
+} catch (error) {
+  // Before there is a log: one clear sentence for who starts it, and the stack only where it is our fault.
+  const known = error instanceof ConfigurationError || (error instanceof Error && error.name === 'HomeInUse');
+  process.stderr.write(`${known ? (error as Error).message : String((error as Error).stack ?? error)}\n`);
+  process.exit(1);
+}

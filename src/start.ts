@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule } from './app.module.js';
+import { openBackends, type Backends } from './backends.js';
+import { CreateOrganisation, MendOrganisations } from './organisations/index.js';
+import { AuthConfig, readEnvironment, refuseUnfitProduction, WorkerConfig, type Environment } from './platform/config/index.js';
+import { PLATFORM_TENANT } from './platform/database/index.js';
+import { setUpServer } from './platform/http/server.js';
+import { Readiness } from './platform/observability/health.controller.js';
+import { Log } from './platform/observability/log.js';
+
+export interface Started {
+  readonly app: NestExpressApplication;
+  readonly backends: Backends;
+  readonly env: Environment;
+  readonly log: Log;
+  readonly baseUrl: string;
+  /** Drains and stops everything; resolves when nothing is left running. */
+  stop(): Promise<void>;
+}
+
+/** Whoever asks for readiness hears of the shutdown before connections are refused. */
+const DRAIN_MS = 200;
+
+/** Boots a process: everything but listening. */
+export async function start(
+  variables: Record<string, string | undefined>,
+  process: 'main' | 'worker',
+  operatorKeyHash?: (home: string) => Promise<Buffer>,
+): Promise<Started> {
+  const env = readEnvironment(variables);
+  refuseUnfitProduction(env);
+  const log = new Log(env.LOG_LEVEL);
+  const backends = await openBackends(env, log);
+  try {
+    const baseUrl = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
+    const hash = env.WAXELL_OPERATOR_KEY_HASH;
+    const keyHash = hash === undefined ? await operatorKeyHash?.(env.WAXELL_HOME) : Buffer.from(hash, 'hex');
+    const worker = process === 'worker' || (env.WORKER ?? (backends.embedded ? 'in-process' : 'separate')) === 'in-process';
+    const module = AppModule.compose({
+      backends,
+      auth: new AuthConfig(baseUrl, keyHash),
+      worker: new WorkerConfig(env.WORKER_CONCURRENCY),
+      log,
+      roles: { http: process === 'main', worker },
+    });
+    const app = await NestFactory.create<NestExpressApplication>(module, { logger: log, bodyParser: false, abortOnError: false });
+    setUpServer(app, { publicUrl: baseUrl, trustedProxies: env.TRUSTED_PROXIES });
+    await prepare(app, backends);
+    const stop = async (): Promise<void> => {
+      app.get(Readiness).drain();
+      await sleep(DRAIN_MS);
+      await app.close();
+      await backends.close();
+    };
+    return { app, backends, env, log, baseUrl, stop };
+  } catch (error) {
+    await backends.close();
+    throw error;
+  }
+}
+
+/** What must be there before the first request: the installation's own tenant, and nothing half made. */
+async function prepare(app: NestExpressApplication, backends: Backends): Promise<void> {
+  await app.init();
+  await app.get(CreateOrganisation).installation(PLATFORM_TENANT);
+  await app.get(MendOrganisations).execute(backends.embedded);
+}
+
+/** Stops on the first SIGINT or SIGTERM; a second one does not wait. */
+export function stopOnSignal({ stop, log }: Started): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(130);
+    stopping = true;
+    log.log(`${signal}: finishing what is at work.`);
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error('shutdown failed', error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}
+
+export function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
