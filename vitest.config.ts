@@ -5,14 +5,41 @@ const resolve = { conditions: ['waxell-source'] };
 const ssr = { resolve: { conditions: ['waxell-source', 'node'] } };
 
 export default defineConfig({
+  // The nearest tsconfig does not reach test files of every folder: decorators are configured here.
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   resolve,
   ssr,
   test: {
+    reporters: ['default', './test/support/closing-line.ts'],
     projects: [
+      { extends: true, test: { name: 'unit', include: ['src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'] } },
       {
         extends: true,
-        test: { name: 'unit', include: ['src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'] },
+        test: {
+          name: 'architecture',
+          include: ['test/architecture/**/*.arch.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.int.ts'],
+          globalSetup: ['test/support/postgres-server.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.e2e.ts', 'test/faults/**/*.fault.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
+        },
       },
     ],
   },

@@ -10,7 +10,14 @@ import { EncryptionModule, Kms } from './encryption/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
 import { AuthConfig, WorkerConfig } from './platform/config/index.js';
-import { Cell, Cells, Feed, Provisioning, TenantDatabase } from './platform/database/index.js';
+import {
+  Cell,
+  Cells,
+  Feed,
+  Provisioning,
+  TenantDatabase,
+  type MigrationReport,
+} from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
@@ -40,6 +47,16 @@ export interface Composition {
 /** The composition root: the only place that binds adapters to ports. */
 @Module({})
 export class AppModule {
+  /** Brings every region's database to the current schema; for `npm run db:migrate`. */
+  static async migrate(backends: Backends): Promise<Map<string, MigrationReport>> {
+    const cells = cellsOf(backends.database, () => undefined);
+    try {
+      return await provisioningOf(cells, backends.database).migrate();
+    } finally {
+      await cells.close();
+    }
+  }
+
   static compose(composition: Composition): DynamicModule {
     const { roles } = composition;
     return {
@@ -63,15 +80,24 @@ export class AppModule {
   }
 }
 
+/** The databases' owner's work, for a process that has nothing else open. */
+function provisioningOf(cells: Cells, { loginSecret }: Backends['database']): Provisioning {
+  return new Provisioning(cells, loginSecret, { cell: CELL_MIGRATIONS, tenant: TENANT_MIGRATIONS });
+}
+
+function cellsOf(
+  { cells, loginSecret, pools }: Backends['database'],
+  onError: (error: Error) => void,
+): Cells {
+  return new Cells(cells.map((cell) => new Cell(cell, loginSecret, pools, ENTITIES, onError)));
+}
+
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
   static bind({ backends, auth, worker, log }: Composition): DynamicModule {
-    const { cells, loginSecret, pools } = backends.database;
-    const opened = new Cells(
-      cells.map((cell) => new Cell(cell, loginSecret, pools, ENTITIES, (error) => log.error('database connection lost', error))),
-    );
-    const provisioning = new Provisioning(opened, loginSecret, { cell: CELL_MIGRATIONS, tenant: TENANT_MIGRATIONS });
+    const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
+    const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
       { provide: Log, useValue: log },
       { provide: AuthConfig, useValue: auth },
@@ -92,7 +118,8 @@ class BackendsModule {
       {
         provide: RunQueues,
         inject: [Cells],
-        useFactory: () => new RunQueues(new Map(opened.regions.map((region) => [region, backends.queue(region)]))),
+        useFactory: () =>
+          new RunQueues(new Map(opened.regions.map((region) => [region, backends.queue(region)]))),
       },
       {
         provide: Feed,
@@ -105,7 +132,19 @@ class BackendsModule {
       },
       TenantDatabase,
     ];
-    const exports = [Log, AuthConfig, WorkerConfig, Kms, ModelProvider, Sandbox, Cells, Provisioning, RunQueues, Feed, TenantDatabase];
+    const exports = [
+      Log,
+      AuthConfig,
+      WorkerConfig,
+      Kms,
+      ModelProvider,
+      Sandbox,
+      Cells,
+      Provisioning,
+      RunQueues,
+      Feed,
+      TenantDatabase,
+    ];
     return { module: BackendsModule, global: true, providers, exports };
   }
 }

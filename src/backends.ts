@@ -46,7 +46,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       closing.push(() => lock.release());
     }
     const cells = embedded ? await startDatabases(env, log, closing) : configuredCells(env);
-    const loginSecret = env.DATABASE_LOGIN_SECRET ?? (await keepSecret(join(env.WAXELL_HOME, 'database-login-secret')));
+    const loginSecret =
+      env.DATABASE_LOGIN_SECRET ?? (await keepSecret(join(env.WAXELL_HOME, 'database-login-secret')));
     const pools = { tenant: env.DATABASE_POOL, control: 4, audit: 3 };
     const queues: (JobQueue & { close(): Promise<void> })[] = [];
     closing.push(async () => {
@@ -62,7 +63,10 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
           ? await LocalKms.open({ home: env.WAXELL_HOME })
           : new AwsKms({ region: env.AWS_REGION, endpoint: env.AWS_KMS_ENDPOINT }),
       models,
-      sandbox: env.NODE_ENV === 'production' ? undefined : new ChildProcessSandbox({ onStderr: (text) => log.debug(`sandbox: ${text}`) }),
+      sandbox:
+        env.NODE_ENV === 'production'
+          ? undefined
+          : new ChildProcessSandbox({ onStderr: (text) => log.debug(`sandbox: ${text}`) }),
       queue: (region) => {
         const queue = openQueue(env, cells, loginSecret, region, log);
         queues.push(queue);
@@ -76,8 +80,15 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
   }
 }
 
-async function startDatabases(env: Environment, log: Log, closing: (() => Promise<void>)[]): Promise<CellConfig[]> {
-  const postgres = await startEmbeddedPostgres({ home: env.WAXELL_HOME, onLog: (line) => log.debug(`postgres: ${line}`) });
+async function startDatabases(
+  env: Environment,
+  log: Log,
+  closing: (() => Promise<void>)[],
+): Promise<CellConfig[]> {
+  const postgres = await startEmbeddedPostgres({
+    home: env.WAXELL_HOME,
+    onLog: (line) => log.debug(`postgres: ${line}`),
+  });
   closing.push(() => postgres.stop());
   const { host, port, user, password } = postgres.connection;
   const names = EMBEDDED_REGIONS.map((region) => `waxell_${region.replaceAll('-', '_')}`);
@@ -101,14 +112,28 @@ function modelProviders(env: Environment, embedded: boolean): ModelProviders {
   });
 }
 
-function openQueue(env: Environment, cells: readonly CellConfig[], secret: string, region: string, log: Log): JobQueue & { close(): Promise<void> } {
+function openQueue(
+  env: Environment,
+  cells: readonly CellConfig[],
+  secret: string,
+  region: string,
+  log: Log,
+): JobQueue & { close(): Promise<void> } {
   const onError = (error: Error): void => log.error('queue', error, { region });
-  if (env.REDIS_URL !== undefined) return new BullMqQueue({ redisUrl: env.REDIS_URL, prefix: `waxell:${region}`, onError });
+  if (env.REDIS_URL !== undefined)
+    return new BullMqQueue({ redisUrl: env.REDIS_URL, prefix: `waxell:${region}`, onError });
   const cell = cells.find((candidate) => candidate.region === region);
   if (!cell) throw new Error(`No database is configured for region ${region}.`);
   const { host, port, user, password, database, ssl } = connectionOf(cell.ownerUrl, secret, 'queue');
   return new PgBossQueue({
-    connection: { host: host ?? '', port: port ?? 5432, user: user ?? '', password: String(password), database: database ?? '', ssl: ssl as boolean },
+    connection: {
+      host: host ?? '',
+      port: port ?? 5432,
+      user: user ?? '',
+      password: String(password),
+      database: database ?? '',
+      ssl: ssl,
+    },
     schema: 'queue',
     onError,
   });

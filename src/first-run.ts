@@ -45,7 +45,11 @@ async function operatorKey(home: string): Promise<string> {
  * owner can read. What is chosen at random is kept before it is used, so that a crash anywhere in between is made good
  * by the next start.
  */
-export async function firstRun(app: NestExpressApplication, home: string, baseUrl: string): Promise<FirstRun> {
+export async function firstRun(
+  app: NestExpressApplication,
+  home: string,
+  baseUrl: string,
+): Promise<FirstRun> {
   const file = firstRunFile(home);
   const existing = await readFirstRun(file);
   if (existing) {
@@ -79,7 +83,10 @@ async function createKey(app: NestExpressApplication): Promise<string> {
   if (!tenant) throw new Error('The organisation demo is missing.');
   const database = app.get(TenantDatabase);
   return database.within(tenant, async () => {
-    const [owner] = await database.query<{ id: string }>({ text: `SELECT id FROM users WHERE role = 'Owner' LIMIT 1`, values: [] });
+    const [owner] = await database.query<{ id: string }>({
+      text: `SELECT id FROM users WHERE role = 'Owner' LIMIT 1`,
+      values: [],
+    });
     if (!owner) throw new Error('The organisation demo has no owner.');
     const created = await app.get(UnitOfWork).runAs(
       (key: { id: string }) => ({
@@ -99,12 +106,18 @@ async function readFirstRun(file: string): Promise<FirstRun | undefined> {
     return JSON.parse(await readFile(file, 'utf8')) as FirstRun;
   } catch (error) {
     if ((error as { code?: string }).code === 'ENOENT') return undefined;
-    throw new Error(`${file} cannot be read. Repair it, or take it away to get a new API key.`, { cause: error });
+    throw new Error(`${file} cannot be read. Repair it, or take it away to get a new API key.`, {
+      cause: error,
+    });
   }
 }
 
 async function replace(file: string, content: FirstRun): Promise<void> {
   const temporary = `${file}.${randomBytes(4).toString('hex')}`;
-  await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`, {
+    mode: 0o600,
+    flag: 'wx',
+    flush: true,
+  });
   await rename(temporary, file);
 }

@@ -2,8 +2,7 @@ import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { embeddedOperatorKeyHash, firstRun, firstRunFile } from './first-run.js';
-import { ConfigurationError } from './platform/config/index.js';
-import { start, stopOnSignal } from './start.js';
+import { exitWithReason, start, stopOnSignal } from './start.js';
 
 /** The HTTP process; in embedded mode the only one. */
 async function main(): Promise<void> {
@@ -37,8 +36,5 @@ function welcome(baseUrl: string, file: string): void {
 try {
   await main();
 } catch (error) {
-  // Before there is a log: one clear sentence for who starts it, and the stack only where it is our fault.
-  const known = error instanceof ConfigurationError || (error instanceof Error && error.name === 'HomeInUse');
-  process.stderr.write(`${known ? (error as Error).message : String((error as Error).stack ?? error)}\n`);
-  process.exit(1);
+  exitWithReason(error);
 }

@@ -5,11 +5,17 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module.js';
 import { openBackends, type Backends } from './backends.js';
 import { CreateOrganisation, MendOrganisations } from './organisations/index.js';
-import { AuthConfig, readEnvironment, refuseUnfitProduction, WorkerConfig, type Environment } from './platform/config/index.js';
+import {
+  AuthConfig,
+  readEnvironment,
+  refuseUnfitProduction,
+  WorkerConfig,
+  type Environment,
+} from './platform/config/index.js';
 import { PLATFORM_TENANT } from './platform/database/index.js';
 import { setUpServer } from './platform/http/server.js';
 import { Readiness } from './platform/observability/health.controller.js';
-import { Log } from './platform/observability/log.js';
+import { Log, withoutCredentials } from './platform/observability/log.js';
 
 export interface Started {
   readonly app: NestExpressApplication;
@@ -38,7 +44,9 @@ export async function start(
     const baseUrl = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
     const hash = env.WAXELL_OPERATOR_KEY_HASH;
     const keyHash = hash === undefined ? await operatorKeyHash?.(env.WAXELL_HOME) : Buffer.from(hash, 'hex');
-    const worker = process === 'worker' || (env.WORKER ?? (backends.embedded ? 'in-process' : 'separate')) === 'in-process';
+    const worker =
+      process === 'worker' ||
+      (env.WORKER ?? (backends.embedded ? 'in-process' : 'separate')) === 'in-process';
     const module = AppModule.compose({
       backends,
       auth: new AuthConfig(baseUrl, keyHash),
@@ -46,7 +54,11 @@ export async function start(
       log,
       roles: { http: process === 'main', worker },
     });
-    const app = await NestFactory.create<NestExpressApplication>(module, { logger: log, bodyParser: false, abortOnError: false });
+    const app = await NestFactory.create<NestExpressApplication>(module, {
+      logger: log,
+      bodyParser: false,
+      abortOnError: false,
+    });
     setUpServer(app, { publicUrl: baseUrl, trustedProxies: env.TRUSTED_PROXIES });
     await prepare(app, backends);
     const stop = async (): Promise<void> => {
@@ -70,13 +82,14 @@ async function prepare(app: NestExpressApplication, backends: Backends): Promise
 }
 
 /** Stops on the first SIGINT or SIGTERM; a second one does not wait. */
-export function stopOnSignal({ stop, log }: Started): void {
+export function stopOnSignal(started: Started): void {
+  const { log } = started;
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(130);
     stopping = true;
     log.log(`${signal}: finishing what is at work.`);
-    stop().then(
+    started.stop().then(
       () => process.exit(0),
       (error: unknown) => {
         log.error('shutdown failed', error);
@@ -90,4 +103,15 @@ export function stopOnSignal({ stop, log }: Started): void {
 
 export function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
+}
+
+/** Failures whose message says what to do; of any other, the stack is what helps. */
+const SELF_EXPLAINING = new Set(['ConfigurationError', 'HomeInUse', 'DatabaseNotCurrent']);
+
+/** For what goes wrong before there is a log. */
+export function exitWithReason(error: unknown): never {
+  const reason = error instanceof Error ? error : new Error(String(error));
+  const text = SELF_EXPLAINING.has(reason.name) ? reason.message : (reason.stack ?? reason.message);
+  process.stderr.write(`${withoutCredentials(text)}\n`);
+  process.exit(1);
 }

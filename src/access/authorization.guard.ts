@@ -10,7 +10,9 @@ export class PermissionDenied extends AppError {
   readonly kind = 'forbidden';
   readonly code = 'PERMISSION_DENIED';
   constructor(permission: string, scope: string) {
-    super(`You lack the permission ${permission}. Ask an administrator for a role that has it; an API key needs the scope ${scope} too.`);
+    super(
+      `You lack the permission ${permission}. Ask an administrator for a role that has it; an API key needs the scope ${scope} too.`,
+    );
   }
 }
 
@@ -23,7 +25,8 @@ export class AuthorizationGuard implements CanActivate {
     const request = contextOf(execution.switchToHttp().getRequest<Request>());
     const permission = request.endpoint?.permission;
     if (permission === PUBLIC) return true;
-    if (permission === undefined || !isPermission(permission)) throw new PermissionDenied('of this route', 'none');
+    if (permission === undefined || !isPermission(permission))
+      throw new PermissionDenied('of this route', 'none');
     const decision = this.authorizer.decide(request.actor, permission, request.tenant?.id);
     request.policies = decision.policies;
     if (!decision.allowed) throw new PermissionDenied(permission, PERMISSIONS[permission].scope);

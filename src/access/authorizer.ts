@@ -14,7 +14,11 @@ export interface Decision {
 const POLICY_SET = 'default';
 const SCHEMA_NAME = 'waxell';
 /** Each role is a member of the one below it: an Owner can do what an Admin can. */
-const ROLE_PARENTS: Record<string, string | undefined> = { Owner: 'Admin', Admin: 'Developer', Developer: 'Viewer' };
+const ROLE_PARENTS: Record<string, string | undefined> = {
+  Owner: 'Admin',
+  Admin: 'Developer',
+  Developer: 'Viewer',
+};
 
 /** Who may do what. Cedar decides, and nothing else does. */
 @Injectable()
@@ -38,15 +42,17 @@ export class Authorizer {
 
 function loadPolicies(): void {
   const policies = { staticPolicies: { ...DEFAULT_POLICIES } };
-  const checked = cedar.validate({ schema: SCHEMA as cedar.Schema, policies });
-  if (checked.type === 'failure') throw new Error(`The policies cannot be read: ${checked.errors[0]?.message}`);
+  const checked = cedar.validate({ schema: SCHEMA, policies });
+  if (checked.type === 'failure')
+    throw new Error(`The policies cannot be read: ${checked.errors[0]?.message}`);
   const [wrong] = checked.validationErrors;
   if (wrong) throw new Error(`Policy ${wrong.policyId} does not fit the schema: ${wrong.error.message}`);
   for (const answer of [
     cedar.preparsePolicySet(POLICY_SET, policies),
-    cedar.preparseSchema(SCHEMA_NAME, SCHEMA as cedar.Schema),
+    cedar.preparseSchema(SCHEMA_NAME, SCHEMA),
   ]) {
-    if (answer.type === 'failure') throw new Error(`The policies cannot be loaded: ${answer.errors[0]?.message}`);
+    if (answer.type === 'failure')
+      throw new Error(`The policies cannot be loaded: ${answer.errors[0]?.message}`);
   }
 }
 
@@ -76,9 +82,16 @@ const PRINCIPAL_TYPES = { user: 'User', api_key: 'ApiKey', operator: 'Operator' 
 function entitiesOf(actor: Actor, principal: cedar.TypeAndId, resource: cedar.TypeAndId): cedar.Entities {
   const roles = Object.keys({ Owner: 1, Admin: 1, Developer: 1, Viewer: 1 }).map((role) => {
     const parent = ROLE_PARENTS[role];
-    return { uid: { type: 'Role', id: role }, attrs: {}, parents: parent ? [{ type: 'Role', id: parent }] : [] };
+    return {
+      uid: { type: 'Role', id: role },
+      attrs: {},
+      parents: parent ? [{ type: 'Role', id: parent }] : [],
+    };
   });
-  const belongs = actor.type === 'operator' ? {} : { organisation: { __entity: { type: 'Organisation', id: actor.tenant ?? '' } } };
+  const belongs =
+    actor.type === 'operator'
+      ? {}
+      : { organisation: { __entity: { type: 'Organisation', id: actor.tenant ?? '' } } };
   const limited = actor.type === 'api_key' ? { scopes: includedScopes(actor.scopes ?? []) } : {};
   return [
     {

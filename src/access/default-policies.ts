@@ -49,8 +49,12 @@ export const SCHEMA = {
       Operator: {},
     },
     actions: {
-      ...Object.fromEntries(['viewer', 'developer', 'admin', 'owner', 'operator'].map((group) => [group, {}])),
-      ...Object.fromEntries(Object.entries(PERMISSIONS).map(([name, { grantee }]) => [name, action(grantee)])),
+      ...Object.fromEntries(
+        ['viewer', 'developer', 'admin', 'owner', 'operator'].map((group) => [group, {}]),
+      ),
+      ...Object.fromEntries(
+        Object.entries(PERMISSIONS).map(([name, { grantee }]) => [name, action(grantee)]),
+      ),
     },
   },
 };

@@ -40,9 +40,9 @@ export function isPermission(name: string): name is PermissionName {
 }
 
 const LEVELS: readonly ScopeLevel[] = ['read', 'write', 'admin'];
-const RESOURCES = [...new Set(Object.values(PERMISSIONS).map(({ scope }) => scope.split(':')[0] ?? ''))].filter(
-  (resource) => resource !== 'tenant',
-);
+const RESOURCES = [
+  ...new Set(Object.values(PERMISSIONS).map(({ scope }) => scope.split(':')[0] ?? '')),
+].filter((resource) => resource !== 'tenant');
 
 /** What may stand in an API key's scopes: `agent:read`, `run:write`, and `*:admin` for all resources. */
 export const SCOPES: readonly string[] = ['*', ...RESOURCES].flatMap((resource) =>

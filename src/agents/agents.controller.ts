@@ -10,7 +10,12 @@ export class AgentsController {
   constructor(private readonly agents: Agents) {}
 
   @Post()
-  @Endpoint({ permission: 'agent:create', audit: 'agent.created', summary: 'Creates an agent as a draft.', problems: [404] })
+  @Endpoint({
+    permission: 'agent:create',
+    audit: 'agent.created',
+    summary: 'Creates an agent as a draft.',
+    problems: [404],
+  })
   create(@CurrentActor() actor: Actor, @Body() body: CreateAgentDto): Promise<AgentDto> {
     return this.agents.create(actor, body);
   }
@@ -28,7 +33,12 @@ export class AgentsController {
   }
 
   @Patch(':id')
-  @Endpoint({ permission: 'agent:update', audit: 'agent.updated', summary: 'Changes the draft.', problems: [404, 412] })
+  @Endpoint({
+    permission: 'agent:update',
+    audit: 'agent.updated',
+    summary: 'Changes the draft.',
+    problems: [404, 412],
+  })
   update(
     @ResourceId('agent') id: string,
     @Body() body: UpdateAgentDto,
@@ -39,7 +49,12 @@ export class AgentsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @Endpoint({ permission: 'agent:delete', audit: 'agent.deleted', summary: 'Deletes an agent; its runs stay.', problems: [404, 412] })
+  @Endpoint({
+    permission: 'agent:delete',
+    audit: 'agent.deleted',
+    summary: 'Deletes an agent; its runs stay.',
+    problems: [404, 412],
+  })
   delete(@ResourceId('agent') id: string, @IfMatch() version: number | undefined): Promise<void> {
     return this.agents.delete(id, version);
   }

@@ -1,7 +1,22 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { MODEL_PROVIDERS } from '@waxell/sdk';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsNumber, IsObject, IsOptional, IsString, IsUrl, IsUUID, Length, Max, MaxLength, Min, ValidateIf, ValidateNested } from 'class-validator';
+import {
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsObject,
+  IsOptional,
+  IsString,
+  IsUrl,
+  IsUUID,
+  Length,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
 
 export class CreateProjectDto {
@@ -48,7 +63,13 @@ export class ModelDto {
 
   /** Where the provider answers, if not at its public endpoint. Addresses inside the operator's network are refused. */
   @IsOptional()
-  @IsUrl({ protocols: ['http', 'https'], require_protocol: true, require_tld: false, allow_underscores: true, disallow_auth: true })
+  @IsUrl({
+    protocols: ['http', 'https'],
+    require_protocol: true,
+    require_tld: false,
+    allow_underscores: true,
+    disallow_auth: true,
+  })
   @MaxLength(2_000)
   baseUrl?: string;
 

@@ -4,5 +4,9 @@ import { Agents } from './agents.js';
 import { ProjectsController } from './projects.controller.js';
 import { Projects } from './projects.js';
 
-@Module({ controllers: [ProjectsController, AgentsController], providers: [Projects, Agents], exports: [Agents] })
+@Module({
+  controllers: [ProjectsController, AgentsController],
+  providers: [Projects, Agents],
+  exports: [Agents],
+})
 export class AgentsModule {}

@@ -10,7 +10,14 @@ import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { AgentEntity, AgentVersionEntity, ProjectEntity, type ProviderKeys } from './agent.entity.js';
-import type { AgentDto, AgentsQuery, CreateAgentDto, DefinitionDto, ProviderKeysDto, UpdateAgentDto } from './agents.dto.js';
+import type {
+  AgentDto,
+  AgentsQuery,
+  CreateAgentDto,
+  DefinitionDto,
+  ProviderKeysDto,
+  UpdateAgentDto,
+} from './agents.dto.js';
 
 @Injectable()
 export class Agents {
@@ -36,8 +43,12 @@ export class Agents {
         createdBy: actor.id,
         deletedAt: null,
       });
-      auditDetails({ resource: { type: 'agent', id: agent.id }, changes: { project: body.projectId, name: body.name } });
-      return agentDto(await agents.save(agent));
+      auditDetails({
+        resource: { type: 'agent', id: agent.id },
+        changes: { project: body.projectId, name: body.name },
+      });
+      await agents.insert(agent);
+      return agentDto(agent);
     });
   }
 
@@ -130,12 +141,21 @@ function checkedDefinition(definition: DefinitionDto): AgentDefinition {
   const checked = agentDefinition.safeParse(definition);
   if (checked.success) return checked.data;
   throw new InvalidRequest(
-    checked.error.issues.map(({ path, message }) => ({ pointer: `/definition/${path.join('/')}`, detail: message })),
+    checked.error.issues.map(({ path, message }) => ({
+      pointer: `/definition/${path.join('/')}`,
+      detail: message,
+    })),
   );
 }
 
-function sealedKeys({ openai, anthropic }: ProviderKeysDto): Pick<AgentEntity, 'providerKeys' | 'apiKeyProviders'> {
-  const keys: ProviderKeys = { ...(openai !== undefined && { openai }), ...(anthropic !== undefined && { anthropic }) };
+function sealedKeys({
+  openai,
+  anthropic,
+}: ProviderKeysDto): Pick<AgentEntity, 'providerKeys' | 'apiKeyProviders'> {
+  const keys: ProviderKeys = {
+    ...(openai !== undefined && { openai }),
+    ...(anthropic !== undefined && { anthropic }),
+  };
   const apiKeyProviders = Object.keys(keys);
   return { providerKeys: apiKeyProviders.length > 0 ? Sealed.of(keys) : null, apiKeyProviders };
 }

@@ -11,7 +11,11 @@ export class ProjectsController {
   constructor(private readonly projects: Projects) {}
 
   @Post()
-  @Endpoint({ permission: 'project:create', audit: 'project.created', summary: 'Creates a project, which agents belong to.' })
+  @Endpoint({
+    permission: 'project:create',
+    audit: 'project.created',
+    summary: 'Creates a project, which agents belong to.',
+  })
   create(@CurrentActor() actor: Actor, @Body() body: CreateProjectDto): Promise<ProjectDto> {
     return this.projects.create(actor, body);
   }

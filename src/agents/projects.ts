@@ -20,7 +20,9 @@ export class Projects {
       const id = uuidv7();
       auditDetails({ resource: { type: 'project', id }, changes: { name } });
       const projects = this.database.repository(ProjectEntity);
-      return projectDto(await projects.save(projects.create({ id, name, description, createdBy: actor.id })));
+      const project = projects.create({ id, name, description, createdBy: actor.id });
+      await projects.insert(project);
+      return projectDto(project);
     });
   }
 

@@ -137,7 +137,9 @@ export function searchColumns(bytes: Buffer, tenant: string): SearchColumns | un
       UUID.test(body.id) &&
       TIMESTAMP.test(body.at) &&
       !Number.isNaN(Date.parse(body.at)) &&
-      [body.action, body.actor.id, body.outcome].every((text) => typeof text === 'string' && text.length <= 200);
+      [body.action, body.actor.id, body.outcome].every(
+        (text) => typeof text === 'string' && text.length <= 200,
+      );
     if (!wellFormed) return undefined;
     return { id: body.id, at: body.at, action: body.action, actor: body.actor.id, outcome: body.outcome };
   } catch {

@@ -74,7 +74,9 @@ class GroupWriter {
 
   append(tenant: string, event: CanonicalEvent): Promise<void> {
     if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new ServiceUnavailable('The audit log cannot keep up. Repeat the request in a moment.'));
+      return Promise.reject(
+        new ServiceUnavailable('The audit log cannot keep up. Repeat the request in a moment.'),
+      );
     }
     return new Promise((durable, failed) => {
       this.#waiting.push({ tenant, event, durable, failed });
@@ -115,7 +117,10 @@ class GroupWriter {
         await inTransaction(this.cell.audit, (client) => appendGroup(client, events));
         for (const entry of group) entry.durable();
       } catch (cause) {
-        const error = new ServiceUnavailable('The audit log cannot be written. Repeat the request in a moment.', { cause });
+        const error = new ServiceUnavailable(
+          'The audit log cannot be written. Repeat the request in a moment.',
+          { cause },
+        );
         for (const entry of group) entry.failed(error);
       }
     }
@@ -148,7 +153,10 @@ class GroupWriter {
          SELECT tenant, event FROM taken ORDER BY id`,
       );
       if (taken.rows.length > 0) {
-        const events = taken.rows.map(({ tenant, event }) => ({ tenant, bytes: this.#accepted(tenant, event) }));
+        const events = taken.rows.map(({ tenant, event }) => ({
+          tenant,
+          bytes: this.#accepted(tenant, event),
+        }));
         await appendGroup(client, events);
       }
       return taken.rows.length;
@@ -157,7 +165,10 @@ class GroupWriter {
 }
 
 /** Appends events to their tenants' logs, in the order given, under the lock of each log's head. */
-async function appendGroup(client: pg.PoolClient, events: readonly { tenant: string; bytes: Buffer }[]): Promise<void> {
+async function appendGroup(
+  client: pg.PoolClient,
+  events: readonly { tenant: string; bytes: Buffer }[],
+): Promise<void> {
   const heads = await lockHeads(client, [...new Set(events.map((event) => event.tenant))].sort());
   const rows: unknown[][] = [];
   for (const { tenant, bytes } of events) {
@@ -169,7 +180,18 @@ async function appendGroup(client: pg.PoolClient, events: readonly { tenant: str
     head.frontier.append(leaf);
     const search = searchColumns(bytes, tenant);
     if (!search) throw new Error('Not a canonical event of this tenant.');
-    rows.push([tenant, head.seq, search.id, search.at, search.action, search.actor, search.outcome, bytes, leaf, head.chain]);
+    rows.push([
+      tenant,
+      head.seq,
+      search.id,
+      search.at,
+      search.action,
+      search.actor,
+      search.outcome,
+      bytes,
+      leaf,
+      head.chain,
+    ]);
   }
   await client.query({
     name: 'audit_append',
@@ -217,7 +239,11 @@ async function lockHeads(client: pg.PoolClient, tenants: string[]): Promise<Map<
   return new Map(
     found.rows.map((head) => [
       head.tenant,
-      { seq: Number(head.seq), chain: head.chain_hash, frontier: Frontier.of(head.frontier, Number(head.seq)) },
+      {
+        seq: Number(head.seq),
+        chain: head.chain_hash,
+        frontier: Frontier.of(head.frontier, Number(head.seq)),
+      },
     ]),
   );
 }

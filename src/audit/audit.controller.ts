@@ -14,13 +14,21 @@ export class AuditController {
   ) {}
 
   @Get('events')
-  @Endpoint({ permission: 'audit:read', audit: 'audit.events_read', summary: 'Reads the audit log, newest first.' })
+  @Endpoint({
+    permission: 'audit:read',
+    audit: 'audit.events_read',
+    summary: 'Reads the audit log, newest first.',
+  })
   events(@CurrentTenant() tenant: RequestTenant, @Query() query: AuditQuery): Promise<AuditPageDto> {
     return this.searchLog.execute(tenant, query);
   }
 
   @Get('verify')
-  @Endpoint({ permission: 'audit:read', audit: 'audit.verified', summary: 'Recomputes the whole log and names the first altered event.' })
+  @Endpoint({
+    permission: 'audit:read',
+    audit: 'audit.verified',
+    summary: 'Recomputes the whole log and names the first altered event.',
+  })
   verify(@CurrentTenant() tenant: RequestTenant): Promise<VerificationDto> {
     return this.verifyLog.execute(tenant);
   }

@@ -86,7 +86,14 @@ export class FindingDto {
   seq!: number;
   id?: string;
   @ApiProperty({
-    enum: ['event_altered', 'columns_altered', 'hash_altered', 'event_missing', 'log_truncated', 'head_altered'],
+    enum: [
+      'event_altered',
+      'columns_altered',
+      'hash_altered',
+      'event_missing',
+      'log_truncated',
+      'head_altered',
+    ],
   })
   kind!: string;
   message!: string;

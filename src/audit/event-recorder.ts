@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { FieldEncryption } from '../encryption/index.js';
 import { Cells, PLATFORM_TENANT, TenantDatabase, type TenantRef } from '../platform/database/index.js';
-import { canonicalEvent, newEventId, PERSONAL_PLACE, type AuditEvent, type CanonicalEvent } from './audit-event.js';
+import {
+  canonicalEvent,
+  newEventId,
+  PERSONAL_PLACE,
+  type AuditEvent,
+  type CanonicalEvent,
+} from './audit-event.js';
 import { AuditLog } from './audit-log.js';
 
 /** Puts events into a tenant's log: by themselves, or inside the transaction that they belong to. */
@@ -41,7 +47,9 @@ export class EventRecorder {
 
   async #canonical(tenant: TenantRef, event: AuditEvent): Promise<CanonicalEvent> {
     const id = newEventId();
-    const sealed = event.personal && (await this.encryption.sealJson(tenant, { ...PERSONAL_PLACE, row: id }, event.personal));
+    const sealed =
+      event.personal &&
+      (await this.encryption.sealJson(tenant, { ...PERSONAL_PLACE, row: id }, event.personal));
     return canonicalEvent(id, tenant, event, sealed);
   }
 }

@@ -29,9 +29,21 @@ export class SearchLog {
        WHERE tenant = $1 AND ($2::bigint IS NULL OR seq < $2) AND ($3::text IS NULL OR action = $3)
          AND ($4::text IS NULL OR actor = $4) AND ($5::timestamptz IS NULL OR at >= $5)
        ORDER BY seq DESC LIMIT $6`,
-      [tenant.id, before ?? null, query.action ?? null, query.actor ?? null, query.since ?? null, query.limit + 1],
+      [
+        tenant.id,
+        before ?? null,
+        query.action ?? null,
+        query.actor ?? null,
+        query.since ?? null,
+        query.limit + 1,
+      ],
     );
-    const page = pageOf(found.rows, query.limit, (row) => row.seq, (row) => row);
+    const page = pageOf(
+      found.rows,
+      query.limit,
+      (row) => row.seq,
+      (row) => row,
+    );
     const items = await Promise.all(page.items.map((row) => this.#dto(tenant, row)));
     return { ...page, items };
   }
@@ -43,14 +55,23 @@ export class SearchLog {
       seq: Number(row.seq),
       ...body,
       ...(policies && { policies: [...policies] }),
-      ...(personal && { personal }), chainHash: row.chain_hash.toString('hex') };
+      ...(personal && { personal }),
+      chainHash: row.chain_hash.toString('hex'),
+    };
   }
 
   /** An event whose personal part cannot be read any more is still an event. */
-  async #personal(tenant: TenantRef, id: string, sealed: string): Promise<Record<string, unknown> | undefined> {
+  async #personal(
+    tenant: TenantRef,
+    id: string,
+    sealed: string,
+  ): Promise<Record<string, unknown> | undefined> {
     try {
       const place = { ...PERSONAL_PLACE, row: id };
-      return (await this.encryption.openJson(tenant, place, Buffer.from(sealed, 'base64'))) as Record<string, unknown>;
+      return (await this.encryption.openJson(tenant, place, Buffer.from(sealed, 'base64'))) as Record<
+        string,
+        unknown
+      >;
     } catch (error) {
       if (error instanceof FieldUnreadable) return undefined;
       throw error;

@@ -8,7 +8,8 @@ import { chainHash, EMPTY_CHAIN, Frontier, leafHash } from './merkle.js';
 export interface Finding {
   readonly seq: number;
   readonly id?: string;
-  readonly kind: 'event_altered' | 'columns_altered' | 'hash_altered' | 'event_missing' | 'log_truncated' | 'head_altered';
+  readonly kind:
+    'event_altered' | 'columns_altered' | 'hash_altered' | 'event_missing' | 'log_truncated' | 'head_altered';
   readonly message: string;
 }
 
@@ -77,7 +78,12 @@ export class VerifyLog {
       [tenant.id],
     );
     const stray = beyond.rows[0];
-    if (stray) walk.found(Number(stray.seq), 'head_altered', `Event ${stray.seq} is not counted by the log's head of ${size} events.`);
+    if (stray)
+      walk.found(
+        Number(stray.seq),
+        'head_altered',
+        `Event ${stray.seq} is not counted by the log's head of ${size} events.`,
+      );
   }
 }
 
@@ -100,7 +106,12 @@ class Walk {
     }
     const chain = chainHash(this.#chain, seq, leaf);
     if (!chain.equals(row.chain_hash)) {
-      return this.found(seq, 'hash_altered', `Event ${seq} does not follow from the events before it.`, row.id);
+      return this.found(
+        seq,
+        'hash_altered',
+        `Event ${seq} does not follow from the events before it.`,
+        row.id,
+      );
     }
     const search = searchColumns(row.event, this.tenant);
     const same =
@@ -111,7 +122,12 @@ class Walk {
       search.actor === row.actor &&
       search.outcome === row.outcome;
     if (!same) {
-      return this.found(seq, 'columns_altered', `The search columns of event ${seq} do not say what the event says.`, row.id);
+      return this.found(
+        seq,
+        'columns_altered',
+        `The search columns of event ${seq} do not say what the event says.`,
+        row.id,
+      );
     }
     this.seq = seq;
     this.#chain = chain;
@@ -120,12 +136,20 @@ class Walk {
 
   checkHead(head: { chain_hash: Buffer; frontier: Buffer }): void {
     if (!head.chain_hash.equals(this.#chain) || !head.frontier.equals(this.#frontier.bytes())) {
-      this.found(this.seq, 'head_altered', `The head of the log does not follow from its ${this.seq} events.`);
+      this.found(
+        this.seq,
+        'head_altered',
+        `The head of the log does not follow from its ${this.seq} events.`,
+      );
     }
   }
 
   truncated(size: number): void {
-    this.found(this.seq + 1, 'log_truncated', `The log has ${size} events by its head; from ${this.seq + 1} on they are gone.`);
+    this.found(
+      this.seq + 1,
+      'log_truncated',
+      `The log has ${size} events by its head; from ${this.seq + 1} on they are gone.`,
+    );
   }
 
   found(seq: number, kind: Finding['kind'], message: string, id?: string): void {

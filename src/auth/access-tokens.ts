@@ -51,7 +51,12 @@ export class AccessTokens {
         requiredClaims: ['sub', 'exp', 'tenant', 'sid', 'epoch'],
       });
       const { sub, exp, tenant, sid, epoch } = payload;
-      if (typeof sub !== 'string' || typeof sid !== 'string' || typeof epoch !== 'number' || exp === undefined) {
+      if (
+        typeof sub !== 'string' ||
+        typeof sid !== 'string' ||
+        typeof epoch !== 'number' ||
+        exp === undefined
+      ) {
         throw new InvalidCredential();
       }
       return { tenant: tenant as TenantId, userId: sub, sessionId: sid, epoch, expiresAt: exp };

@@ -11,20 +11,33 @@ export class ApiKeysController {
   constructor(private readonly apiKeys: ApiKeys) {}
 
   @Post()
-  @Endpoint({ permission: 'api_key:create', audit: 'api_key.created', summary: 'Creates an API key; it is shown this once.' })
+  @Endpoint({
+    permission: 'api_key:create',
+    audit: 'api_key.created',
+    summary: 'Creates an API key; it is shown this once.',
+  })
   create(@CurrentActor() actor: Actor, @Body() body: CreateApiKeyDto): Promise<CreatedApiKeyDto> {
     return this.apiKeys.create(actor, body);
   }
 
   @Get()
-  @Endpoint({ permission: 'api_key:read', audit: 'api_key.listed', summary: 'Lists API keys, without their secrets.' })
+  @Endpoint({
+    permission: 'api_key:read',
+    audit: 'api_key.listed',
+    summary: 'Lists API keys, without their secrets.',
+  })
   list(@Query() query: PageQuery): Promise<ApiKeyPageDto> {
     return this.apiKeys.list(query);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  @Endpoint({ permission: 'api_key:revoke', audit: 'api_key.revoked', summary: 'Revokes an API key, at once.', problems: [404] })
+  @Endpoint({
+    permission: 'api_key:revoke',
+    audit: 'api_key.revoked',
+    summary: 'Revokes an API key, at once.',
+    problems: [404],
+  })
   revoke(@ResourceId('API key') id: string): Promise<void> {
     return this.apiKeys.revoke(id);
   }

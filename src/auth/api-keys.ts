@@ -28,7 +28,10 @@ export class ApiKeys {
     refuseWiderScopes(actor, body.scopes);
     return this.work.run(async () => {
       const created = await this.insert(actor.userId ?? actor.id, { ...body, expiresAt });
-      auditDetails({ resource: { type: 'api_key', id: created.id }, changes: { name: body.name, scopes: body.scopes } });
+      auditDetails({
+        resource: { type: 'api_key', id: created.id },
+        changes: { name: body.name, scopes: body.scopes },
+      });
       return created;
     });
   }
@@ -40,18 +43,17 @@ export class ApiKeys {
   ): Promise<CreatedApiKeyDto> {
     const key = newKey(currentTenant().id);
     const keys = this.database.repository(ApiKeyEntity);
-    const entity = await keys.save(
-      keys.create({
-        id: uuidv7(),
-        name,
-        prefix: visiblePrefix(key),
-        secretHash: secretHash(key),
-        scopes,
-        userId,
-        expiresAt,
-        revokedAt: null,
-      }),
-    );
+    const entity = keys.create({
+      id: uuidv7(),
+      name,
+      prefix: visiblePrefix(key),
+      secretHash: secretHash(key),
+      scopes,
+      userId,
+      expiresAt,
+      revokedAt: null,
+    });
+    await keys.insert(entity);
     return { ...apiKeyDto(entity), key };
   }
 

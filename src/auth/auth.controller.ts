@@ -65,7 +65,11 @@ export class AuthController {
   }
 
   @Get('v1/me')
-  @Endpoint({ permission: 'profile:read', audit: 'profile.read', summary: 'Who you are, and in which organisation.' })
+  @Endpoint({
+    permission: 'profile:read',
+    audit: 'profile.read',
+    summary: 'Who you are, and in which organisation.',
+  })
   me(@CurrentActor() actor: Actor, @CurrentTenant() tenant: RequestTenant): Promise<MeDto> {
     return this.users.me(actor, tenant);
   }
@@ -83,5 +87,13 @@ export class AuthController {
 }
 
 function sessionCookie(value: string, maxAge: number): string {
-  return stringifySetCookie({ name: SESSION_COOKIE, value, path: '/', secure: true, httpOnly: true, sameSite: 'lax', maxAge });
+  return stringifySetCookie({
+    name: SESSION_COOKIE,
+    value,
+    path: '/',
+    secure: true,
+    httpOnly: true,
+    sameSite: 'lax',
+    maxAge,
+  });
 }

@@ -13,7 +13,9 @@ export class InvalidCredential extends AppError {
   readonly kind = 'unauthenticated';
   readonly code = 'INVALID_CREDENTIAL';
   constructor() {
-    super('The credential is not valid: it may have expired or been revoked. Sign in again or use another key.');
+    super(
+      'The credential is not valid: it may have expired or been revoked. Sign in again or use another key.',
+    );
   }
 }
 

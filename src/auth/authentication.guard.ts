@@ -69,7 +69,10 @@ export class AuthenticationGuard implements CanActivate {
 
 /** What a session is bound to: the browser, and the network it is in (/24 of IPv4, /48 of IPv6). */
 export function fingerprintOf({ ip, userAgent }: Pick<RequestContext, 'ip' | 'userAgent'>): Buffer {
-  const network = isIPv6(ip) && !ip.startsWith('::ffff:') ? ip.split(':').slice(0, 3).join(':') : ip.split('.').slice(0, 3).join('.');
+  const network =
+    isIPv6(ip) && !ip.startsWith('::ffff:')
+      ? ip.split(':').slice(0, 3).join(':')
+      : ip.split('.').slice(0, 3).join('.');
   return hash('sha256', JSON.stringify([network, userAgent]), 'buffer');
 }
 

@@ -77,12 +77,18 @@ export class Principals implements OnModuleInit {
   }
 
   /** The session that a verified access token belongs to. */
-  accessToken(tenant: TenantRef, token: string, claims: { sessionId: string; epoch: number; expiresAt: number }): Promise<Authenticated> {
+  accessToken(
+    tenant: TenantRef,
+    token: string,
+    claims: { sessionId: string; epoch: number; expiresAt: number },
+  ): Promise<Authenticated> {
     return this.#authenticate(token, async () => {
       const row = await this.#sessionRow(tenant, 's.id = $1', claims.sessionId);
       if (!row || row.epoch !== claims.epoch) return undefined;
       const session = sessionActor(tenant, row);
-      return session && { ...session, expiresAt: Math.min(claims.expiresAt * 1_000, row.expires_at.getTime()) };
+      return (
+        session && { ...session, expiresAt: Math.min(claims.expiresAt * 1_000, row.expires_at.getTime()) }
+      );
     });
   }
 
@@ -92,7 +98,10 @@ export class Principals implements OnModuleInit {
     return entry && isCurrent(entry) ? entry : undefined;
   }
 
-  async #authenticate(credential: string, load: () => Promise<Authenticated | undefined>): Promise<Authenticated> {
+  async #authenticate(
+    credential: string,
+    load: () => Promise<Authenticated | undefined>,
+  ): Promise<Authenticated> {
     const remembered = this.remembered(credential);
     if (remembered) return remembered;
     const heard = this.#changesHeard;
@@ -158,7 +167,9 @@ export class Principals implements OnModuleInit {
   #changed({ kind, id }: Change): void {
     this.#changesHeard += 1;
     if (kind === 'tenant') return this.#known.clear();
-    for (const key of [...(this.#dependents.get(`${kind}:${id}`) ?? [])]) this.#known.delete(key);
+    // Copied: deleting an entry takes its key out of the set.
+    const dependents = Array.from(this.#dependents.get(`${kind}:${id}`) ?? []);
+    for (const key of dependents) this.#known.delete(key);
   }
 }
 
@@ -178,7 +189,13 @@ function isCurrent({ expiresAt }: Authenticated): boolean {
 function sessionActor(tenant: TenantRef, row: SessionRow): Authenticated | undefined {
   if (row.revoked_at || row.status !== 'active') return undefined;
   return {
-    actor: Object.freeze({ type: 'user', id: row.user_id, tenant: tenant.id, roles: [row.role], sessionId: row.id }),
+    actor: Object.freeze({
+      type: 'user',
+      id: row.user_id,
+      tenant: tenant.id,
+      roles: [row.role],
+      sessionId: row.id,
+    }),
     expiresAt: row.expires_at.getTime(),
     dependsOn: [`session:${row.id}`, `user:${row.user_id}`],
     fingerprint: row.fingerprint,

@@ -4,7 +4,12 @@ import { v7 as uuidv7 } from 'uuid';
 import { FieldEncryption } from '../encryption/index.js';
 import { announce, TenantDatabase, type TenantId } from '../platform/database/index.js';
 import { newSessionSecret } from '../platform/http/credential.js';
-import { auditDetails, currentRequest, type Actor, type RequestTenant } from '../platform/http/request-context.js';
+import {
+  auditDetails,
+  currentRequest,
+  type Actor,
+  type RequestTenant,
+} from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { TenantRegistry } from '../tenancy/index.js';
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
@@ -95,7 +100,10 @@ export class Sessions {
       return undefined;
     }
     if (!row.alive) throw new InvalidCredential();
-    await this.database.query({ text: 'UPDATE refresh_tokens SET used_at = now() WHERE token_hash = $1', values: [token] });
+    await this.database.query({
+      text: 'UPDATE refresh_tokens SET used_at = now() WHERE token_hash = $1',
+      values: [token],
+    });
     await this.database.query({
       text: `UPDATE sessions SET expires_at = greatest(expires_at, now() + make_interval(secs => $2)) WHERE id = $1`,
       values: [row.session_id, ACCESS_TOKEN_SECONDS],
@@ -103,7 +111,12 @@ export class Sessions {
     return this.#issue(tenant, row.session_id, row.user_id, row.epoch);
   }
 
-  async #issue(tenant: TenantId, sessionId: string, userId: string, epoch: number): Promise<Omit<SignedIn, 'sessionSecret'>> {
+  async #issue(
+    tenant: TenantId,
+    sessionId: string,
+    userId: string,
+    epoch: number,
+  ): Promise<Omit<SignedIn, 'sessionSecret'>> {
     const refreshToken = `wxr_${tenant.slice(2)}_${randomBytes(32).toString('base64url')}`;
     await this.database.query({
       text: `INSERT INTO refresh_tokens (id, session_id, token_hash, expires_at)

@@ -1,5 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { calculateJwkThumbprint, createLocalJWKSet, exportJWK, exportPKCS8, generateKeyPair, importPKCS8, type CryptoKey, type JWK } from 'jose';
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  exportJWK,
+  exportPKCS8,
+  generateKeyPair,
+  importPKCS8,
+  type CryptoKey,
+  type JWK,
+} from 'jose';
 import { FieldEncryption } from '../encryption/index.js';
 import { Cells, PLATFORM_TENANT } from '../platform/database/index.js';
 
@@ -82,14 +91,15 @@ export class SigningKeys {
     try {
       await client.query('BEGIN');
       await client.query('SELECT pg_advisory_xact_lock($1)', [CREATION_LOCK]);
-      const existing = await client.query<Row>('SELECT kid, public_jwk, private_key FROM control.signing_keys LIMIT 1');
+      const existing = await client.query<Row>(
+        'SELECT kid, public_jwk, private_key FROM control.signing_keys LIMIT 1',
+      );
       const row = existing.rows[0] ?? (await this.#newKey());
       if (!existing.rows[0]) {
-        await client.query('INSERT INTO control.signing_keys (kid, public_jwk, private_key) VALUES ($1, $2, $3)', [
-          row.kid,
-          row.public_jwk,
-          row.private_key,
-        ]);
+        await client.query(
+          'INSERT INTO control.signing_keys (kid, public_jwk, private_key) VALUES ($1, $2, $3)',
+          [row.kid, row.public_jwk, row.private_key],
+        );
       }
       await client.query('COMMIT');
       return row;
@@ -99,7 +109,10 @@ export class SigningKeys {
   }
 
   async #newKey(): Promise<Row> {
-    const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { modulusLength: 2048, extractable: true });
+    const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, {
+      modulusLength: 2048,
+      extractable: true,
+    });
     const jwk = await exportJWK(publicKey);
     const kid = await calculateJwkThumbprint(jwk);
     const sealed = await this.encryption.sealJson(this.#owner, place(kid), await exportPKCS8(privateKey));

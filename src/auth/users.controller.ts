@@ -11,13 +11,22 @@ export class UsersController {
   constructor(private readonly users: Users) {}
 
   @Post()
-  @Endpoint({ permission: 'user:create', audit: 'user.created', summary: 'Adds a person to the organisation.', problems: [409] })
+  @Endpoint({
+    permission: 'user:create',
+    audit: 'user.created',
+    summary: 'Adds a person to the organisation.',
+    problems: [409],
+  })
   create(@CurrentActor() actor: Actor, @Body() body: CreateUserDto): Promise<UserDto> {
     return this.users.create(actor, body);
   }
 
   @Get()
-  @Endpoint({ permission: 'user:read', audit: 'user.listed', summary: 'Lists the people of the organisation.' })
+  @Endpoint({
+    permission: 'user:read',
+    audit: 'user.listed',
+    summary: 'Lists the people of the organisation.',
+  })
   list(@Query() query: PageQuery): Promise<UserPageDto> {
     return this.users.list(query);
   }

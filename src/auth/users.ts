@@ -43,7 +43,12 @@ export class Users {
 
   /** Inserts into the running transaction. */
   async insert(user: NewUser): Promise<UserEntity> {
-    const index = await this.encryption.blindIndex(currentTenant(), 'users', 'email', canonicalEmail(user.email));
+    const index = await this.encryption.blindIndex(
+      currentTenant(),
+      'users',
+      'email',
+      canonicalEmail(user.email),
+    );
     const users = this.database.repository(UserEntity);
     if (await users.existsBy({ emailIndex: index })) throw new EmailTaken();
     const entity = users.create({
@@ -56,9 +61,14 @@ export class Users {
       epoch: 0,
     });
     try {
-      return await users.save(entity, { reload: false });
+      await users.insert(entity);
+      return entity;
     } catch (error) {
-      if ((error as { driverError?: { constraint?: string } }).driverError?.constraint === 'users_email_index_key') throw new EmailTaken();
+      if (
+        (error as { driverError?: { constraint?: string } }).driverError?.constraint ===
+        'users_email_index_key'
+      )
+        throw new EmailTaken();
       throw error;
     }
   }
@@ -68,7 +78,11 @@ export class Users {
     return this.work.run(async () => {
       const users = this.database.repository(UserEntity);
       // Owners are locked together, so that two demotions at once cannot leave none.
-      const owners = await users.find({ where: { role: 'Owner', status: 'active' }, select: { id: true }, lock: { mode: 'pessimistic_write' } });
+      const owners = await users.find({
+        where: { role: 'Owner', status: 'active' },
+        select: { id: true },
+        lock: { mode: 'pessimistic_write' },
+      });
       const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
       if (!user) throw new ResourceNotFound('user');
       if (version !== undefined && version !== user.version) throw new VersionMismatch();

@@ -45,5 +45,7 @@ export function encryptedFieldsOf(entity: object): readonly EncryptedField[] {
 
 /** Every encrypted column of the application, as `Entity.column`. */
 export function encryptedColumns(): string[] {
-  return [...fields].flatMap(([entity, list]) => list.map((field) => `${(entity as { name: string }).name}.${field.column}`));
+  return [...fields].flatMap(([entity, list]) =>
+    list.map((field) => `${(entity as { name: string }).name}.${field.column}`),
+  );
 }

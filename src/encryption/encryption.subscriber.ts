@@ -1,4 +1,11 @@
-import type { EntityMetadata, EntitySubscriberInterface, InsertEvent, LoadEvent, ObjectLiteral, UpdateEvent } from 'typeorm';
+import type {
+  EntityMetadata,
+  EntitySubscriberInterface,
+  InsertEvent,
+  LoadEvent,
+  ObjectLiteral,
+  UpdateEvent,
+} from 'typeorm';
 import { currentTenant } from '../platform/database/index.js';
 import { encryptedFieldsOf, type EncryptedField } from './encrypted.decorator.js';
 import { blindIndexWith, openWith, sealWith } from './field-encryption.js';

@@ -24,7 +24,6 @@ const SUITE_TENANT_KEK = 0x01;
 const KEK_ID = 2;
 const WRAP_NONCE = 18;
 const WRAPPED_DEK = 30;
-const WRAP_TAG = 62;
 const COMMITMENT = 78;
 const NONCE = 110;
 const DATA = 122;
@@ -75,11 +74,18 @@ export function sealField(kek: Kek, place: FieldPlace, value: Buffer): Buffer {
 
 /** @throws FieldUnreadable for anything that was not sealed for this place under this key */
 export function openField(kek: Kek, place: FieldPlace, stored: Buffer): Buffer {
-  if (stored.length < OVERHEAD || stored[0] !== VERSION || stored[1] !== SUITE_TENANT_KEK) throw new FieldUnreadable();
+  if (stored.length < OVERHEAD || stored[0] !== VERSION || stored[1] !== SUITE_TENANT_KEK)
+    throw new FieldUnreadable();
   const aad = associatedData(place, SUITE_TENANT_KEK);
   try {
-    const dek = decrypt(kek.key, stored.subarray(WRAP_NONCE, WRAPPED_DEK), stored.subarray(WRAPPED_DEK, COMMITMENT), aad);
-    if (!timingSafeEqual(commitment(dek, aad), stored.subarray(COMMITMENT, NONCE))) throw new FieldUnreadable();
+    const dek = decrypt(
+      kek.key,
+      stored.subarray(WRAP_NONCE, WRAPPED_DEK),
+      stored.subarray(WRAPPED_DEK, COMMITMENT),
+      aad,
+    );
+    if (!timingSafeEqual(commitment(dek, aad), stored.subarray(COMMITMENT, NONCE)))
+      throw new FieldUnreadable();
     const value = decrypt(createSecretKey(dek), stored.subarray(NONCE, DATA), stored.subarray(DATA), aad);
     dek.fill(0);
     return value;
@@ -114,7 +120,14 @@ function commitment(dek: Buffer, aad: Buffer): Buffer {
   return hash('sha256', Buffer.concat([COMMITMENT_LABEL, dek, aad]), 'buffer');
 }
 
-function encryptInto(out: Buffer, key: KeyObject, nonceAt: number, at: number, value: Buffer, aad: Buffer): void {
+function encryptInto(
+  out: Buffer,
+  key: KeyObject,
+  nonceAt: number,
+  at: number,
+  value: Buffer,
+  aad: Buffer,
+): void {
   const cipher = createCipheriv('aes-256-gcm', key, out.subarray(nonceAt, nonceAt + 12));
   cipher.setAAD(aad);
   const written = cipher.update(value).copy(out, at);

@@ -6,6 +6,9 @@ export abstract class Kms {
   /** Makes the key of a new tenant; returns its id. */
   abstract createTenantKey(tenant: string): Promise<string>;
   /** A fresh 256-bit data key, in the clear and wrapped under the tenant's key. */
-  abstract generateDataKey(keyId: string, context: Record<string, string>): Promise<{ plaintext: Buffer; wrapped: Buffer }>;
+  abstract generateDataKey(
+    keyId: string,
+    context: Record<string, string>,
+  ): Promise<{ plaintext: Buffer; wrapped: Buffer }>;
   abstract decrypt(keyId: string, wrapped: Buffer, context: Record<string, string>): Promise<Buffer>;
 }

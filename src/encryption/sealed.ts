@@ -6,6 +6,13 @@ type State<T> =
   | { readonly kind: 'stored'; readonly bytes: Buffer }
   | { readonly kind: 'bound'; readonly bytes: Buffer; readonly open: () => T };
 
+/** Stands in for a value that is not encrypted yet. pg asks it for what to send, and gets an error. */
+class Unsealed {
+  toPostgres(): never {
+    throw new Error('An encrypted column was written without being sealed.');
+  }
+}
+
 /**
  * The value of an encrypted column. Reading it is a call that can be searched for, `reveal()`; logging, inspecting or
  * serialising it shows nothing. Decryption happens at the first `reveal()`, once.
@@ -29,7 +36,8 @@ export class Sealed<T> {
 
   reveal(): T {
     const state = this.#state;
-    if (state.kind === 'stored') throw new Error('This value was not loaded through its repository: it cannot be revealed.');
+    if (state.kind === 'stored')
+      throw new Error('This value was not loaded through its repository: it cannot be revealed.');
     if (state.kind === 'bound') {
       const value = state.open();
       this.#state = { kind: 'sealed', value, bytes: state.bytes };
@@ -48,13 +56,16 @@ export class Sealed<T> {
   /** For the subscriber: gives a loaded value the means to open itself. */
   bind(open: (bytes: Buffer) => T): void {
     const state = this.#state;
-    if (state.kind === 'stored') this.#state = { kind: 'bound', bytes: state.bytes, open: () => open(state.bytes) };
+    if (state.kind === 'stored')
+      this.#state = { kind: 'bound', bytes: state.bytes, open: () => open(state.bytes) };
   }
 
-  /** What is written to the database. Throws rather than hand out a value that is not encrypted. */
-  ciphertext(): Buffer {
-    if (this.#state.kind === 'plain') throw new Error('An encrypted column was written without being sealed.');
-    return this.#state.bytes;
+  /**
+   * What is written to the database. TypeORM asks for it before the subscriber has sealed the value too, to see whether
+   * it changed: it then gets something that differs from anything stored and that pg cannot send.
+   */
+  ciphertext(): Buffer | Unsealed {
+    return this.#state.kind === 'plain' ? new Unsealed() : this.#state.bytes;
   }
 
   toJSON(): string {

@@ -15,7 +15,9 @@ export class CellFoundation20261121000000 implements MigrationInterface {
     await db.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC`);
     // Whoever may call set_config may set the role: only the login that switches roles, never the role switched to.
     await db.query(`REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC`);
-    await db.query(`GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO waxell_app, waxell_queue`);
+    await db.query(
+      `GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO waxell_app, waxell_queue`,
+    );
     await db.query(`REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC`);
     await db.query(`GRANT USAGE ON LANGUAGE plpgsql TO waxell_queue`);
     await this.control(db);

@@ -37,7 +37,12 @@ export class CreateOrganisation {
     private readonly work: UnitOfWork,
   ) {}
 
-  async execute({ slug, name, region = this.cells.home.region, owner }: NewOrganisation): Promise<CreatedOrganisation> {
+  async execute({
+    slug,
+    name,
+    region = this.cells.home.region,
+    owner,
+  }: NewOrganisation): Promise<CreatedOrganisation> {
     if (!this.cells.has(region)) {
       const detail = `region must be one of ${this.cells.regions.join(', ')}`;
       throw new InvalidRequest([{ pointer: '/region', detail }]);
@@ -56,12 +61,18 @@ export class CreateOrganisation {
     const tenant = { id, region: this.cells.home.region };
     await this.provisioning.createTenant(tenant);
     await this.database.within(tenant, () =>
-      this.work.bookkeeping('the log of the installation needs these keys before it can hold an event', async () => {
-        await this.database.query({ text: 'SELECT pg_advisory_xact_lock(7283004)', values: [] });
-        const existing = await this.database.query({ text: 'SELECT 1 FROM encryption_keys LIMIT 1', values: [] });
-        if (existing.length > 0) return;
-        for (const statement of await this.keys.provision(tenant)) await this.database.query(statement);
-      }),
+      this.work.bookkeeping(
+        'the log of the installation needs these keys before it can hold an event',
+        async () => {
+          await this.database.query({ text: 'SELECT pg_advisory_xact_lock(7283004)', values: [] });
+          const existing = await this.database.query({
+            text: 'SELECT 1 FROM encryption_keys LIMIT 1',
+            values: [],
+          });
+          if (existing.length > 0) return;
+          for (const statement of await this.keys.provision(tenant)) await this.database.query(statement);
+        },
+      ),
     );
   }
 
@@ -88,7 +99,13 @@ export class CreateOrganisation {
 function created(id: string, changes: Record<string, unknown>): AuditEvent {
   const details = { resource: { type: 'tenant', id }, changes };
   const request = currentRequest();
-  if (!request) return { action: 'tenant.created', actor: { type: 'system', id: 'first-start' }, outcome: 'success', ...details };
+  if (!request)
+    return {
+      action: 'tenant.created',
+      actor: { type: 'system', id: 'first-start' },
+      outcome: 'success',
+      ...details,
+    };
   auditDetails(details);
   return { ...eventOfRequest(request, 'success'), ...details };
 }

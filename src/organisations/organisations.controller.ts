@@ -3,7 +3,12 @@ import { Endpoint } from '../platform/http/endpoint.js';
 import { cursorKey, pageOf, PageQuery } from '../platform/http/pagination.js';
 import { TenantRegistry, type Tenant } from '../tenancy/index.js';
 import { CreateOrganisation } from './create-organisation.js';
-import { CreatedOrganisationDto, CreateOrganisationDto, OrganisationDto, OrganisationPageDto } from './organisations.dto.js';
+import {
+  CreatedOrganisationDto,
+  CreateOrganisationDto,
+  OrganisationDto,
+  OrganisationPageDto,
+} from './organisations.dto.js';
 
 @Controller('v1/tenants')
 export class OrganisationsController {
@@ -25,7 +30,11 @@ export class OrganisationsController {
   }
 
   @Get()
-  @Endpoint({ permission: 'tenant:read', audit: 'tenant.listed', summary: 'Lists the organisations. Needs the operator key.' })
+  @Endpoint({
+    permission: 'tenant:read',
+    audit: 'tenant.listed',
+    summary: 'Lists the organisations. Needs the operator key.',
+  })
   async list(@Query() { cursor, limit }: PageQuery): Promise<OrganisationPageDto> {
     const rows = await this.tenants.list(cursorKey(cursor, /^t_[0-9a-f]{16}$/), limit + 1);
     return pageOf(rows, limit, (tenant) => tenant.id, organisationDto);

@@ -21,7 +21,10 @@ export class FailedRequest implements ExceptionFilter {
     const request = contextOf(http.getRequest<Request>());
     const error = await this.#record(request, asAppError(thrown, BODY_LIMIT_BYTES));
     if (error.kind === 'internal' || error.kind === 'unavailable') {
-      this.log.error('request failed', error.cause ?? error, { requestId: request.requestId, code: error.code });
+      this.log.error('request failed', error.cause ?? error, {
+        requestId: request.requestId,
+        code: error.code,
+      });
     }
     sendProblem(http.getResponse<Response>(), problemOf(error, request.requestId));
   }

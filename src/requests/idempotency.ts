@@ -24,7 +24,9 @@ export class IdempotencyKeyInUse extends AppError {
   readonly kind = 'conflict';
   readonly code = 'IDEMPOTENCY_KEY_IN_USE';
   constructor() {
-    super('A request with this Idempotency-Key was being served at the same time. Repeat it to get its response.');
+    super(
+      'A request with this Idempotency-Key was being served at the same time. Repeat it to get its response.',
+    );
   }
 }
 

@@ -31,8 +31,13 @@ export class ServeRequest implements NestInterceptor {
     return from(runInRequest(request, () => (tenant ? this.database.within(tenant, serve) : serve())));
   }
 
-  async #serve(request: RequestContext, response: Response, handler: () => Promise<unknown>): Promise<unknown> {
-    const stored = request.tenant && request.idempotencyKey ? await this.idempotency.replay(request) : undefined;
+  async #serve(
+    request: RequestContext,
+    response: Response,
+    handler: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const stored =
+      request.tenant && request.idempotencyKey ? await this.idempotency.replay(request) : undefined;
     if (stored) {
       response.status(stored.status).setHeader('Idempotency-Replayed', 'true');
     }

@@ -22,12 +22,16 @@ export class UnitOfWork {
     const request = currentRequest();
     if (!request) throw new Error('No request is being served: use runAs() and say what happened.');
     if (request.recorded) throw new Error('This request has committed its unit of work already.');
-    return this.#commit(work, async (result) => {
-      await this.idempotency.remember(request, result);
-      await this.events.recordInTransaction(currentTenant(), this.#ofRequest(request));
-    }, () => {
-      request.recorded = true;
-    });
+    return this.#commit(
+      work,
+      async (result) => {
+        await this.idempotency.remember(request, result);
+        await this.events.recordInTransaction(currentTenant(), this.#ofRequest(request));
+      },
+      () => {
+        request.recorded = true;
+      },
+    );
   }
 
   /** One change that no request asked for, with the event that tells of it. */
@@ -48,7 +52,8 @@ export class UnitOfWork {
     record: (result: T) => Promise<void>,
     committed?: () => void,
   ): Promise<T> {
-    if (this.transactions.active) throw new Error('A unit of work is running already; do the change inside it.');
+    if (this.transactions.active)
+      throw new Error('A unit of work is running already; do the change inside it.');
     const result = await this.transactions.run(async () => {
       const done = await work();
       await record(done);

@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { CANCELLED, executeRun, ModelProvider, Sandbox, type Checkpoint, type Checkpoints, type RunOutcome } from '@waxell/runtime';
+import {
+  CANCELLED,
+  executeRun,
+  ModelProvider,
+  Sandbox,
+  type Checkpoint,
+  type Checkpoints,
+  type RunOutcome,
+} from '@waxell/runtime';
 import type { AgentDefinition, RunEventBody } from '@waxell/sdk';
 import { AgentEntity, AgentVersionEntity } from '../agents/index.js';
 import type { AuditEvent } from '../audit/index.js';
@@ -59,7 +67,8 @@ export class ExecuteQueuedRun {
     const existing = await this.database.repository(RunEntity).findOneBy({ id });
     if (!existing || TERMINAL.has(existing.status)) return undefined;
     return this.work.runAs(
-      (run: RunEntity | undefined) => runEvent(run?.attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt: run?.attempt ?? 0 }),
+      (run: RunEntity | undefined) =>
+        runEvent(run?.attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt: run?.attempt ?? 0 }),
       async () => {
         const runs = this.database.repository(RunEntity);
         const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
@@ -99,11 +108,24 @@ export class ExecuteQueuedRun {
       this.log.error('run failed', outcome.cause, { runId: run.id, code: outcome.error.code });
     }
     await this.work.runAs(
-      () => runEvent(end.type, run.id, { ...outcome.usage, ...(failure && { code: failure.code }) }, failure?.code),
+      () =>
+        runEvent(
+          end.type,
+          run.id,
+          { ...outcome.usage, ...(failure && { code: failure.code }) },
+          failure?.code,
+        ),
       async () => {
         await this.#requireAttempt(run);
         const { inputTokens, outputTokens, modelCalls } = outcome.usage;
-        Object.assign(run, { status: outcome.status, error: failure, finishedAt: new Date(), inputTokens, outputTokens, modelCalls });
+        Object.assign(run, {
+          status: outcome.status,
+          error: failure,
+          finishedAt: new Date(),
+          inputTokens,
+          outputTokens,
+          modelCalls,
+        });
         if (outcome.status === 'COMPLETED') run.output = Sealed.of(outcome.output);
         await this.database.repository(RunEntity).save(run);
         await this.events.append(run.id, (await this.events.lastSeq(run.id)) + 1, end);
@@ -123,7 +145,11 @@ export class ExecuteQueuedRun {
 
   #checkpoints(run: RunEntity): Checkpoints {
     const tenant = currentTenant();
-    const place = (call: number) => ({ table: 'run_checkpoints', column: 'result', row: `${run.id}/${call}` });
+    const place = (call: number) => ({
+      table: 'run_checkpoints',
+      column: 'result',
+      row: `${run.id}/${call}`,
+    });
     return {
       load: async () => {
         const rows = await this.database.query<{ call: number; fingerprint: string; result: Buffer }>({
@@ -182,7 +208,8 @@ export class ExecuteQueuedRun {
       if (renew) renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
       this.#look(lease, renew).then(
         (reason) => reason !== undefined && controller.abort(reason),
-        (error: unknown) => this.log.error('a lease could not be looked after', error, { runId: lease.runId }),
+        (error: unknown) =>
+          this.log.error('a lease could not be looked after', error, { runId: lease.runId }),
       );
     }, LOOK_AFTER_MS);
     return {
@@ -209,7 +236,9 @@ export class ExecuteQueuedRun {
 const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0 };
 
 /** What a run's end is called, in its own events and in the audit log. */
-function ended(outcome: RunOutcome): Extract<RunEventBody, { type: 'run.completed' | 'run.failed' | 'run.cancelled' }> {
+function ended(
+  outcome: RunOutcome,
+): Extract<RunEventBody, { type: 'run.completed' | 'run.failed' | 'run.cancelled' }> {
   switch (outcome.status) {
     case 'COMPLETED':
       return { type: 'run.completed' };
@@ -222,5 +251,12 @@ function ended(outcome: RunOutcome): Extract<RunEventBody, { type: 'run.complete
 
 function runEvent(action: string, id: string, changes: Record<string, unknown>, reason?: string): AuditEvent {
   const outcome = action === 'run.failed' ? 'failure' : 'success';
-  return { action, actor: { type: 'system', id: 'worker' }, outcome, resource: { type: 'run', id }, changes, reason };
+  return {
+    action,
+    actor: { type: 'system', id: 'worker' },
+    outcome,
+    resource: { type: 'run', id },
+    changes,
+    reason,
+  };
 }

@@ -31,10 +31,12 @@ export class RunDispatch {
   async enqueue(tenant: TenantRef, runId: string): Promise<void> {
     try {
       await this.queues.of(tenant.region).enqueue(RunQueues.RUNS, { tenantId: tenant.id, id: runId });
-      await this.cells.of(tenant.region).control.query(
-        'UPDATE work.runs SET enqueued_at = now() WHERE tenant = $1 AND run_id = $2',
-        [tenant.id, runId],
-      );
+      await this.cells
+        .of(tenant.region)
+        .control.query('UPDATE work.runs SET enqueued_at = now() WHERE tenant = $1 AND run_id = $2', [
+          tenant.id,
+          runId,
+        ]);
     } catch (error) {
       this.log.error('a run could not be queued; the next sweep does it', error, { runId });
     }
@@ -63,17 +65,22 @@ export class RunDispatch {
 
   /** Gives the run back, for another worker to take at once. */
   async release({ tenant, runId, id }: Lease): Promise<void> {
-    await this.cells.of(tenant.region).control.query(
-      'UPDATE work.runs SET lease_id = NULL, lease_until = NULL, enqueued_at = NULL WHERE tenant = $1 AND run_id = $2 AND lease_id = $3',
-      [tenant.id, runId, id],
-    );
+    await this.cells
+      .of(tenant.region)
+      .control.query(
+        'UPDATE work.runs SET lease_id = NULL, lease_until = NULL, enqueued_at = NULL WHERE tenant = $1 AND run_id = $2 AND lease_id = $3',
+        [tenant.id, runId, id],
+      );
   }
 
   async done({ tenant, runId, id }: Lease): Promise<void> {
-    await this.cells.of(tenant.region).control.query(
-      'DELETE FROM work.runs WHERE tenant = $1 AND run_id = $2 AND lease_id = $3',
-      [tenant.id, runId, id],
-    );
+    await this.cells
+      .of(tenant.region)
+      .control.query('DELETE FROM work.runs WHERE tenant = $1 AND run_id = $2 AND lease_id = $3', [
+        tenant.id,
+        runId,
+        id,
+      ]);
   }
 
   /** Queues what ought to be worked on and is not: never queued, lost by the queue, or left by a worker that died. */

@@ -4,7 +4,11 @@ import { FieldEncryption } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase, type TenantRef } from '../platform/database/index.js';
 
 const PAGE = 200;
-export const TERMINAL_EVENTS: ReadonlySet<RunEventBody['type']> = new Set(['run.completed', 'run.failed', 'run.cancelled']);
+export const TERMINAL_EVENTS: ReadonlySet<RunEventBody['type']> = new Set([
+  'run.completed',
+  'run.failed',
+  'run.cancelled',
+]);
 
 /** What happened in a run, in order. Encrypted, as it holds what the model said. */
 @Injectable()
@@ -46,7 +50,10 @@ export class RunEvents {
     );
     return Promise.all(
       rows.map(async (row) => {
-        const event = (await this.encryption.openJson(tenant, place(runId, row.seq), row.event)) as Omit<RunEvent, 'seq'>;
+        const event = (await this.encryption.openJson(tenant, place(runId, row.seq), row.event)) as Omit<
+          RunEvent,
+          'seq'
+        >;
         return { seq: row.seq, ...event } as RunEvent;
       }),
     );

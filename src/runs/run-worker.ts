@@ -28,7 +28,9 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
   async onApplicationBootstrap(): Promise<void> {
     for (const [, queue] of this.queues.all()) {
       const { concurrency } = this.config;
-      this.#consumers.push(await queue.consume(RunQueues.RUNS, { concurrency }, (job, signal) => this.#work(job, signal)));
+      this.#consumers.push(
+        await queue.consume(RunQueues.RUNS, { concurrency }, (job, signal) => this.#work(job, signal)),
+      );
     }
     this.#sweepSoon(0);
   }

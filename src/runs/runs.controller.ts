@@ -39,7 +39,12 @@ export class RunsController {
   }
 
   @Get('runs/:id')
-  @Endpoint({ permission: 'run:read', audit: 'run.read', summary: 'Reads a run, with its output and usage.', problems: [404] })
+  @Endpoint({
+    permission: 'run:read',
+    audit: 'run.read',
+    summary: 'Reads a run, with its output and usage.',
+    problems: [404],
+  })
   get(@ResourceId('run') id: string): Promise<RunDto> {
     return this.runs.get(id);
   }
@@ -47,10 +52,16 @@ export class RunsController {
   @Get('runs/:id/events')
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'Goes on after this event.' })
   @ApiOkResponse({
-    description: 'Server-sent events until the run ends; `id` is the position, `event` the type, `data` the event as JSON.',
+    description:
+      'Server-sent events until the run ends; `id` is the position, `event` the type, `data` the event as JSON.',
     content: { 'text/event-stream': { schema: { type: 'string' } } },
   })
-  @Endpoint({ permission: 'run:read', audit: 'run.watched', summary: "Streams a run's events, from the first or from a given one.", problems: [404] })
+  @Endpoint({
+    permission: 'run:read',
+    audit: 'run.watched',
+    summary: "Streams a run's events, from the first or from a given one.",
+    problems: [404],
+  })
   async events(
     @CurrentActor() actor: Actor,
     @CurrentTenant() tenant: RequestTenant,
@@ -67,7 +78,12 @@ export class RunsController {
 
   @Post('runs/:id/cancel')
   @HttpCode(202)
-  @Endpoint({ permission: 'run:cancel', audit: 'run.cancel_requested', summary: 'Cancels a run.', problems: [404, 409] })
+  @Endpoint({
+    permission: 'run:cancel',
+    audit: 'run.cancel_requested',
+    summary: 'Cancels a run.',
+    problems: [404, 409],
+  })
   cancel(@ResourceId('run') id: string): Promise<RunDto> {
     return this.runs.cancel(id);
   }

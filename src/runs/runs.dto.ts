@@ -4,12 +4,21 @@ import { Type } from 'class-transformer';
 import { IsDefined, IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
 
-const ANY_JSON = { oneOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }, { type: 'object' }, { type: 'array', items: {} }, { type: 'null' }] };
+const ANY_JSON = {
+  oneOf: [
+    { type: 'string' },
+    { type: 'number' },
+    { type: 'boolean' },
+    { type: 'object' },
+    { type: 'array', items: {} },
+    { type: 'null' },
+  ],
+};
 
 export class CreateRunDto {
   /** Any JSON value; what the agent works on. Stored encrypted. */
   @IsDefined()
-  @ApiProperty(ANY_JSON as never)
+  @ApiProperty(ANY_JSON)
   input!: unknown;
 }
 
@@ -50,10 +59,10 @@ export class RunDto {
   agentVersion!: number;
   @ApiProperty({ enum: RUN_STATUSES })
   status!: string;
-  @ApiProperty(ANY_JSON as never)
+  @ApiProperty(ANY_JSON)
   input!: unknown;
   /** When COMPLETED. */
-  @ApiProperty({ ...ANY_JSON, required: false } as never)
+  @ApiProperty({ ...ANY_JSON, required: false })
   output?: unknown;
   /** When FAILED. */
   error?: RunErrorDto;

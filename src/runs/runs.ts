@@ -54,10 +54,13 @@ export class Runs {
         startedAt: null,
         finishedAt: null,
       });
-      auditDetails({ resource: { type: 'run', id: created.id }, changes: { agent: agentId, version: agent.publishedVersion } });
-      const saved = await runs.save(created);
-      await this.database.query({ text: 'INSERT INTO work.runs (run_id) VALUES ($1)', values: [saved.id] });
-      return runDto(saved);
+      auditDetails({
+        resource: { type: 'run', id: created.id },
+        changes: { agent: agentId, version: agent.publishedVersion },
+      });
+      await runs.insert(created);
+      await this.database.query({ text: 'INSERT INTO work.runs (run_id) VALUES ($1)', values: [created.id] });
+      return runDto(created);
     });
     await this.dispatch.enqueue(tenant, run.id);
     return run;

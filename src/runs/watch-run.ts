@@ -18,7 +18,9 @@ export class WatchRun {
 
   execute(actor: Actor, tenant: TenantRef, runId: string, after: number): EventStream {
     const controller = this.streams.begin();
-    return new EventStream(controller, (signal) => this.#follow({ actor, tenant, runId, after, controller, signal }));
+    return new EventStream(controller, (signal) =>
+      this.#follow({ actor, tenant, runId, after, controller, signal }),
+    );
   }
 
   async *#follow(watch: {
@@ -38,7 +40,7 @@ export class WatchRun {
       if (mine && credentials.has(change.id)) controller.abort();
     });
     try {
-      for (let seq = watch.after; !signal.aborted; ) {
+      for (let seq = watch.after; !signal.aborted;) {
         const found = await this.events.after(tenant, runId, seq);
         for (const event of found) {
           seq = event.seq;

@@ -40,7 +40,10 @@ const COLUMNS = 'id, slug, name, region, status, created_at';
 @Injectable()
 export class TenantRegistry implements OnModuleInit {
   #changesHeard = 0;
-  readonly #cache = new LRUCache<string, { tenant: Tenant | undefined }>({ max: TENANTS_IN_MEMORY, ttl: KEEP_MS });
+  readonly #cache = new LRUCache<string, { tenant: Tenant | undefined }>({
+    max: TENANTS_IN_MEMORY,
+    ttl: KEEP_MS,
+  });
 
   constructor(
     private readonly cells: Cells,
@@ -86,7 +89,9 @@ export class TenantRegistry implements OnModuleInit {
   }
 
   async forget(id: TenantId): Promise<void> {
-    await this.cells.home.control.query(`DELETE FROM control.tenants WHERE id = $1 AND status = 'creating'`, [id]);
+    await this.cells.home.control.query(`DELETE FROM control.tenants WHERE id = $1 AND status = 'creating'`, [
+      id,
+    ]);
     await this.#announce(id);
   }
 
@@ -119,7 +124,8 @@ export class TenantRegistry implements OnModuleInit {
       values: [key],
     });
     const tenant = rows[0] && tenantOf(rows[0]);
-    if (heard === this.#changesHeard) this.#cache.set(key, { tenant }, tenant ? {} : { ttl: KEEP_UNKNOWN_MS });
+    if (heard === this.#changesHeard)
+      this.#cache.set(key, { tenant }, tenant ? {} : { ttl: KEEP_UNKNOWN_MS });
     return tenant;
   }
 

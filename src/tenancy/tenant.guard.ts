@@ -21,7 +21,9 @@ export class TenantMismatch extends AppError {
   readonly kind = 'forbidden';
   readonly code = 'TENANT_MISMATCH';
   constructor() {
-    super('X-Tenant-Slug names another organisation than the credential belongs to. Leave it out, or correct it.');
+    super(
+      'X-Tenant-Slug names another organisation than the credential belongs to. Leave it out, or correct it.',
+    );
   }
 }
 

@@ -22,7 +22,7 @@ const STATEMENT_TIMEOUT_MS = 15_000;
 
 class TenantPool extends pg.Pool {
   constructor(config: pg.PoolConfig) {
-    super({ ...config, Client: TenantClient as never });
+    super({ ...config, Client: TenantClient });
   }
 }
 

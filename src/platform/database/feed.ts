@@ -37,7 +37,9 @@ export class Feed implements OnApplicationShutdown {
     cells: Cells,
     private readonly log: Log,
   ) {
-    this.#connections = cells.all().map((cell) => new FeedConnection(cell, this.log, (change) => this.#publish(change)));
+    this.#connections = cells
+      .all()
+      .map((cell) => new FeedConnection(cell, this.log, (change) => this.#publish(change)));
   }
 
   async open(): Promise<void> {
@@ -109,7 +111,9 @@ class FeedConnection {
     this.reliable = false;
     this.#client = undefined;
     clearInterval(this.#timer);
-    this.log.warn(`Lost the change feed of ${this.cell.region}; caches are off until it is back: ${error.message}`);
+    this.log.warn(
+      `Lost the change feed of ${this.cell.region}; caches are off until it is back: ${error.message}`,
+    );
     client.end().catch(() => undefined);
     this.#reopenSoon();
   }

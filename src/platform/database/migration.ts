@@ -20,7 +20,8 @@ export async function compileMigrations(classes: readonly MigrationClass[]): Pro
   const compiled: CompiledMigration[] = [];
   for (const migration of classes) {
     const version = Number(/\d+$/.exec(migration.name)?.[0] ?? Number.NaN);
-    if (!Number.isSafeInteger(version)) throw new Error(`Migration ${migration.name} must end in its timestamp.`);
+    if (!Number.isSafeInteger(version))
+      throw new Error(`Migration ${migration.name} must end in its timestamp.`);
     const statements: string[] = [];
     const recorder = {
       query: (statement: string): Promise<void> => {

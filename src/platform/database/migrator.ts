@@ -16,7 +16,11 @@ export interface MigrationPlan {
 
 export interface MigrationReport {
   readonly applied: number;
-  readonly failed: readonly { readonly schema: string; readonly migration: string; readonly reason: string }[];
+  readonly failed: readonly {
+    readonly schema: string;
+    readonly migration: string;
+    readonly reason: string;
+  }[];
 }
 
 /**
@@ -53,7 +57,9 @@ export class Migrator {
     return this.#withOwner(async (client) => {
       const ledger = await client.query(`SELECT to_regclass('migrations.ledger') IS NOT NULL AS known`);
       if (!(ledger.rows[0] as { known: boolean }).known) return false;
-      const done = await client.query<{ version: string }>(`SELECT version FROM migrations.ledger WHERE schema = 'cell'`);
+      const done = await client.query<{ version: string }>(
+        `SELECT version FROM migrations.ledger WHERE schema = 'cell'`,
+      );
       const versions = new Set(done.rows.map((row) => Number(row.version)));
       return this.plan.cell.every((migration) => versions.has(migration.version));
     });
@@ -145,7 +151,9 @@ export class Migrator {
     for (const migration of this.plan.cell) {
       const checksum = checksums.get(migration.version);
       if (checksum !== undefined && checksum !== migration.checksum) {
-        throw new Error(`Migration ${migration.name} was changed after it had been applied; add a new one instead.`);
+        throw new Error(
+          `Migration ${migration.name} was changed after it had been applied; add a new one instead.`,
+        );
       }
       if (checksum !== undefined) continue;
       await client.query('BEGIN');
@@ -181,17 +189,17 @@ export class Migrator {
 
 async function applyToTenant(client: pg.Client, migration: CompiledMigration, tenant: string): Promise<void> {
   const path = `SET LOCAL search_path = ${client.escapeIdentifier(tenant)}`;
-  await client.query([path, ...forTenant(migration.statements, tenant), 'SET LOCAL search_path = DEFAULT'].join(';\n'));
+  await client.query(
+    [path, ...forTenant(migration.statements, tenant), 'SET LOCAL search_path = DEFAULT'].join(';\n'),
+  );
   await noteApplied(client, migration, tenant);
 }
 
 async function noteApplied(client: pg.Client, migration: CompiledMigration, schema: string): Promise<void> {
-  await client.query('INSERT INTO migrations.ledger (schema, version, name, checksum) VALUES ($1, $2, $3, $4)', [
-    schema,
-    migration.version,
-    migration.name,
-    migration.checksum,
-  ]);
+  await client.query(
+    'INSERT INTO migrations.ledger (schema, version, name, checksum) VALUES ($1, $2, $3, $4)',
+    [schema, migration.version, migration.name, migration.checksum],
+  );
 }
 
 async function tenantsWithout(client: pg.Client, migration: CompiledMigration): Promise<string[]> {

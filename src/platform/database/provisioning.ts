@@ -9,6 +9,11 @@ export interface MigrationClasses {
   readonly tenant: readonly MigrationClass[];
 }
 
+/** The program is newer than the database. */
+export class DatabaseNotCurrent extends Error {
+  override readonly name = 'DatabaseNotCurrent';
+}
+
 /** What is done as the databases' owner: migrations, and the schemas of tenants. */
 @Injectable()
 export class Provisioning {
@@ -37,7 +42,9 @@ export class Provisioning {
     }
     for (const [region, migrator] of await this.#all()) {
       if (!(await migrator.cellIsCurrent())) {
-        throw new Error(`The database of ${region} is not up to date. Run npm run db:migrate, then start again.`);
+        throw new DatabaseNotCurrent(
+          `The database of ${region} is not up to date. Run npm run db:migrate, then start again.`,
+        );
       }
     }
   }
@@ -66,7 +73,12 @@ export class Provisioning {
       const cell = await compileMigrations(this.classes.cell);
       const tenant = await compileMigrations(this.classes.tenant);
       return new Map(
-        this.cells.all().map(({ region, ownerUrl }) => [region, new Migrator(ownerUrl, this.loginSecret, { cell, tenant })]),
+        this.cells
+          .all()
+          .map(({ region, ownerUrl }) => [
+            region,
+            new Migrator(ownerUrl, this.loginSecret, { cell, tenant }),
+          ]),
       );
     })();
     return this.#migrators;

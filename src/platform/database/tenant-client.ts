@@ -21,7 +21,8 @@ const BEGIN = /^START TRANSACTION$/i;
 const END = /^(COMMIT|ROLLBACK)$/i;
 const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) \w+$/i;
 /** Session state outlives a statement, and DO runs code: neither has business on a tenant connection. */
-const FORBIDDEN = /^(SET|RESET|DISCARD|DO|LISTEN|UNLISTEN|PREPARE|DEALLOCATE|EXECUTE|LOAD|BEGIN|START|ABORT|END|COMMIT|ROLLBACK|COPY)\b/i;
+const FORBIDDEN =
+  /^(SET|RESET|DISCARD|DO|LISTEN|UNLISTEN|PREPARE|DEALLOCATE|EXECUTE|LOAD|BEGIN|START|ABORT|END|COMMIT|ROLLBACK|COPY)\b/i;
 const LEADING_NOISE = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|;)+/;
 
 /** A named plan costs 23 KB in the backend (measured); 256 of them 6 MB a connection. */
@@ -70,18 +71,20 @@ export class TenantClient extends pg.Client {
     const text = (typeof config === 'string' ? config : config.text).trim();
     if (scope === STARTUP) return this.#send(new ExtendedQuery(config, values, callback));
     if (BEGIN.test(text)) return this.#begin(scope, callback);
-    if (this.#transactionTenant !== undefined) return this.#inTransaction(scope, text, config, values, callback);
+    if (this.#transactionTenant !== undefined)
+      return this.#inTransaction(scope, text, config, values, callback);
     refuseSessionStatements(text);
     const { statement, retired } = this.#perTenantName(config, scope.tenant);
     this.#send(new TenantQuery(statement, values, callback, scope.tenant, retired));
   }
 
   #begin(scope: TenantScope, callback: Callback): void {
-    if (this.#transactionTenant !== undefined) throw new StatementRefused('This connection is in a transaction already.');
+    if (this.#transactionTenant !== undefined)
+      throw new StatementRefused('This connection is in a transaction already.');
     const tenant = tenantId(scope.tenant);
     this.#transactionTenant = tenant;
     const text = `START TRANSACTION; SET LOCAL ROLE "${tenant}"`;
-    super.query(text, ((error: Error | null, result?: pg.QueryResult) => {
+    void super.query(text, ((error: Error | null, result?: pg.QueryResult) => {
       if (error) this.#transactionTenant = undefined;
       callback(error, result);
     }) as never);
@@ -95,7 +98,9 @@ export class TenantClient extends pg.Client {
     callback: Callback,
   ): void {
     if (scope.tenant !== this.#transactionTenant) {
-      throw new StatementRefused('A transaction belongs to the tenant that began it; another tenant is in scope.');
+      throw new StatementRefused(
+        'A transaction belongs to the tenant that began it; another tenant is in scope.',
+      );
     }
     if (END.test(text)) {
       this.#transactionTenant = undefined;
@@ -111,7 +116,10 @@ export class TenantClient extends pg.Client {
    * A plan is bound to the tables it was parsed for, and with it to its tenant: the name carries the tenant. Beyond the
    * cap the least recently used statement is closed in the same flush.
    */
-  #perTenantName(config: string | pg.QueryConfig, tenant: TenantId): { statement: string | pg.QueryConfig; retired: string[] } {
+  #perTenantName(
+    config: string | pg.QueryConfig,
+    tenant: TenantId,
+  ): { statement: string | pg.QueryConfig; retired: string[] } {
     if (typeof config === 'string' || !config.name) return { statement: config, retired: [] };
     const name = `${tenant}:${config.name}`;
     const retired: string[] = [];

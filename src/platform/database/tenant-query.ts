@@ -60,7 +60,8 @@ export class ExtendedQuery extends WireQueryBase {
  * read-only: a write needs a transaction, and a transaction carries its audit event.
  */
 export class TenantQuery extends ExtendedQuery {
-  static readonly SWITCH = "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true)";
+  static readonly SWITCH =
+    "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true)";
   static readonly #SWITCH_NAME = 'waxell_tenant_switch';
   readonly #tenant: TenantId;
   #switching = true;

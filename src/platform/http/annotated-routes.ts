@@ -31,12 +31,15 @@ export function declaredRoutes(app: INestApplication): DeclaredRoute[] {
         const options = Reflect.getMetadata(ENDPOINT, handler) as EndpointOptions | undefined;
         const route = `${metatype.name}.${name}`;
         if (!options) missing.push(route);
-        else routes.push({ method: RequestMethod[verb], path: joined(base, handler), handler: route, options });
+        else
+          routes.push({ method: RequestMethod[verb], path: joined(base, handler), handler: route, options });
       }
     }
   }
   if (missing.length > 0) {
-    throw new Error(`Routes without @Endpoint: ${missing.join(', ')}. Declare their permission and audit event.`);
+    throw new Error(
+      `Routes without @Endpoint: ${missing.join(', ')}. Declare their permission and audit event.`,
+    );
   }
   return routes.sort((a, b) => `${a.path} ${a.method}`.localeCompare(`${b.path} ${b.method}`));
 }
@@ -50,5 +53,8 @@ export function describeRoute({ method, path, options }: DeclaredRoute): string 
 
 function joined(base: string, handler: object): string {
   const own = String(Reflect.getMetadata(PATH_METADATA, handler) ?? '');
-  return `/${[base, own].map((part) => part.replace(/^\/|\/$/g, '')).filter(Boolean).join('/')}`;
+  return `/${[base, own]
+    .map((part) => part.replace(/^\/|\/$/g, ''))
+    .filter(Boolean)
+    .join('/')}`;
 }

@@ -20,7 +20,8 @@ export function jsonBody(): express.RequestHandler[] {
       },
     }),
     (request: Request, _response: Response, next: NextFunction) => {
-      const hasBody = Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'];
+      const hasBody =
+        Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'];
       if (hasBody && request.body === undefined) {
         next(Object.assign(new Error('not JSON'), { status: 415, type: 'unsupported.media.type' }));
         return;

@@ -33,7 +33,9 @@ export function credentialOf(request: Request): Credential | undefined {
   const secret = cookies?.includes(SESSION_COOKIE) ? parseCookie(cookies)[SESSION_COOKIE] : undefined;
   if (secret === undefined) return undefined;
   const tenant = SESSION.exec(secret)?.[1];
-  return tenant === undefined ? { kind: 'malformed' } : { kind: 'session', tenant: `t_${tenant}` as TenantId, secret };
+  return tenant === undefined
+    ? { kind: 'malformed' }
+    : { kind: 'session', tenant: `t_${tenant}` as TenantId, secret };
 }
 
 function bearer(token: string): Credential {
@@ -49,7 +51,9 @@ function bearer(token: string): Credential {
 
 function claimedTenant(token: string): TenantId | undefined {
   try {
-    const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { tenant?: unknown };
+    const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as {
+      tenant?: unknown;
+    };
     return isTenantId(payload.tenant) ? payload.tenant : undefined;
   } catch {
     return undefined;

@@ -28,7 +28,11 @@ export type EndpointOptions = Common &
         /** The audit event of a call, `noun.verb_in_past_tense`. */
         readonly audit: string;
       }
-    | { readonly permission: typeof PUBLIC; readonly reason: string; readonly audit: string | typeof UNAUDITED }
+    | {
+        readonly permission: typeof PUBLIC;
+        readonly reason: string;
+        readonly audit: string | typeof UNAUDITED;
+      }
   );
 
 const ALWAYS = [400, 413, 429, 500, 503];
@@ -41,7 +45,8 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     ...(options.permission === PUBLIC ? [] : WHEN_AUTHENTICATED),
     ...(options.problems ?? []),
   ];
-  const permission = options.permission === PUBLIC ? `Public: ${options.reason}` : `Permission \`${options.permission}\``;
+  const permission =
+    options.permission === PUBLIC ? `Public: ${options.reason}` : `Permission \`${options.permission}\``;
   const audit = options.audit === UNAUDITED ? 'Not audited' : `Audit event \`${options.audit}\``;
   return applyDecorators(
     SetMetadata(ENDPOINT, Object.freeze({ ...options })),

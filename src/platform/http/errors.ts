@@ -37,7 +37,10 @@ export class InvalidRequest extends AppError {
   readonly code = 'INVALID_REQUEST';
   override readonly errors: readonly FieldError[];
 
-  constructor(errors: readonly FieldError[], message = 'The request is not valid. See "errors" for each wrong field.') {
+  constructor(
+    errors: readonly FieldError[],
+    message = 'The request is not valid. See "errors" for each wrong field.',
+  ) {
     super(message);
     this.errors = errors;
   }
@@ -88,14 +91,20 @@ export class InternalError extends AppError {
   readonly kind = 'internal';
   readonly code = 'INTERNAL';
   constructor(options?: ErrorOptions) {
-    super('Something went wrong on our side. Repeat the request; if it stays, report the request id.', options);
+    super(
+      'Something went wrong on our side. Repeat the request; if it stays, report the request id.',
+      options,
+    );
   }
 }
 
 export class ServiceUnavailable extends AppError {
   readonly kind = 'unavailable';
   readonly code = 'UNAVAILABLE';
-  constructor(message = 'The service cannot answer right now. Repeat the request in a moment.', options?: ErrorOptions) {
+  constructor(
+    message = 'The service cannot answer right now. Repeat the request in a moment.',
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }

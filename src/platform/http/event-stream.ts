@@ -18,7 +18,8 @@ export class OpenStreams implements BeforeApplicationShutdown {
   readonly #open = new Set<AbortController>();
 
   begin(): AbortController {
-    if (this.#open.size >= STREAMS_PER_PROCESS) throw new ServiceUnavailable('Too many streams are open. Repeat it later.');
+    if (this.#open.size >= STREAMS_PER_PROCESS)
+      throw new ServiceUnavailable('Too many streams are open. Repeat it later.');
     const controller = new AbortController();
     this.#open.add(controller);
     controller.signal.addEventListener('abort', () => this.#open.delete(controller), { once: true });

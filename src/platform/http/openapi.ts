@@ -17,10 +17,15 @@ export function openApiDocument(app: INestApplication, publicUrl: string): OpenA
     .setVersion('1')
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer(publicUrl)
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key (wax_...) or an access token.' })
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      description: 'An API key (wax_...) or an access token.',
+    })
     .build();
   const document = SwaggerModule.createDocument(app, config, {
-    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '').toLowerCase()}_${method}`,
+    operationIdFactory: (controller, method) =>
+      `${controller.replace(/Controller$/, '').toLowerCase()}_${method}`,
   });
   for (const item of Object.values(document.paths)) {
     for (const operation of Object.values(item) as { responses?: Responses; parameters?: unknown[] }[]) {
@@ -36,7 +41,9 @@ function asProblems(responses: Responses): void {
     const json = response.content?.['application/json'];
     if (Number(status) >= 400 && json) response.content = { 'application/problem+json': json };
     if (Number(status) < 400) {
-      response.headers = { 'X-Request-Id': { description: 'Name it when you report a problem.', schema: { type: 'string' } } };
+      response.headers = {
+        'X-Request-Id': { description: 'Name it when you report a problem.', schema: { type: 'string' } },
+      };
     }
   }
 }
@@ -51,7 +58,11 @@ export function serveReference(server: Express, document: OpenAPIObject): void {
   const files = ['swagger-ui.css', 'swagger-ui-bundle.js'];
   for (const file of files) {
     const content = readFileSync(join(assets, file));
-    server.get(`/docs/${file}`, (_request, response) => void response.type(file.endsWith('.css') ? 'css' : 'text/javascript').send(content));
+    server.get(
+      `/docs/${file}`,
+      (_request, response) =>
+        void response.type(file.endsWith('.css') ? 'css' : 'text/javascript').send(content),
+    );
   }
   server.use('/docs', express.Router());
 }

@@ -26,11 +26,19 @@ export interface Page<T> {
 }
 
 /** Makes a page of the rows found, of which one more than asked for was read: it tells whether there is a next page. */
-export function pageOf<Row, T>(rows: readonly Row[], limit: number, keyOf: (row: Row) => string, dto: (row: Row) => T): Page<T> {
+export function pageOf<Row, T>(
+  rows: readonly Row[],
+  limit: number,
+  keyOf: (row: Row) => string,
+  dto: (row: Row) => T,
+): Page<T> {
   const kept = rows.slice(0, limit);
   const last = kept.at(-1);
   const more = rows.length > limit && last !== undefined;
-  return { items: kept.map(dto), ...(more && { nextCursor: Buffer.from(keyOf(last)).toString('base64url') }) };
+  return {
+    items: kept.map(dto),
+    ...(more && { nextCursor: Buffer.from(keyOf(last)).toString('base64url') }),
+  };
 }
 
 /** The key after which to go on. Cursors are opaque to callers and checked like all that they send. */

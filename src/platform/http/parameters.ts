@@ -10,11 +10,13 @@ export const CurrentActor = createParamDecorator((_data: unknown, execution: Exe
   return contextOf(execution.switchToHttp().getRequest<Request>()).actor;
 });
 
-export const CurrentTenant = createParamDecorator((_data: unknown, execution: ExecutionContext): RequestTenant => {
-  const tenant = contextOf(execution.switchToHttp().getRequest<Request>()).tenant;
-  if (!tenant) throw new Error('This route has no tenant.');
-  return tenant;
-});
+export const CurrentTenant = createParamDecorator(
+  (_data: unknown, execution: ExecutionContext): RequestTenant => {
+    const tenant = contextOf(execution.switchToHttp().getRequest<Request>()).tenant;
+    if (!tenant) throw new Error('This route has no tenant.');
+    return tenant;
+  },
+);
 
 /** What is not even an id cannot exist: 404, as for an id of somebody else's. */
 class ResourceIdPipe implements PipeTransform<string, string> {
@@ -40,7 +42,9 @@ export const IfMatch = createParamDecorator(
     if (header === undefined || header === '*') return undefined;
     const version = ETAG.exec(header)?.[1];
     if (version === undefined) {
-      throw new InvalidRequest([{ pointer: 'If-Match', detail: 'If-Match must be the ETag of a response, such as "3"' }]);
+      throw new InvalidRequest([
+        { pointer: 'If-Match', detail: 'If-Match must be the ETag of a response, such as "3"' },
+      ]);
     }
     return Number(version);
   },
@@ -48,11 +52,11 @@ export const IfMatch = createParamDecorator(
     (target, key) => {
       const descriptor = key === undefined ? undefined : Object.getOwnPropertyDescriptor(target, key);
       if (!descriptor || key === undefined) return;
-      ApiHeader({ name: 'If-Match', required: false, description: 'ETag of the version that the change is meant for.' })(
-        target,
-        key,
-        descriptor,
-      );
+      ApiHeader({
+        name: 'If-Match',
+        required: false,
+        description: 'ETag of the version that the change is meant for.',
+      })(target, key, descriptor);
     },
   ],
 );
@@ -66,6 +70,8 @@ export class VersionMismatch extends AppError {
 }
 
 /** The tenant of a public route, where one was named and exists. */
-export const OptionalTenant = createParamDecorator((_data: unknown, execution: ExecutionContext): RequestTenant | undefined => {
-  return contextOf(execution.switchToHttp().getRequest<Request>()).tenant;
-});
+export const OptionalTenant = createParamDecorator(
+  (_data: unknown, execution: ExecutionContext): RequestTenant | undefined => {
+    return contextOf(execution.switchToHttp().getRequest<Request>()).tenant;
+  },
+);

@@ -46,7 +46,8 @@ export function asAppError(thrown: unknown, bodyLimitBytes: number): AppError {
   if (thrown instanceof AppError) return thrown;
   if (thrown instanceof HttpException) return fromFramework(thrown.getStatus(), thrown, bodyLimitBytes);
   const { status, type } = thrown as { status?: unknown; type?: unknown };
-  if (typeof status === 'number' && typeof type === 'string') return fromFramework(status, thrown, bodyLimitBytes);
+  if (typeof status === 'number' && typeof type === 'string')
+    return fromFramework(status, thrown, bodyLimitBytes);
   if (isDatabaseUnavailable(thrown)) return new ServiceUnavailable(undefined, { cause: thrown });
   return new InternalError({ cause: thrown });
 }
@@ -63,9 +64,14 @@ function isDatabaseUnavailable(thrown: unknown): boolean {
   const error = thrown as { code?: unknown; message?: unknown; driverError?: unknown };
   if (error.driverError !== undefined) return isDatabaseUnavailable(error.driverError);
   if (typeof error.code === 'string') {
-    return DATABASE_UNAVAILABLE.test(error.code) || /^E(CONNREFUSED|CONNRESET|PIPE|TIMEDOUT)$/.test(error.code);
+    return (
+      DATABASE_UNAVAILABLE.test(error.code) || /^E(CONNREFUSED|CONNRESET|PIPE|TIMEDOUT)$/.test(error.code)
+    );
   }
-  return typeof error.message === 'string' && /timeout exceeded when trying to connect|Connection terminated/.test(error.message);
+  return (
+    typeof error.message === 'string' &&
+    /timeout exceeded when trying to connect|Connection terminated/.test(error.message)
+  );
 }
 
 export function problemOf(error: AppError, requestId: string): Problem {

@@ -39,10 +39,12 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
       },
     }),
   );
-  app.use((_request: unknown, response: { setHeader(name: string, value: string): void }, next: () => void) => {
-    response.setHeader('Cache-Control', 'no-store');
-    next();
-  });
+  app.use(
+    (_request: unknown, response: { setHeader(name: string, value: string): void }, next: () => void) => {
+      response.setHeader('Cache-Control', 'no-store');
+      next();
+    },
+  );
   for (const handler of jsonBody()) app.use(handler);
   app.useGlobalPipes(validationPipe());
   serveReference(server, openApiDocument(app, options.publicUrl));

@@ -31,13 +31,23 @@ export class HealthController {
   constructor(private readonly readiness: Readiness) {}
 
   @Get('healthz')
-  @Endpoint({ permission: PUBLIC, reason: 'a probe has no credential', audit: UNAUDITED, summary: 'Whether the process is alive.' })
+  @Endpoint({
+    permission: PUBLIC,
+    reason: 'a probe has no credential',
+    audit: UNAUDITED,
+    summary: 'Whether the process is alive.',
+  })
   alive(): HealthDto {
     return { status: 'ok' };
   }
 
   @Get('readyz')
-  @Endpoint({ permission: PUBLIC, reason: 'a probe has no credential', audit: UNAUDITED, summary: 'Whether the process can serve requests.' })
+  @Endpoint({
+    permission: PUBLIC,
+    reason: 'a probe has no credential',
+    audit: UNAUDITED,
+    summary: 'Whether the process can serve requests.',
+  })
   async ready(): Promise<HealthDto> {
     await this.readiness.check();
     return { status: 'ok' };

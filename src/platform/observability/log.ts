@@ -64,7 +64,10 @@ export class Log implements LoggerService {
     // Nest passes its own context (a class name) as the last argument.
     const last = details.at(-1);
     const fields = typeof last === 'string' ? { context: last } : asObject(last);
-    this.#pino[level](fields, withoutCredentials(typeof message === 'string' ? message : JSON.stringify(message)));
+    this.#pino[level](
+      fields,
+      withoutCredentials(typeof message === 'string' ? message : JSON.stringify(message)),
+    );
   }
 }
 
@@ -74,8 +77,13 @@ function asObject(value: unknown): Record<string, unknown> {
 
 function described(cause: unknown): Record<string, unknown> {
   if (cause === undefined) return {};
-  if (!(cause instanceof Error)) return { cause: withoutCredentials(String(cause)) };
+  if (!(cause instanceof Error)) return { cause: withoutCredentials(JSON.stringify(cause) ?? typeof cause) };
   const inner = cause.cause === undefined ? {} : { cause: described(cause.cause) };
   // The stack of a database error may quote values of the statement; `parameters` and `detail` are left out on purpose.
-  return { error: cause.name, reason: withoutCredentials(cause.message), stack: withoutCredentials(cause.stack ?? ''), ...inner };
+  return {
+    error: cause.name,
+    reason: withoutCredentials(cause.message),
+    stack: withoutCredentials(cause.stack ?? ''),
+    ...inner,
+  };
 }
