@@ -248,6 +248,18 @@ describe.each(backends)('%s', (_, start) => {
     expect(seen).toEqual(['t1/r1']);
   }, 60_000);
 
+  it('keeps a job that takes longer than its lease with the consumer that does it', async () => {
+    const { seen, open, handler } = gate();
+    await queue.consume(name, { concurrency: 1 }, handler);
+    const other = backend.open();
+    await other.consume(name, { concurrency: 1 }, handler);
+    await queue.enqueue(name, jobOf('t1', 'r1'));
+    await sleep(18_000);
+    open();
+    await other.close();
+    expect(seen).toEqual(['t1/r1']);
+  }, 30_000);
+
   it('refuses names and ids that would be code elsewhere', async () => {
     await expect(queue.enqueue(`x'; drop`, jobOf('t1', 'r1'))).rejects.toThrow('Not a queue name');
     await expect(queue.enqueue(name, jobOf('t1/r2', 'r1'))).rejects.toThrow('Not an id');

@@ -36,6 +36,7 @@ export class BullMqQueue {
   readonly #producer: Redis;
   readonly #queues = new Map<string, Queue<QueuedJob>>();
   readonly #consumers = new Set<JobConsumer>();
+  #connecting: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: BullMqQueueOptions) {
@@ -149,10 +150,17 @@ export class BullMqQueue {
 
   async #connected(): Promise<void> {
     if (this.#closed) throw new Error('The queue is closed');
+    if (this.#producer.status === 'ready') return;
+    await (this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    }));
+  }
+
+  #connect(): Promise<void> {
     const redis = this.#producer;
-    if (redis.status === 'ready') return;
+    // Its failures come as 'error' events, and it tries again by itself.
     if (redis.status === 'wait') redis.connect().catch(() => undefined);
-    await new Promise<void>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         redis.off('ready', ready);
         reject(new QueueUnavailable('Redis is not reachable'));
