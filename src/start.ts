@@ -12,7 +12,7 @@ import {
   WorkerConfig,
   type Environment,
 } from './platform/config/index.js';
-import { PLATFORM_TENANT } from './platform/database/index.js';
+import { Cells, PLATFORM_TENANT } from './platform/database/index.js';
 import { setUpServer } from './platform/http/server.js';
 import { Readiness } from './platform/observability/health.controller.js';
 import { Log, withoutCredentials } from './platform/observability/log.js';
@@ -65,6 +65,7 @@ export async function start(
       app.get(Readiness).drain();
       await sleep(DRAIN_MS);
       await app.close();
+      await app.get(Cells).close();
       await backends.close();
     };
     return { app, backends, env, log, baseUrl, stop };
