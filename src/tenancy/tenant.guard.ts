@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import type { TenantId } from '../platform/database/index.js';
 import { credentialOf } from '../platform/http/credential.js';
 import { endpointOf } from '../platform/http/endpoint.js';
-import { AppError } from '../platform/http/errors.js';
+import { AppError, InvalidRequest } from '../platform/http/errors.js';
 import { contextOf, type RequestTenant } from '../platform/http/request-context.js';
 import { bodyHashOf, recordableBody } from '../platform/http/body.js';
 import { TenantRegistry, type Tenant } from './tenant-registry.js';
@@ -27,6 +27,13 @@ export class TenantMismatch extends AppError {
   }
 }
 
+const IDEMPOTENCY_KEY_TOO_LONG = {
+  pointer: 'Idempotency-Key',
+  detail: 'Idempotency-Key must be at most 255 characters long',
+};
+/** Anything else is no slug, and neither looked up nor remembered. */
+const SLUG = /^[a-z][a-z0-9-]{1,38}[a-z0-9]$/;
+
 /**
  * Finds out for whom a request is: from its credential, which carries its tenant, or from `X-Tenant-Slug`. Whether the
  * credential is genuine is for the authentication guard, which runs next.
@@ -42,14 +49,19 @@ export class TenantGuard implements CanActivate {
     request.body = recordableBody(http.body);
     request.bodyHash = bodyHashOf(http);
     const idempotencyKey = http.headers['idempotency-key'];
-    if (typeof idempotencyKey === 'string') request.idempotencyKey = idempotencyKey.slice(0, 255);
+    if (typeof idempotencyKey === 'string') {
+      // A key that was cut could be another request's.
+      if (idempotencyKey.length > 255) throw new InvalidRequest([IDEMPOTENCY_KEY_TOO_LONG]);
+      request.idempotencyKey = idempotencyKey;
+    }
     const credential = credentialOf(http);
-    const slug = http.headers['x-tenant-slug'];
-    const named = typeof slug === 'string' ? await this.tenants.bySlug(slug.toLowerCase()) : undefined;
+    const slug = String(http.headers['x-tenant-slug'] ?? '').toLowerCase();
+    const named = SLUG.test(slug) ? await this.tenants.bySlug(slug) : undefined;
     const owning = credential && 'tenant' in credential ? await this.#owning(credential.tenant) : undefined;
     const tenant = owning ?? named;
     if (tenant && tenant.status !== 'creating') request.tenant = requestTenant(tenant);
-    if (owning && slug !== undefined && named?.id !== owning.id) throw new TenantMismatch();
+    if (owning && http.headers['x-tenant-slug'] !== undefined && named?.id !== owning.id)
+      throw new TenantMismatch();
     if (tenant?.status === 'suspended') throw new TenantSuspended();
     return true;
   }
