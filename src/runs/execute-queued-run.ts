@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import {
   CANCELLED,
   executeRun,
+  ModelCallError,
   ModelProvider,
   Sandbox,
   type Checkpoint,
@@ -104,9 +105,7 @@ export class ExecuteQueuedRun {
   async #finish(run: RunEntity, outcome: RunOutcome): Promise<void> {
     const end = ended(outcome);
     const failure = outcome.status === 'FAILED' ? outcome.error : null;
-    if (outcome.status === 'FAILED' && outcome.cause !== undefined) {
-      this.log.error('run failed', outcome.cause, { runId: run.id, code: outcome.error.code });
-    }
+    if (outcome.status === 'FAILED' && outcome.cause !== undefined) this.#logFailure(run, outcome);
     await this.work.runAs(
       () =>
         runEvent(
@@ -131,6 +130,18 @@ export class ExecuteQueuedRun {
         await this.events.append(run.id, (await this.events.lastSeq(run.id)) + 1, end);
       },
     );
+  }
+
+  /** An endpoint's own words may quote the tenant's key or question: of a model's failure only our words are logged. */
+  #logFailure(run: RunEntity, { error, cause }: Extract<RunOutcome, { status: 'FAILED' }>): void {
+    const details = { runId: run.id, code: error.code };
+    if (cause instanceof ModelCallError) {
+      this.log.error('run failed', undefined, {
+        ...details,
+        reason: cause.message,
+        causes: kindsBelow(cause),
+      });
+    } else this.log.error('run failed', cause, details);
   }
 
   async #definitionOf(run: RunEntity): Promise<{ definition: AgentDefinition; apiKey: string | undefined }> {
@@ -231,6 +242,16 @@ export class ExecuteQueuedRun {
     );
     return run?.cancelRequestedAt ? CANCELLED : undefined;
   }
+}
+
+/** What kinds of errors lie below one, such as `SocketError UND_ERR_SOCKET`. */
+function kindsBelow(error: Error): string[] {
+  const kinds: string[] = [];
+  for (let at = error.cause; at instanceof Error && kinds.length < 8; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    kinds.push(typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? `${at.name} ${code}` : at.name);
+  }
+  return kinds;
 }
 
 const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0 };
