@@ -79,9 +79,12 @@ export class Application {
     const child = this.launch();
     const deadline = Date.now() + START_LIMIT_MS;
     while (!(await isReady(this.baseUrl))) {
-      if (child.exitCode !== null || child.signalCode !== null)
+      if (!isAlive(child)) {
+        this.#child = undefined;
         throw new Error(`The application ended while it started:\n${this.#output}`);
+      }
       if (Date.now() > deadline) {
+        this.#child = undefined;
         child.kill('SIGKILL');
         throw new Error(`The application was not ready in time:\n${this.#output}`);
       }
@@ -92,7 +95,7 @@ export class Application {
 
   /** Starts the process, and waits for nothing. */
   launch(): ChildProcess {
-    if (this.#child) throw new Error('The application runs already.');
+    if (this.#child && isAlive(this.#child)) throw new Error('The application runs already.');
     const env = {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
@@ -113,7 +116,6 @@ export class Application {
     running.add(child);
     child.once('exit', () => {
       running.delete(child);
-      if (this.#child === child) this.#child = undefined;
     });
     this.#child = child;
     return child;
@@ -123,6 +125,11 @@ export class Application {
   async stop(): Promise<void> {
     const child = this.#child;
     if (!child) return;
+    this.#child = undefined;
+    if (!isAlive(child))
+      throw new Error(
+        `The application ended unasked (${child.exitCode ?? child.signalCode}):\n${this.#output}`,
+      );
     child.kill('SIGINT');
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
     if (code !== 0)
@@ -133,6 +140,7 @@ export class Application {
   async kill9(): Promise<void> {
     const child = this.#child;
     if (!child) return;
+    this.#child = undefined;
     child.kill('SIGKILL');
     await once(child, 'close');
   }
@@ -141,6 +149,7 @@ export class Application {
   async exited(limitMs: number): Promise<number | null> {
     const child = this.#child;
     if (!child) throw new Error('The application does not run.');
+    this.#child = undefined;
     const [code] = (await once(child, 'close', { signal: AbortSignal.timeout(limitMs) })) as [number | null];
     return code;
   }
@@ -170,6 +179,10 @@ export class Application {
     );
     return found.flat();
   }
+}
+
+function isAlive({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
 }
 
 async function isReady(baseUrl: string): Promise<boolean> {
