@@ -46,10 +46,11 @@ export class ExecuteQueuedRun {
   /** Resolves when the run is over or somebody else's; rejects when it ought to be tried again. */
   async execute(lease: Lease, signal: AbortSignal): Promise<void> {
     await this.database.within(lease.tenant, async () => {
-      const run = await this.#begin(lease.runId);
-      if (!run) return this.dispatch.done(lease);
+      // On guard before the run is RUNNING: from then on a cancellation is told to its worker, and only once.
       const guard = this.#guard(lease, signal);
       try {
+        const run = await this.#begin(lease.runId);
+        if (!run) return await this.dispatch.done(lease);
         const outcome = await this.#run(run, guard.signal);
         await this.#finish(run, outcome);
         await this.dispatch.done(lease);
@@ -67,19 +68,24 @@ export class ExecuteQueuedRun {
   async #begin(id: string): Promise<RunEntity | undefined> {
     const existing = await this.database.repository(RunEntity).findOneBy({ id });
     if (!existing || TERMINAL.has(existing.status)) return undefined;
-    return this.work.runAs(
-      (run: RunEntity | undefined) =>
-        runEvent(run?.attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt: run?.attempt ?? 0 }),
-      async () => {
-        const runs = this.database.repository(RunEntity);
-        const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
-        if (!run || TERMINAL.has(run.status)) return undefined;
-        run.status = 'RUNNING';
-        run.attempt += 1;
-        run.startedAt ??= new Date();
-        return runs.save(run);
-      },
-    );
+    try {
+      return await this.work.runAs(
+        ({ attempt }: RunEntity) => runEvent(attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt }),
+        async () => {
+          const runs = this.database.repository(RunEntity);
+          const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
+          if (!run || TERMINAL.has(run.status)) throw new AttemptSuperseded();
+          run.status = 'RUNNING';
+          run.attempt += 1;
+          run.startedAt ??= new Date();
+          return runs.save(run);
+        },
+      );
+    } catch (error) {
+      // Cancelled since we looked: nothing began, so there is no event either.
+      if (error instanceof AttemptSuperseded) return undefined;
+      throw error;
+    }
   }
 
   async #run(run: RunEntity, signal: AbortSignal): Promise<RunOutcome> {
