@@ -23,7 +23,16 @@ const STATEMENT_TIMEOUT_MS = 15_000;
 class TenantPool extends pg.Pool {
   constructor(config: pg.PoolConfig) {
     super({ ...config, Client: TenantClient });
+    outliveConnections(this);
   }
+}
+
+/**
+ * While a connection is lent out, the pool does not listen for its errors, and one that nobody listens for ends the
+ * process. Whoever borrowed it is told by the statement that fails.
+ */
+function outliveConnections(pool: pg.Pool): void {
+  pool.on('connect', (client) => client.on('error', () => undefined));
 }
 
 /** One region's database with a pool for each login. */
@@ -92,6 +101,7 @@ export class Cell {
   #pool(login: Login, max: number): pg.Pool {
     const pool = new pg.Pool({ ...this.connection(login), max, statement_timeout: STATEMENT_TIMEOUT_MS });
     pool.on('error', this.onPoolError);
+    outliveConnections(pool);
     return pool;
   }
 }
