@@ -28,12 +28,14 @@ it('.env.example says of each what the schema says', async () => {
 
 it('.env.example shows the defaults, and values that would be accepted', async () => {
   const defaults: Record<string, unknown> = readEnvironment({});
+  const differing: string[] = [];
   for (const [name, { value }] of await variables()) {
-    if (value === '') continue;
+    // Throws for a value that the program would refuse.
     const read: Record<string, unknown> = readEnvironment({ [name]: value });
-    if (defaults[name] !== undefined && name !== 'MORE_REGIONS')
-      expect({ name, value: read[name] }).toEqual({ name, value: defaults[name] });
+    const isDefault = read[name] === defaults[name];
+    if (defaults[name] !== undefined && name !== 'MORE_REGIONS' && !isDefault) differing.push(name);
   }
+  expect(differing).toEqual([]);
 });
 
 it('.env.example changes nothing as it is: every line of it is a comment', async () => {

@@ -8,9 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const { default: config } = (await import('../../.dependency-cruiser.mjs' as string)) as {
-  default: { forbidden: { name: string }[] };
-};
+const CONFIG: string = '../../.dependency-cruiser.mjs';
+const { default: config } = (await import(CONFIG)) as { default: { forbidden: { name: string }[] } };
 
 interface Cruise {
   readonly summary: {

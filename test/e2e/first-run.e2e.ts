@@ -2,30 +2,29 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProjectDto } from '../../src/agents/agents.dto.js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProject } from '../support/agents.js';
 import { Application, newHome, startApplication } from '../support/application.js';
 import { client, must } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { createTenant, signIn } from '../support/tenants.js';
 
-const started: Application[] = [];
+// One application for all: each test leaves it running.
+let app: Application;
 const homes: string[] = [];
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((app) => app.dispose()));
-  await Promise.all(homes.splice(0).map((home) => rm(home, { recursive: true })));
+
+beforeAll(async () => {
+  app = await startApplication();
+});
+afterAll(async () => {
+  await app.dispose();
+  await Promise.all(homes.map((home) => rm(home, { recursive: true })));
 });
 
 async function emptyHome(): Promise<string> {
   const home = await newHome();
   homes.push(home);
   return home;
-}
-
-async function start(): Promise<Application> {
-  const app = await startApplication();
-  started.push(app);
-  return app;
 }
 
 /** Starts a process that ought not to come up, and answers what it says and how it ends. */
@@ -41,7 +40,6 @@ async function refusedStart(
 
 describe('the first start', () => {
   it('writes credentials that work, to files that only their owner can read', async () => {
-    const app = await start();
     expect(Object.keys(app.firstRun).sort()).toEqual(
       ['apiKey', 'baseUrl', 'operatorKey', 'ownerEmail', 'ownerPassword', 'tenant'].sort(),
     );
@@ -61,7 +59,6 @@ describe('the first start', () => {
   });
 
   it('says where to look and what to paste, without a secret', async () => {
-    const app = await start();
     expect(app.logs()).toContain(join(app.home, 'first-run.json'));
     expect(app.logs()).toMatch(/curl http:\/\/localhost:\d+\/v1\/me/);
     const { ownerPassword, apiKey, operatorKey } = app.firstRun;
@@ -71,7 +68,6 @@ describe('the first start', () => {
 
 describe('a later start', () => {
   it('keeps data, credentials and tokens', async () => {
-    const app = await start();
     const acme = await createTenant(app);
     const { accessToken } = await signIn(app, acme.slug, acme.owner);
     const project = await createProject(acme.api);
@@ -87,7 +83,6 @@ describe('a later start', () => {
   });
 
   it('refuses a second copy on the same data folder, and leaves the first one alone', async () => {
-    const app = await start();
     const { code, said } = await refusedStart(app.home);
     expect(code).not.toBe(0);
     expect(said).toContain(`${app.home} is in use by process ${app.pid}`);
@@ -98,15 +93,14 @@ describe('a later start', () => {
 
 describe('a stop', () => {
   it('by Ctrl-C is clean, and leaves no PostgreSQL behind', async () => {
-    const app = await start();
     expect(await app.processesOnHome()).not.toEqual([]);
     await app.stop();
     expect(await app.processesOnHome()).toEqual([]);
     expect(app.logs()).not.toMatch(/"level":(50|60)|Error/);
+    await app.start();
   });
 
   it('finishes the request at work', async () => {
-    const app = await start();
     const acme = await createTenant(app);
     const answers = Array.from({ length: 20 }, (_, at) =>
       sleep(at * 5).then(() => acme.api.post('/v1/projects', { name: `p${at}` }).catch(() => undefined)),
@@ -121,9 +115,9 @@ describe('a stop', () => {
   });
 
   it('by kill -9 leaves no PostgreSQL behind either', async () => {
-    const app = await start();
     await app.kill9();
     await eventually(async () => expect(await app.processesOnHome()).toEqual([]), 5_000);
+    await app.start();
   });
 });
 
@@ -154,7 +148,7 @@ describe('an environment that is not fit', () => {
     ['a port that is none', { PORT: 'canary' }, 'PORT'],
     ['some parts of production', { NODE_ENV: 'production', DATABASE_URL: SECRET }, 'REDIS_URL'],
   ])('is refused by the name of the variable, never by its value: %s', async (_what, env, name) => {
-    const { code, said } = await refusedStart(await emptyHome(), env as Record<string, string>);
+    const { code, said } = await refusedStart(await emptyHome(), env);
     expect(code).not.toBe(0);
     expect(said).toContain(name);
     expect(said).not.toContain('canary');

@@ -34,7 +34,7 @@ async function auditActionsOf(id: string): Promise<string[]> {
   return events
     .filter(({ resource, action }) => resource?.id === id && !/read|watched/.test(action))
     .map(({ action }) => action)
-    .reverse();
+    .toReversed();
 }
 
 describe('a run', () => {

@@ -86,8 +86,8 @@ describe('a process that is killed in the middle of everything, again and again'
       const cancelling = new Set(rounds.flatMap(({ answered }) => answered.cancelling));
       for (const { id } of runs) {
         const run = await runIn(api, id, TERMINAL_RUN_STATUSES, 45_000);
-        expect(run.status, JSON.stringify(run)).not.toBe('FAILED');
-        if (run.status === 'CANCELLED') expect(cancelling.has(id)).toBe(true);
+        expect(run).not.toMatchObject({ status: 'FAILED' });
+        expect(run.status === 'COMPLETED' || cancelling.has(id)).toBe(true);
         const events: string[] = [];
         let last = 0;
         for await (const event of api.events(`/v1/runs/${id}/events`)) {

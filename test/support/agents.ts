@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TERMINAL_RUN_STATUSES, type RunStatus } from '@waxell/sdk';
+import { TERMINAL_RUN_STATUSES } from '@waxell/sdk';
 import type { AgentDto, ProjectDto } from '../../src/agents/agents.dto.js';
 import type { RunDto } from '../../src/runs/runs.dto.js';
 import { must, type Client } from './client.js';
@@ -53,7 +53,7 @@ export function readRun(api: Client, id: string): Promise<RunDto> {
 export async function runIn(
   api: Client,
   id: string,
-  statuses: ReadonlySet<string> = TERMINAL_RUN_STATUSES as ReadonlySet<RunStatus>,
+  statuses: ReadonlySet<string> = TERMINAL_RUN_STATUSES,
   limitMs = 30_000,
 ): Promise<RunDto> {
   const deadline = Date.now() + limitMs;

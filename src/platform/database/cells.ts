@@ -43,6 +43,7 @@ export class Cell {
   readonly control: pg.Pool;
   readonly audit: pg.Pool;
   readonly #secret: string;
+  #closing = false;
 
   constructor(
     config: CellConfig,
@@ -69,7 +70,7 @@ export class Cell {
       poolSize: pools.tenant,
       connectTimeoutMS: 5_000,
       extra: { statement_timeout: STATEMENT_TIMEOUT_MS, keepAlive: true, idleTimeoutMillis: 0 },
-      poolErrorHandler: onPoolError,
+      poolErrorHandler: (error: Error) => this.#report(error),
       entities: entities as never,
       logging: false,
       migrationsRun: false,
@@ -94,13 +95,19 @@ export class Cell {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     if (this.tenants.isInitialized) await this.tenants.destroy();
     await Promise.all([this.control.end(), this.audit.end()]);
   }
 
+  /** A pool forgets its connections before they are closed: that the server closes them first is no news. */
+  #report(error: Error): void {
+    if (!this.#closing) this.onPoolError(error);
+  }
+
   #pool(login: Login, max: number): pg.Pool {
     const pool = new pg.Pool({ ...this.connection(login), max, statement_timeout: STATEMENT_TIMEOUT_MS });
-    pool.on('error', this.onPoolError);
+    pool.on('error', (error) => this.#report(error));
     outliveConnections(pool);
     return pool;
   }
