@@ -3,7 +3,7 @@ import { canonicalEvent, newEventId, type AuditEvent } from '../../src/audit/aud
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { VerifyLog, type Verification } from '../../src/audit/verify-log.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
-import { openTestDatabase, type TestDatabase } from '../support/tenants.js';
+import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const EVENT: AuditEvent = {
   action: 'agent.read',
