@@ -40,6 +40,8 @@ export class ServeRequest implements NestInterceptor {
       request.tenant && request.idempotencyKey ? await this.idempotency.replay(request) : undefined;
     if (stored) {
       response.status(stored.status).setHeader('Idempotency-Replayed', 'true');
+      // Nothing was done this time, and the log must not count it twice.
+      request.audit.changes = { replayed: true };
     }
     const result = stored ? stored.body : await handler();
     if (!request.recorded && request.endpoint?.audit !== UNAUDITED) {
