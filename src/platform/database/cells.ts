@@ -2,7 +2,7 @@ import { DataSource, type EntitySubscriberInterface, type EntityTarget, type Obj
 import pg from 'pg';
 import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
-import { TenantClient } from './tenant-client.js';
+import { TenantPool } from './tenant-pool.js';
 
 /** A region's database, as it is configured. */
 export interface CellConfig {
@@ -19,12 +19,6 @@ export interface PoolSizes {
 
 /** Statements that wait longer than this are cut by the server. */
 const STATEMENT_TIMEOUT_MS = 15_000;
-
-class TenantPool extends pg.Pool {
-  constructor(config: pg.PoolConfig) {
-    super({ ...config, Client: TenantClient });
-  }
-}
 
 /** One region's database with a pool for each login. */
 export class Cell {

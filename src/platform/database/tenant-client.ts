@@ -5,6 +5,11 @@ import { ExtendedQuery, TenantQuery, type WireConnection } from './tenant-query.
 
 type Callback = (error: Error | null, result?: pg.QueryResult) => void;
 
+/** A statement that says whose it is: it is refused where another tenant is in scope. */
+export interface TenantStatement extends pg.QueryConfig {
+  readonly tenant?: TenantId;
+}
+
 /** What pg keeps to itself and this client needs; held against the pinned pg by the driver contract test. */
 interface ClientInternals {
   connection: WireConnection;
@@ -45,14 +50,14 @@ export class TenantClient extends pg.Client {
     const callback = (typeof second === 'function' ? second : third) as Callback | undefined;
     if (callback) {
       try {
-        this.#submit(first as string | pg.QueryConfig, values, callback);
+        this.#submit(first as string | TenantStatement, values, callback);
       } catch (error) {
         process.nextTick(callback, error);
       }
       return undefined as never;
     }
     return new Promise((resolve, reject) => {
-      this.#submit(first as string | pg.QueryConfig, values, (error, result) =>
+      this.#submit(first as string | TenantStatement, values, (error, result) =>
         error ? reject(error) : resolve(result),
       );
     }) as never;
@@ -67,8 +72,12 @@ export class TenantClient extends pg.Client {
     (pg.Client.prototype as unknown as ClientInternals)._handleParseComplete.call(this);
   }
 
-  #submit(config: string | pg.QueryConfig, values: unknown[] | undefined, callback: Callback): void {
+  #submit(config: string | TenantStatement, values: unknown[] | undefined, callback: Callback): void {
     const scope = statementTenant();
+    const meant = typeof config === 'string' ? undefined : config.tenant;
+    if (meant !== undefined && (scope === STARTUP || scope.tenant !== meant)) {
+      throw new StatementRefused('The statement is meant for another tenant than the one in scope.');
+    }
     const text = (typeof config === 'string' ? config : config.text).trim();
     if (scope === STARTUP) return this.#send(new ExtendedQuery(config, values, callback));
     if (BEGIN.test(text)) return this.#begin(scope, callback);

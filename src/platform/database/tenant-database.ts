@@ -3,7 +3,8 @@ import type pg from 'pg';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { Cells } from './cells.js';
 import type { TenantId } from './tenant-id.js';
-import { currentScope, runInScope, type TenantScope } from './tenant-scope.js';
+import type { TenantStatement } from './tenant-client.js';
+import { currentScope, runInScope } from './tenant-scope.js';
 
 /** Enough of a tenant to reach its rows. */
 export interface TenantRef {
@@ -47,13 +48,11 @@ export class TenantDatabase {
 
   /** As `query`, with the number of rows touched. */
   async execute<Row extends pg.QueryResultRow>(statement: Statement): Promise<pg.QueryResult<Row>> {
-    const target = await this.#connection(currentScope());
-    return target.query<Row>(statement as pg.QueryConfig);
-  }
-
-  async #connection(scope: TenantScope): Promise<pg.Pool | pg.PoolClient> {
-    if (scope.transaction) return (await scope.transaction.runner.connect()) as pg.PoolClient;
+    const scope = currentScope();
+    const meant: TenantStatement = { ...statement, values: [...statement.values], tenant: scope.tenant };
+    if (scope.transaction) return ((await scope.transaction.runner.connect()) as pg.PoolClient).query<Row>(meant);
     // TypeORM's own pool; it declares `driver` by its common interface only.
-    return (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
+    const pool = (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
+    return pool.query<Row>(meant);
   }
 }
