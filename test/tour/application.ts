@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../dist', import.meta.url));
 const START_LIMIT_MS = 45_000;
 const STOP_LIMIT_MS = 20_000;
 
@@ -22,8 +22,11 @@ export interface FirstRun {
 
 export interface Application {
   readonly home: string;
+  readonly pid: number;
   readonly first: FirstRun;
   readonly startedInMs: number;
+  /** The last of what it wrote to its terminal. */
+  output(): string;
   /** SIGTERM, and how the process ended; the data folder stays. */
   stop(): Promise<{ code: number | null; signal: string | null }>;
   /** Ends whatever still runs and removes the data folder. Safe to call at any time, more than once. */
@@ -34,7 +37,8 @@ export interface ApplicationOptions {
   readonly env?: Record<string, string | undefined>;
   /** Arguments for node itself, such as `--cpu-prof`. */
   readonly nodeArguments?: readonly string[];
-  readonly onOutput?: (text: string) => void;
+  /** Ends the start, should it still be going on. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -49,9 +53,9 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
   const { PATH, LANG } = process.env;
   const program = spawn(
     process.execPath,
-    ['--enable-source-maps', ...(options.nodeArguments ?? []), 'dist/main.js'],
+    ['--enable-source-maps', ...(options.nodeArguments ?? []), 'main.js'],
     {
-      cwd: ROOT,
+      cwd: BUILT,
       env: { PATH, LANG, LOG_LEVEL: 'warn', ...options.env, WAXELL_HOME: home, PORT: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
@@ -60,7 +64,6 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
   for (const stream of [program.stdout, program.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-8_000);
-      options.onOutput?.(text);
     });
   }
   const exited = once(program, 'exit') as Promise<[number | null, string | null]>;
@@ -80,9 +83,13 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
 
   try {
     while (Date.now() - begun < START_LIMIT_MS) {
+      options.signal?.throwIfAborted();
       if (!running()) throw new Error(`The application ended while it started:\n${output}`);
       const first = await firstRunOf(home);
-      if (first) return { home, first, startedInMs: Date.now() - begun, stop, remove };
+      if (first) {
+        const startedInMs = Date.now() - begun;
+        return { home, pid: program.pid ?? 0, first, startedInMs, output: () => output, stop, remove };
+      }
       await sleep(25);
     }
     throw new Error(`The application did not start within ${START_LIMIT_MS} ms:\n${output}`);

@@ -128,12 +128,17 @@ function isAlive(pid: number): boolean {
 
 const begun = Date.now();
 const tell = new Narrator();
+const interrupted = new AbortController();
 let app: Application | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void app?.remove().finally(() => process.exit(130)));
+  process.once(signal, () => {
+    interrupted.abort(new Error(`interrupted by ${signal}`));
+    void app?.remove().finally(() => process.exit(130));
+  });
 }
 try {
   app = await startApplication({
+    signal: interrupted.signal,
     env: {
       OPENAI_BASE_URL: process.env['OPENAI_BASE_URL'],
       OPENAI_API_KEY: process.env['OPENAI_API_KEY'] ?? 'none',
