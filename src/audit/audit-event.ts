@@ -20,8 +20,8 @@ export interface AuditEvent {
 
 /** An event as the log holds it: these bytes are what is hashed, exported and verified. */
 export interface CanonicalEvent {
-  readonly id: string;
   readonly bytes: Buffer;
+  readonly search: SearchColumns;
 }
 
 /** What a canonical event says; `seq` and the hashes stand beside it in the log. */
@@ -77,7 +77,9 @@ export function canonicalEvent(
     policies: event.policies,
     sealed: sealed?.toString('base64'),
   };
-  return { id, bytes: Buffer.from(JSON.stringify(body)) };
+  const { at, action, outcome } = body;
+  const search = { id, at, action, actor: body.actor.id, outcome };
+  return { bytes: Buffer.from(JSON.stringify(body)), search };
 }
 
 export function parseEvent(bytes: Buffer): EventBody {

@@ -38,7 +38,7 @@ export async function openTestDatabase(
   const cell = new Cell(
     { region: REGION, ownerUrl: url },
     LOGIN_SECRET,
-    { tenant: options.pool ?? 4, control: 2, audit: 2 },
+    { tenant: options.pool ?? 4, lane: 2, control: 2, audit: 2 },
     options.entities ?? [],
     () => undefined,
   );

@@ -2,6 +2,7 @@ import { DataSource, type EntitySubscriberInterface, type EntityTarget, type Obj
 import pg from 'pg';
 import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
+import { ReadLane } from './read-lane.js';
 import { TenantPool } from './tenant-pool.js';
 
 /** A region's database, as it is configured. */
@@ -13,6 +14,8 @@ export interface CellConfig {
 
 export interface PoolSizes {
   readonly tenant: number;
+  /** Connections that each carry many reads at once. */
+  readonly lane: number;
   readonly control: number;
   readonly audit: number;
 }
@@ -25,6 +28,7 @@ export class Cell {
   readonly region: string;
   readonly ownerUrl: string;
   readonly tenants: DataSource;
+  readonly reads: ReadLane;
   readonly control: pg.Pool;
   readonly audit: pg.Pool;
   readonly #secret: string;
@@ -60,6 +64,7 @@ export class Cell {
       migrationsRun: false,
       synchronize: false,
     });
+    this.reads = new ReadLane({ ...app, statement_timeout: STATEMENT_TIMEOUT_MS }, pools.lane, onPoolError);
     this.control = this.#pool('control', pools.control);
     this.audit = this.#pool('audit', pools.audit);
   }
@@ -80,6 +85,7 @@ export class Cell {
 
   async close(): Promise<void> {
     if (this.tenants.isInitialized) await this.tenants.destroy();
+    await this.reads.close();
     await Promise.all([this.control.end(), this.audit.end()]);
   }
 

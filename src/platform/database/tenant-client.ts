@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
@@ -12,7 +13,8 @@ export interface TenantStatement extends pg.QueryConfig {
 
 /** What pg keeps to itself and this client needs; held against the pinned pg by the driver contract test. */
 interface ClientInternals {
-  connection: WireConnection;
+  connection: WireConnection & { readonly stream: Socket };
+  readonly pipeline: boolean;
   _getActiveQuery(): unknown;
   _handleParseComplete(): void;
 }
@@ -43,6 +45,7 @@ const NAMED_STATEMENTS = 256;
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
   readonly #named = new Map<string, true>();
+  #corked = false;
 
   override query(...args: unknown[]): never {
     const [first, second, third] = args;
@@ -67,7 +70,7 @@ export class TenantClient extends pg.Client {
   protected _handleParseComplete(): void {
     const internals = this as unknown as ClientInternals;
     const active = internals._getActiveQuery();
-    if (active instanceof TenantQuery && active.acknowledgesParse(internals.connection)) return;
+    if (active instanceof TenantQuery && active.acknowledgesParse()) return;
     // pg declares this method on its prototype, without a type.
     (pg.Client.prototype as unknown as ClientInternals)._handleParseComplete.call(this);
   }
@@ -146,6 +149,16 @@ export class TenantClient extends pg.Client {
   }
 
   #send(query: ExtendedQuery): void {
+    const { pipeline, connection } = this as unknown as ClientInternals;
+    if (pipeline && !this.#corked) {
+      // All that this turn of the event loop still sends leaves in one write.
+      this.#corked = true;
+      connection.stream.cork();
+      setImmediate(() => {
+        this.#corked = false;
+        connection.stream.uncork();
+      });
+    }
     super.query(query as never);
   }
 }

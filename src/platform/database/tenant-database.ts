@@ -50,7 +50,10 @@ export class TenantDatabase {
   async execute<Row extends pg.QueryResultRow>(statement: Statement): Promise<pg.QueryResult<Row>> {
     const scope = currentScope();
     const meant: TenantStatement = { ...statement, values: [...statement.values], tenant: scope.tenant };
-    if (scope.transaction) return ((await scope.transaction.runner.connect()) as pg.PoolClient).query<Row>(meant);
+    if (scope.transaction)
+      return ((await scope.transaction.runner.connect()) as pg.PoolClient).query<Row>(meant);
+    if (statement.name !== undefined)
+      return this.cells.of(scope.region).reads.query<Row>(scope.tenant, meant);
     // TypeORM's own pool; it declares `driver` by its common interface only.
     const pool = (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
     return pool.query<Row>(meant);

@@ -79,8 +79,11 @@ export class TenantQuery extends ExtendedQuery {
   }
 
   override prepare(connection: WireConnection): void {
+    // Sent counts as parsed: on a connection that carries many statements, others follow before the server's word. It is
+    // the first message after a Sync, which the server never skips.
     if (connection.parsedStatements[TenantQuery.#SWITCH_NAME] === undefined) {
       this.#parsingSwitch = true;
+      connection.parsedStatements[TenantQuery.#SWITCH_NAME] = TenantQuery.SWITCH;
       connection.parse({ name: TenantQuery.#SWITCH_NAME, text: TenantQuery.SWITCH });
     }
     connection.bind({ portal: '', statement: TenantQuery.#SWITCH_NAME, values: [this.#tenant] });
@@ -101,10 +104,9 @@ export class TenantQuery extends ExtendedQuery {
    * Takes the server's word that a statement was parsed, where it speaks of the switch. pg notes every such word for the
    * query's own name, so without this a statement that failed to parse would be taken for a parsed one.
    */
-  acknowledgesParse(connection: WireConnection): boolean {
+  acknowledgesParse(): boolean {
     if (!this.#parsingSwitch) return false;
     this.#parsingSwitch = false;
-    connection.parsedStatements[TenantQuery.#SWITCH_NAME] = TenantQuery.SWITCH;
     return true;
   }
 }
