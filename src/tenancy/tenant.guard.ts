@@ -4,7 +4,7 @@ import type { TenantId } from '../platform/database/index.js';
 import { credentialOf } from '../platform/http/credential.js';
 import { endpointOf } from '../platform/http/endpoint.js';
 import { AppError } from '../platform/http/errors.js';
-import { contextOf, type RequestTenant } from '../platform/http/request-context.js';
+import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
 import { bodyHashOf, recordableBody } from '../platform/http/body.js';
 import { TenantRegistry, type Tenant } from './tenant-registry.js';
 
@@ -35,7 +35,7 @@ export class TenantMismatch extends AppError {
 export class TenantGuard implements CanActivate {
   constructor(private readonly tenants: TenantRegistry) {}
 
-  async canActivate(execution: ExecutionContext): Promise<boolean> {
+  canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
     const http = execution.switchToHttp().getRequest<Request>();
     const request = contextOf(http);
     request.endpoint = endpointOf(execution);
@@ -44,19 +44,38 @@ export class TenantGuard implements CanActivate {
     const idempotencyKey = http.headers['idempotency-key'];
     if (typeof idempotencyKey === 'string') request.idempotencyKey = idempotencyKey.slice(0, 255);
     const credential = credentialOf(http);
+    request.credential = credential;
+    const owner = credential && 'tenant' in credential ? credential.tenant : undefined;
     const slug = http.headers['x-tenant-slug'];
-    const named = typeof slug === 'string' ? await this.tenants.bySlug(slug.toLowerCase()) : undefined;
-    const owning = credential && 'tenant' in credential ? await this.#owning(credential.tenant) : undefined;
-    const tenant = owning ?? named;
-    if (tenant && tenant.status !== 'creating') request.tenant = requestTenant(tenant);
-    if (owning && slug !== undefined && named?.id !== owning.id) throw new TenantMismatch();
-    if (tenant?.status === 'suspended') throw new TenantSuspended();
-    return true;
+    if (owner !== undefined && slug === undefined) {
+      const remembered = this.tenants.remembered(owner);
+      if (remembered) return decide(request, remembered, undefined, slug);
+    }
+    return this.#resolve(request, owner, slug);
   }
 
-  #owning(id: TenantId): Promise<Tenant | undefined> {
-    return this.tenants.byId(id);
+  async #resolve(
+    request: RequestContext,
+    owner: TenantId | undefined,
+    slug: string | string[] | undefined,
+  ): Promise<boolean> {
+    const named = typeof slug === 'string' ? await this.tenants.bySlug(slug.toLowerCase()) : undefined;
+    const owning = owner && (await this.tenants.byId(owner));
+    return decide(request, owning, named, slug);
   }
+}
+
+function decide(
+  request: RequestContext,
+  owning: Tenant | undefined,
+  named: Tenant | undefined,
+  slug: string | string[] | undefined,
+): boolean {
+  const tenant = owning ?? named;
+  if (tenant && tenant.status !== 'creating') request.tenant = requestTenant(tenant);
+  if (owning && slug !== undefined && named?.id !== owning.id) throw new TenantMismatch();
+  if (tenant?.status === 'suspended') throw new TenantSuspended();
+  return true;
 }
 
 function requestTenant({ id, slug, region }: Tenant): RequestTenant {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { OneWriteATurn } from './one-write-a-turn.js';
 import pg from 'pg';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
@@ -45,7 +46,7 @@ const NAMED_STATEMENTS = 256;
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
   readonly #named = new Map<string, true>();
-  #corked = false;
+  #turn: OneWriteATurn | undefined;
 
   override query(...args: unknown[]): never {
     const [first, second, third] = args;
@@ -145,20 +146,12 @@ export class TenantClient extends pg.Client {
       }
     }
     this.#named.set(name, true);
-    return { statement: { ...config, name }, retired };
+    return { statement: { name, text: config.text, values: config.values }, retired };
   }
 
   #send(query: ExtendedQuery): void {
     const { pipeline, connection } = this as unknown as ClientInternals;
-    if (pipeline && !this.#corked) {
-      // All that this turn of the event loop still sends leaves in one write.
-      this.#corked = true;
-      connection.stream.cork();
-      setImmediate(() => {
-        this.#corked = false;
-        connection.stream.uncork();
-      });
-    }
+    if (pipeline) this.#turn ??= new OneWriteATurn(connection.stream);
     super.query(query as never);
   }
 }

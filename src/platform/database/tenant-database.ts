@@ -49,7 +49,13 @@ export class TenantDatabase {
   /** As `query`, with the number of rows touched. */
   async execute<Row extends pg.QueryResultRow>(statement: Statement): Promise<pg.QueryResult<Row>> {
     const scope = currentScope();
-    const meant: TenantStatement = { ...statement, values: [...statement.values], tenant: scope.tenant };
+    const { name, text } = statement;
+    const meant: TenantStatement = {
+      name,
+      text,
+      values: statement.values as unknown[],
+      tenant: scope.tenant,
+    };
     if (scope.transaction)
       return ((await scope.transaction.runner.connect()) as pg.PoolClient).query<Row>(meant);
     if (statement.name !== undefined)

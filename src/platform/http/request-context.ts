@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Request } from 'express';
 import type { TenantId } from '../database/tenant-id.js';
 import type { TenantRef } from '../database/tenant-database.js';
+import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint.js';
 
 /** A tenant as requests see it. */
@@ -45,6 +46,8 @@ export interface RequestContext {
   readonly ip: string;
   readonly userAgent: string;
   endpoint?: EndpointOptions;
+  /** What was shown; not verified by being here. */
+  credential?: Credential;
   tenant?: RequestTenant;
   actor: Actor;
   /** The policies that allowed or refused the request. */
