@@ -58,7 +58,10 @@ export class AppModule {
   }
 
   static compose(composition: Composition): DynamicModule {
-    const { roles } = composition;
+    const { backends, log, roles } = composition;
+    // Without a sandbox a worker would take every run up again and again, and finish none.
+    const works = roles.worker && backends.sandbox !== undefined;
+    if (roles.worker && !works) log.warn('There is no sandbox for production yet: runs wait.');
     return {
       module: AppModule,
       imports: [
@@ -72,7 +75,7 @@ export class AppModule {
         OrganisationsModule,
         AgentsModule,
         RunsModule,
-        ...(roles.worker ? [RunWorkerModule] : []),
+        ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],
       providers: [Readiness, ...PIPELINE],

@@ -42,6 +42,8 @@ export class ServeRequest implements NestInterceptor {
       // Otherwise the log would tell of a second creation.
       request.audit.changes = { replayed: true };
       response.status(stored.status).setHeader('Idempotency-Replayed', 'true');
+      // Nothing was done this time, and the log must not count it twice.
+      request.audit.changes = { replayed: true };
     }
     const result = stored ? stored.body : await handler();
     if (!request.recorded && request.endpoint?.audit !== UNAUDITED) {

@@ -28,10 +28,11 @@ export class StatementRefused extends Error {
 const BEGIN = /^START TRANSACTION$/i;
 const END = /^(COMMIT|ROLLBACK)$/i;
 const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) \w+$/i;
-/** Session state outlives a statement, and DO runs code: neither has business on a tenant connection. */
-const FORBIDDEN =
-  /^(SET|RESET|DISCARD|DO|LISTEN|UNLISTEN|PREPARE|DEALLOCATE|EXECUTE|LOAD|BEGIN|START|ABORT|END|COMMIT|ROLLBACK|COPY)\b/i;
-const LEADING_NOISE = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|;)+/;
+/**
+ * How a tenant's statement may begin. Whatever else there is (SET, DO, COPY, ...) changes the session or runs code. Not
+ * a list of what is forbidden: PostgreSQL nests comments, so a pattern can be led past the word that it looks for.
+ */
+const STATEMENT = /^[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b/i;
 
 /** A named plan costs 23 KB in the backend (measured); 256 of them 6 MB a connection. */
 const NAMED_STATEMENTS = 256;
@@ -156,6 +157,8 @@ export class TenantClient extends pg.Client {
 }
 
 function refuseSessionStatements(text: string): void {
-  const verb = FORBIDDEN.exec(text.replace(LEADING_NOISE, ''))?.[1];
-  if (verb) throw new StatementRefused(`${verb.toUpperCase()} is not allowed on a tenant connection.`);
+  if (STATEMENT.test(text)) return;
+  throw new StatementRefused(
+    'A tenant connection takes SELECT, INSERT, UPDATE, DELETE, MERGE, WITH and VALUES only.',
+  );
 }
