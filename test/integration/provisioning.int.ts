@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tenantId } from '../../src/platform/database/index.js';
-import { openTestDatabase, type TestDatabase } from '../support/tenants.js';
+import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('provisioning', () => {
   let test: TestDatabase;
