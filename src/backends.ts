@@ -26,6 +26,8 @@ export interface Backends {
   readonly models: ModelProvider;
   /** Undefined in production: there the development sandbox refuses to run anything. */
   readonly sandbox: Sandbox | undefined;
+  /** Resolves, in words, when the embedded database has ended unasked: nothing works any more. */
+  readonly lost: Promise<string>;
   /** A region's queue: what a tenant queues stays in its region. */
   queue(region: string): JobQueue;
   close(): Promise<void>;
@@ -45,7 +47,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       const lock = await lockHome(env.WAXELL_HOME);
       closing.push(() => lock.release());
     }
-    const cells = embedded ? await startDatabases(env, log, closing) : configuredCells(env);
+    const { promise: lost, resolve: onLost } = Promise.withResolvers<string>();
+    const cells = embedded ? await startDatabases(env, log, closing, onLost) : configuredCells(env);
     const loginSecret =
       env.DATABASE_LOGIN_SECRET ?? (await keepSecret(join(env.WAXELL_HOME, 'database-login-secret')));
     const pools = { tenant: env.DATABASE_POOL, lane: 4, control: 4, audit: 3 };
@@ -57,6 +60,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(() => models.close());
     return {
       embedded,
+      lost,
       database: new DatabaseConfig(cells, loginSecret, pools),
       kms:
         env.AWS_REGION === undefined
@@ -84,12 +88,20 @@ async function startDatabases(
   env: Environment,
   log: Log,
   closing: (() => Promise<void>)[],
+  onLost: (how: string) => void,
 ): Promise<CellConfig[]> {
   const postgres = await startEmbeddedPostgres({
     home: env.WAXELL_HOME,
     onLog: (line) => log.debug(`postgres: ${line}`),
   });
-  closing.push(() => postgres.stop());
+  let stopping = false;
+  closing.push(() => {
+    stopping = true;
+    return postgres.stop();
+  });
+  void postgres.exited.then((how) => {
+    if (!stopping) onLost(how);
+  });
   const { host, port, user, password } = postgres.connection;
   const names = EMBEDDED_REGIONS.map((region) => `waxell_${region.replaceAll('-', '_')}`);
   await createDatabases(postgres.connection, names);
@@ -135,6 +147,7 @@ function openQueue(
       ssl: ssl,
     },
     schema: 'queue',
+    onlyProcess: env.DATABASE_URL === undefined,
     onError,
   });
 }

@@ -40,6 +40,7 @@ export async function start(
   refuseUnfitProduction(env);
   const log = new Log(env.LOG_LEVEL);
   const backends = await openBackends(env, log);
+  exitWithoutDatabase(backends, log);
   try {
     const baseUrl = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
     const hash = env.WAXELL_OPERATOR_KEY_HASH;
@@ -50,7 +51,7 @@ export async function start(
     const module = AppModule.compose({
       backends,
       auth: new AuthConfig(baseUrl, keyHash),
-      worker: new WorkerConfig(env.WORKER_CONCURRENCY),
+      worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
       log,
       roles: { http: process === 'main', worker },
     });
@@ -73,6 +74,16 @@ export async function start(
     await backends.close();
     throw error;
   }
+}
+
+/** A process whose database is gone cannot do anything but say so; whoever supervises it starts it again. */
+function exitWithoutDatabase(backends: Backends, log: Log): void {
+  void backends.lost.then((how) => {
+    log.error(
+      `The embedded PostgreSQL ended (${how}), and with it this process. Start again: no answer is lost.`,
+    );
+    process.exit(1);
+  });
 }
 
 /** What must be there before the first request: the installation's own tenant, and nothing half made. */

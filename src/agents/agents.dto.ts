@@ -6,7 +6,6 @@ import {
   IsInt,
   IsNumber,
   IsObject,
-  IsOptional,
   IsString,
   IsUrl,
   IsUUID,
@@ -18,13 +17,14 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
+import { Optional } from '../platform/http/fields.js';
 
 export class CreateProjectDto {
   @IsString()
   @Length(1, 200)
   name!: string;
 
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(2_000)
   description?: string;
@@ -62,7 +62,7 @@ export class ModelDto {
   name!: string;
 
   /** Where the provider answers, if not at its public endpoint. Addresses inside the operator's network are refused. */
-  @IsOptional()
+  @Optional()
   @IsUrl({
     protocols: ['http', 'https'],
     require_protocol: true,
@@ -73,14 +73,14 @@ export class ModelDto {
   @MaxLength(2_000)
   baseUrl?: string;
 
-  @IsOptional()
+  @Optional()
   @IsNumber()
   @Min(0)
   @Max(2)
   temperature?: number;
 
   /** Tokens that one model call may generate. */
-  @IsOptional()
+  @Optional()
   @IsInt()
   @Min(1)
   @Max(1_000_000)
@@ -89,21 +89,21 @@ export class ModelDto {
 
 export class LimitsDto {
   /** Model calls that one run may make. */
-  @IsOptional()
+  @Optional()
   @IsInt()
   @Min(1)
   @Max(1_000)
   maxModelCalls?: number;
 
   /** Seconds until a run is stopped. */
-  @IsOptional()
+  @Optional()
   @IsInt()
   @Min(1)
   @Max(86_400)
   timeoutSeconds?: number;
 
   /** Bytes of JSON that a run may return. */
-  @IsOptional()
+  @Optional()
   @IsInt()
   @Min(1)
   @Max(10_485_760)
@@ -121,7 +121,7 @@ export class DefinitionDto {
   @Type(() => ModelDto)
   model!: ModelDto;
 
-  @IsOptional()
+  @Optional()
   @IsObject()
   @ValidateNested()
   @Type(() => LimitsDto)
@@ -130,12 +130,12 @@ export class DefinitionDto {
 
 /** Your own keys for model providers. Stored encrypted under your organisation's key; never answered. */
 export class ProviderKeysDto {
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(1, 500)
   openai?: string;
 
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(1, 500)
   anthropic?: string;
@@ -149,7 +149,7 @@ export class CreateAgentDto {
   @Length(1, 200)
   name!: string;
 
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(2_000)
   description?: string;
@@ -159,7 +159,7 @@ export class CreateAgentDto {
   @Type(() => DefinitionDto)
   definition!: DefinitionDto;
 
-  @IsOptional()
+  @Optional()
   @IsObject()
   @ValidateNested()
   @Type(() => ProviderKeysDto)
@@ -168,17 +168,17 @@ export class CreateAgentDto {
 
 /** Left out is left as it is. */
 export class UpdateAgentDto {
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(1, 200)
   name?: string;
 
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(2_000)
   description?: string;
 
-  @IsOptional()
+  @Optional()
   @IsObject()
   @ValidateNested()
   @Type(() => DefinitionDto)
@@ -194,7 +194,7 @@ export class UpdateAgentDto {
 
 export class AgentsQuery extends PageQuery {
   /** Only agents of this project. */
-  @IsOptional()
+  @Optional()
   @IsUUID()
   projectId?: string;
 }

@@ -1,23 +1,25 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsISO8601, IsOptional, IsString, MaxLength } from 'class-validator';
+import { IsString, MaxLength } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
+import { IsTimestamp, Optional } from '../platform/http/fields.js';
 
 export class AuditQuery extends PageQuery {
   /** Only events of this action, such as `agent.created`. */
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   action?: string;
 
   /** Only events of this actor's id. */
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(200)
   actor?: string;
 
   /** Only events at or after this time (RFC 3339). */
-  @IsOptional()
-  @IsISO8601({ strict: true })
+  @Optional()
+  @IsTimestamp()
+  @ApiProperty({ format: 'date-time', required: false })
   since?: string;
 }
 

@@ -60,9 +60,7 @@ export class GroupWriter {
   }
 
   #wake(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -72,6 +70,8 @@ export class GroupWriter {
       await this.#writeGroup(this.#waiting.splice(0, MAX_GROUP));
       if (this.#drains.length > 0) await this.#drainAll(this.#drains.splice(0));
     }
+    // In the same turn as the last look at what waits: whatever comes later finds no run, and wakes one.
+    this.#running = undefined;
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
+import { ApiHeader } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { stringifySetCookie } from 'cookie';
 import { SESSION_COOKIE } from '../platform/http/credential.js';
@@ -21,6 +22,7 @@ export class AuthController {
 
   @Post('v1/auth/login')
   @HttpCode(200)
+  @ApiHeader({ name: 'X-Tenant-Slug', required: true, description: 'The organisation to sign in to.' })
   @Endpoint({
     permission: PUBLIC,
     reason: 'whoever signs in has no credential yet',

@@ -4,16 +4,15 @@ import {
   ArrayNotEmpty,
   ArrayUnique,
   IsArray,
-  IsDateString,
   IsEmail,
   IsIn,
-  IsOptional,
   IsString,
   Length,
   MaxLength,
 } from 'class-validator';
 import { SCOPES } from '../access/index.js';
 import { ROLES, type Role } from './identity.entity.js';
+import { IsTimestamp, Optional } from '../platform/http/fields.js';
 
 export class SignInDto {
   /** Address of the account, in the organisation that X-Tenant-Slug names. */
@@ -83,20 +82,20 @@ export class CreateUserDto {
   @ApiProperty({ enum: ROLES })
   role!: Role;
 
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(1, 200)
   displayName?: string;
 }
 
 export class UpdateUserDto {
-  @IsOptional()
+  @Optional()
   @IsIn(ROLES)
   @ApiProperty({ enum: ROLES, required: false })
   role?: Role;
 
   /** `disabled` ends every session and key of the person at once. */
-  @IsOptional()
+  @Optional()
   @IsIn(['active', 'disabled'])
   @ApiProperty({ enum: ['active', 'disabled'], required: false })
   status?: 'active' | 'disabled';
@@ -138,8 +137,9 @@ export class CreateApiKeyDto {
   scopes!: string[];
 
   /** RFC 3339; left out, the key works until it is revoked. */
-  @IsOptional()
-  @IsDateString({ strict: true })
+  @Optional()
+  @IsTimestamp()
+  @ApiProperty({ format: 'date-time', required: false })
   expiresAt?: string;
 }
 

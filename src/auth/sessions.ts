@@ -48,6 +48,7 @@ export class Sessions {
     const matches = await passwordMatches(user?.passwordHash ?? undefined, password);
     if (!tenant || !user || !matches || user.status !== 'active') throw new SignInFailed();
     return this.work.run(async () => {
+      await this.#requireUnchanged(user);
       const sessionId = uuidv7();
       const sessionSecret = newSessionSecret(tenant.id);
       await this.database.query({
@@ -58,6 +59,15 @@ export class Sessions {
       auditDetails({ resource: { type: 'session', id: sessionId }, changes: { user: user.id } });
       return { ...(await this.#issue(tenant.id, sessionId, user.id, user.epoch)), sessionSecret };
     });
+  }
+
+  /** Checking a password takes time, in which the person may have been disabled: such a sign-in came too late. */
+  async #requireUnchanged({ id, epoch }: UserEntity): Promise<void> {
+    const unchanged = await this.database.query({
+      text: `SELECT 1 FROM users WHERE id = $1 AND epoch = $2 AND status = 'active' FOR SHARE`,
+      values: [id, epoch],
+    });
+    if (unchanged.length === 0) throw new SignInFailed();
   }
 
   /** Gives new tokens for a refresh token, once. A second use means that it was stolen: the whole session ends. */

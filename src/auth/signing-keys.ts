@@ -88,6 +88,7 @@ export class SigningKeys {
   /** One process makes the first key, however many start at once. */
   async #create(): Promise<Row> {
     const client = await this.cells.home.control.connect();
+    let failed = false;
     try {
       await client.query('BEGIN');
       await client.query('SELECT pg_advisory_xact_lock($1)', [CREATION_LOCK]);
@@ -103,8 +104,12 @@ export class SigningKeys {
       }
       await client.query('COMMIT');
       return row;
+    } catch (error) {
+      failed = true;
+      throw error;
     } finally {
-      client.release();
+      // Closed rather than given back in the middle of a transaction.
+      client.release(failed);
     }
   }
 

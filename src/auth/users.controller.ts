@@ -35,7 +35,7 @@ export class UsersController {
   @Endpoint({
     permission: 'user:update',
     audit: 'user.updated',
-    summary: 'Changes role or status; whatever was issued to the person before is dead at once.',
+    summary: 'Changes role or status. Sessions of the person end at once; disabled, their API keys too.',
     problems: [404, 409, 412],
   })
   update(

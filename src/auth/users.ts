@@ -73,7 +73,7 @@ export class Users {
     }
   }
 
-  /** Roles and status; every change ends what was issued before it. */
+  /** Roles and status. Every change ends the person's sessions for good, and disabling ends their keys as well. */
   async update(actor: Actor, id: string, body: UpdateUserDto, version: number | undefined): Promise<UserDto> {
     return this.work.run(async () => {
       const users = this.database.repository(UserEntity);
@@ -94,9 +94,19 @@ export class Users {
       user.status = body.status ?? user.status;
       user.epoch += 1;
       const saved = await users.save(user);
+      // Marked, not only judged by the person's status: what is dead must stay dead when the person is enabled again.
+      await this.#revokeAll('sessions', id);
+      if (body.status === 'disabled') await this.#revokeAll('api_keys', id);
       await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id }));
       auditDetails({ resource: { type: 'user', id }, changes: { ...body } });
       return userDto(saved);
+    });
+  }
+
+  async #revokeAll(table: 'sessions' | 'api_keys', userId: string): Promise<void> {
+    await this.database.query({
+      text: `UPDATE ${table} SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`,
+      values: [userId],
     });
   }
 

@@ -1,15 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import {
-  IsEmail,
-  IsObject,
-  IsOptional,
-  IsString,
-  Length,
-  Matches,
-  MaxLength,
-  ValidateNested,
-} from 'class-validator';
+import { IsEmail, IsObject, IsString, Length, Matches, MaxLength, ValidateNested } from 'class-validator';
+import { Optional } from '../platform/http/fields.js';
 
 export class NewOwnerDto {
   @IsEmail()
@@ -17,12 +9,12 @@ export class NewOwnerDto {
   email!: string;
 
   /** At least 12 characters; left out, one is made and answered once. */
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(12, 256)
   password?: string;
 
-  @IsOptional()
+  @Optional()
   @IsString()
   @Length(1, 200)
   displayName?: string;
@@ -40,7 +32,7 @@ export class CreateOrganisationDto {
   name!: string;
 
   /** Where everything of it is stored; left out, the home region. */
-  @IsOptional()
+  @Optional()
   @IsString()
   @MaxLength(40)
   region?: string;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import {
   CANCELLED,
   executeRun,
+  ModelCallError,
   ModelProvider,
   Sandbox,
   type Checkpoint,
@@ -45,10 +46,11 @@ export class ExecuteQueuedRun {
   /** Resolves when the run is over or somebody else's; rejects when it ought to be tried again. */
   async execute(lease: Lease, signal: AbortSignal): Promise<void> {
     await this.database.within(lease.tenant, async () => {
-      const run = await this.#begin(lease.runId);
-      if (!run) return this.dispatch.done(lease);
+      // On guard before the run is RUNNING: from then on a cancellation is told to its worker, and only once.
       const guard = this.#guard(lease, signal);
       try {
+        const run = await this.#begin(lease.runId);
+        if (!run) return await this.dispatch.done(lease);
         const outcome = await this.#run(run, guard.signal);
         await this.#finish(run, outcome);
         await this.dispatch.done(lease);
@@ -66,19 +68,24 @@ export class ExecuteQueuedRun {
   async #begin(id: string): Promise<RunEntity | undefined> {
     const existing = await this.database.repository(RunEntity).findOneBy({ id });
     if (!existing || TERMINAL.has(existing.status)) return undefined;
-    return this.work.runAs(
-      (run: RunEntity | undefined) =>
-        runEvent(run?.attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt: run?.attempt ?? 0 }),
-      async () => {
-        const runs = this.database.repository(RunEntity);
-        const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
-        if (!run || TERMINAL.has(run.status)) return undefined;
-        run.status = 'RUNNING';
-        run.attempt += 1;
-        run.startedAt ??= new Date();
-        return runs.save(run);
-      },
-    );
+    try {
+      return await this.work.runAs(
+        ({ attempt }: RunEntity) => runEvent(attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt }),
+        async () => {
+          const runs = this.database.repository(RunEntity);
+          const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
+          if (!run || TERMINAL.has(run.status)) throw new AttemptSuperseded();
+          run.status = 'RUNNING';
+          run.attempt += 1;
+          run.startedAt ??= new Date();
+          return runs.save(run);
+        },
+      );
+    } catch (error) {
+      // Cancelled since we looked: nothing began, so there is no event either.
+      if (error instanceof AttemptSuperseded) return undefined;
+      throw error;
+    }
   }
 
   async #run(run: RunEntity, signal: AbortSignal): Promise<RunOutcome> {
@@ -104,9 +111,7 @@ export class ExecuteQueuedRun {
   async #finish(run: RunEntity, outcome: RunOutcome): Promise<void> {
     const end = ended(outcome);
     const failure = outcome.status === 'FAILED' ? outcome.error : null;
-    if (outcome.status === 'FAILED' && outcome.cause !== undefined) {
-      this.log.error('run failed', outcome.cause, { runId: run.id, code: outcome.error.code });
-    }
+    if (outcome.status === 'FAILED' && outcome.cause !== undefined) this.#logFailure(run, outcome);
     await this.work.runAs(
       () =>
         runEvent(
@@ -131,6 +136,18 @@ export class ExecuteQueuedRun {
         await this.events.append(run.id, (await this.events.lastSeq(run.id)) + 1, end);
       },
     );
+  }
+
+  /** An endpoint's own words may quote the tenant's key or question: of a model's failure only our words are logged. */
+  #logFailure(run: RunEntity, { error, cause }: Extract<RunOutcome, { status: 'FAILED' }>): void {
+    const details = { runId: run.id, code: error.code };
+    if (cause instanceof ModelCallError) {
+      this.log.error('run failed', undefined, {
+        ...details,
+        reason: cause.message,
+        causes: kindsBelow(cause),
+      });
+    } else this.log.error('run failed', cause, details);
   }
 
   async #definitionOf(run: RunEntity): Promise<{ definition: AgentDefinition; apiKey: string | undefined }> {
@@ -231,6 +248,16 @@ export class ExecuteQueuedRun {
     );
     return run?.cancelRequestedAt ? CANCELLED : undefined;
   }
+}
+
+/** What kinds of errors lie below one, such as `SocketError UND_ERR_SOCKET`. */
+function kindsBelow(error: Error): string[] {
+  const kinds: string[] = [];
+  for (let at = error.cause; at instanceof Error && kinds.length < 8; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    kinds.push(typeof code === 'string' && /^[A-Z0-9_]{1,40}$/.test(code) ? `${at.name} ${code}` : at.name);
+  }
+  return kinds;
 }
 
 const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0 };

@@ -73,6 +73,13 @@ export class RunDispatch {
       );
   }
 
+  /** Takes every lease away. Only for a process that is the only one, before it works: they belong to its predecessor. */
+  async freeAll(region: string): Promise<void> {
+    await this.cells
+      .of(region)
+      .control.query('UPDATE work.runs SET lease_id = NULL, lease_until = NULL, enqueued_at = NULL');
+  }
+
   async done({ tenant, runId, id }: Lease): Promise<void> {
     await this.cells
       .of(tenant.region)

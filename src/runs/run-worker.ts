@@ -26,8 +26,9 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
-    for (const [, queue] of this.queues.all()) {
-      const { concurrency } = this.config;
+    const { concurrency, alone } = this.config;
+    for (const [region, queue] of this.queues.all()) {
+      if (alone) await this.dispatch.freeAll(region);
       this.#consumers.push(
         await queue.consume(RunQueues.RUNS, { concurrency }, (job, signal) => this.#work(job, signal)),
       );

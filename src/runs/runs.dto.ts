@@ -1,8 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { RUN_STATUSES } from '@waxell/sdk';
 import { Type } from 'class-transformer';
-import { IsDefined, IsInt, IsOptional, IsUUID, Max, Min } from 'class-validator';
+import { IsDefined, IsInt, IsUUID, Max, Min, ValidateIf } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
+import { Optional } from '../platform/http/fields.js';
 
 const ANY_JSON = {
   oneOf: [
@@ -17,6 +18,7 @@ const ANY_JSON = {
 
 export class CreateRunDto {
   /** Any JSON value; what the agent works on. Stored encrypted. */
+  @ValidateIf((_body, value) => value !== null)
   @IsDefined()
   @ApiProperty(ANY_JSON)
   input!: unknown;
@@ -24,14 +26,14 @@ export class CreateRunDto {
 
 export class RunsQuery extends PageQuery {
   /** Only runs of this agent. */
-  @IsOptional()
+  @Optional()
   @IsUUID()
   agentId?: string;
 }
 
 export class RunEventsQuery {
   /** Only events after this one; as the header Last-Event-ID. */
-  @IsOptional()
+  @Optional()
   @Type(() => Number)
   @IsInt()
   @Min(0)

@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import type { TenantId } from '../platform/database/index.js';
 import { credentialOf } from '../platform/http/credential.js';
 import { endpointOf } from '../platform/http/endpoint.js';
-import { AppError } from '../platform/http/errors.js';
+import { AppError, InvalidRequest } from '../platform/http/errors.js';
 import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
 import { bodyHashOf, recordableBody } from '../platform/http/body.js';
 import { TenantRegistry, type Tenant } from './tenant-registry.js';
@@ -27,6 +27,13 @@ export class TenantMismatch extends AppError {
   }
 }
 
+const IDEMPOTENCY_KEY_TOO_LONG = {
+  pointer: 'Idempotency-Key',
+  detail: 'Idempotency-Key must be at most 255 characters long',
+};
+/** Anything else is no slug, and neither looked up nor remembered. */
+const SLUG = /^[a-z][a-z0-9-]{1,38}[a-z0-9]$/;
+
 /**
  * Finds out for whom a request is: from its credential, which carries its tenant, or from `X-Tenant-Slug`. Whether the
  * credential is genuine is for the authentication guard, which runs next.
@@ -42,7 +49,11 @@ export class TenantGuard implements CanActivate {
     request.body = recordableBody(http.body);
     request.bodyHash = bodyHashOf(http);
     const idempotencyKey = http.headers['idempotency-key'];
-    if (typeof idempotencyKey === 'string') request.idempotencyKey = idempotencyKey.slice(0, 255);
+    if (typeof idempotencyKey === 'string') {
+      // A key that was cut could be another request's.
+      if (idempotencyKey.length > 255) throw new InvalidRequest([IDEMPOTENCY_KEY_TOO_LONG]);
+      request.idempotencyKey = idempotencyKey;
+    }
     const credential = credentialOf(http);
     request.credential = credential;
     const owner = credential && 'tenant' in credential ? credential.tenant : undefined;
@@ -59,7 +70,8 @@ export class TenantGuard implements CanActivate {
     owner: TenantId | undefined,
     slug: string | string[] | undefined,
   ): Promise<boolean> {
-    const named = typeof slug === 'string' ? await this.tenants.bySlug(slug.toLowerCase()) : undefined;
+    const name = typeof slug === 'string' ? slug.toLowerCase() : '';
+    const named = SLUG.test(name) ? await this.tenants.bySlug(name) : undefined;
     const owning = owner && (await this.tenants.byId(owner));
     return decide(request, owning, named, slug);
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type pg from 'pg';
 import { isTenantId, type TenantRef } from '../../src/platform/database/index.js';
-import { connectAs, openTestDatabase, type TestDatabase } from '../support/tenants.js';
+import { connectAs, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const TENANTS = 6;
 /** Enough of them that every connection changes tenant all the time. */

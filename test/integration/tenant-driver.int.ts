@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StatementRefused, TenantMissing, type TenantRef } from '../../src/platform/database/index.js';
-import { openTestDatabase, type TestDatabase } from '../support/tenants.js';
+import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Holds what the driver does with pg's internals against the pinned pg. */
 describe('the tenant driver', () => {

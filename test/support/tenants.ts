@@ -1,90 +1,70 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
-import type { EntityTarget, ObjectLiteral } from 'typeorm';
-import { inject } from 'vitest';
-import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from '../../src/migrations/index.js';
-import {
-  Cell,
-  Cells,
-  connectionOf,
-  Provisioning,
-  TenantDatabase,
-  tenantId,
-  type TenantRef,
-} from '../../src/platform/database/index.js';
-import { TenantTransactions } from '../../src/platform/database/tenant-transactions.js';
+import type { CreatedApiKeyDto, TokensDto, UserDto } from '../../src/auth/auth.dto.js';
+import type { CreatedOrganisationDto } from '../../src/organisations/organisations.dto.js';
+import type { Application } from './application.js';
+import { client, must, type Client } from './client.js';
+import type { Region } from './embedded-database.js';
 
-/** Every test database has the same logins, as databases of one server do. */
-export const LOGIN_SECRET = 'test '.repeat(8);
-const REGION = 'eu-test-1';
-
-export interface TestDatabase {
-  readonly url: string;
-  readonly cells: Cells;
-  readonly database: TenantDatabase;
-  readonly transactions: TenantTransactions;
-  readonly provisioning: Provisioning;
-  /** As the superuser: looks from outside, and tampers. */
-  readonly superuser: pg.Pool;
-  readonly newTenant: () => Promise<TenantRef>;
-  readonly close: () => Promise<void>;
+/** A tenant with its owner, and the owner's API key for everything. */
+export interface TestTenant {
+  readonly id: string;
+  readonly slug: string;
+  readonly owner: Person;
+  /** The owner, by an API key with all scopes. */
+  readonly api: Client;
+  readonly apiKey: string;
 }
 
-/** A migrated database of its own, with the pools that the application has. */
-export async function openTestDatabase(
-  options: { entities?: readonly EntityTarget<ObjectLiteral>[]; pool?: number } = {},
-): Promise<TestDatabase> {
-  const url = await createDatabase();
-  const cell = new Cell(
-    { region: REGION, ownerUrl: url },
-    LOGIN_SECRET,
-    { tenant: options.pool ?? 4, lane: 2, control: 2, audit: 2 },
-    options.entities ?? [],
-    () => undefined,
-  );
-  const cells = new Cells([cell]);
-  const provisioning = new Provisioning(cells, LOGIN_SECRET, {
-    cell: CELL_MIGRATIONS,
-    tenant: TENANT_MIGRATIONS,
-  });
-  await provisioning.migrate();
-  await cells.open();
-  const superuser = new pg.Pool({ connectionString: url, max: 4 });
-  superuser.on('error', () => undefined);
+export interface Person {
+  readonly id: string;
+  readonly email: string;
+  readonly password: string;
+}
+
+const PASSWORD = 'correct horse battery staple 1';
+
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Another organisation beside `demo`, made by the operator. */
+export async function createTenant(
+  app: Application,
+  { slug = uniqueName('tenant'), region }: { slug?: string; region?: Region } = {},
+): Promise<TestTenant> {
+  const operator = client(app.baseUrl, app.firstRun.operatorKey);
+  const email = `owner@${slug}.example`;
+  const owner = { email, password: PASSWORD };
+  const body = { slug, name: slug, owner, ...(region && { region }) };
+  const created = await must(operator.post<CreatedOrganisationDto>('/v1/tenants', body), 201);
+  const { accessToken } = await signIn(app, slug, owner);
+  const apiKey = await createApiKey(client(app.baseUrl, accessToken), ['*:admin']);
   return {
-    url,
-    cells,
-    database: new TenantDatabase(cells),
-    transactions: new TenantTransactions(cells),
-    provisioning,
-    superuser,
-    newTenant: async () => {
-      const tenant = { id: tenantId(`t_${randomBytes(8).toString('hex')}`), region: REGION };
-      await provisioning.createTenant(tenant);
-      return tenant;
-    },
-    close: async () => {
-      await cells.close();
-      await superuser.end();
-    },
+    id: created.id,
+    slug,
+    owner: { id: created.owner.id, ...owner },
+    api: client(app.baseUrl, apiKey.key),
+    apiKey: apiKey.key,
   };
 }
 
-/** A connection as one of the system's logins, with nothing of ours around it. */
-export async function connectAs(url: string, login: 'app' | 'control' | 'audit'): Promise<pg.Client> {
-  const client = new pg.Client(connectionOf(url, LOGIN_SECRET, login));
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
+export function signIn(
+  app: Application,
+  slug: string,
+  { email, password }: { email: string; password: string },
+): Promise<TokensDto> {
+  const anyone = client(app.baseUrl, undefined, { 'x-tenant-slug': slug });
+  return must(anyone.post<TokensDto>('/v1/auth/login', { email, password }), 200);
 }
 
-async function createDatabase(): Promise<string> {
-  const url = new URL(inject('postgresUrl'));
-  const name = `test_${randomBytes(6).toString('hex')}`;
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  await client.query(`CREATE DATABASE ${name}`);
-  await client.end();
-  url.pathname = `/${name}`;
-  return url.href;
+export function createApiKey(api: Client, scopes: readonly string[]): Promise<CreatedApiKeyDto> {
+  return must(api.post<CreatedApiKeyDto>('/v1/api-keys', { name: uniqueName('key'), scopes }), 201);
+}
+
+/** Adds a person to the tenant whose client this is. */
+export async function createPerson(api: Client, role: string): Promise<Person> {
+  const email = `${uniqueName(role.toLowerCase())}@people.example`;
+  const body = { email, password: PASSWORD, role };
+  const { id } = await must(api.post<UserDto>('/v1/users', body), 201);
+  return { id, email, password: PASSWORD };
 }

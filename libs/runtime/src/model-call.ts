@@ -45,7 +45,14 @@ export async function readAnswer(
     lastEmit = performance.now();
   };
 
-  let next = iterator.next();
+  const ask = () => {
+    const asked = iterator.next();
+    // It may fail while an event is being stored, when nobody waits for it; whoever waits next still gets the failure.
+    asked.catch(() => {});
+    return asked;
+  };
+
+  let next = ask();
   try {
     for (;;) {
       const dueMs = unsent === '' ? undefined : lastEmit + DELTA_INTERVAL_MS - performance.now();
@@ -66,7 +73,7 @@ export async function readAnswer(
       text += chunk.text;
       if (text.length > MAX_MODEL_TEXT) throw new ModelTextTooLong();
       unsent += chunk.text;
-      next = iterator.next();
+      next = ask();
     }
   } catch (error) {
     // What the model said before it failed helps whoever reads the run.
@@ -75,6 +82,5 @@ export async function readAnswer(
   } finally {
     // Not awaited: a generator that hangs in `next` would never get to its `return`.
     Promise.resolve(iterator.return?.()).catch(() => {});
-    next.catch(() => {});
   }
 }

@@ -31,5 +31,7 @@ export class WorkerConfig {
   constructor(
     /** Runs at once. */
     readonly concurrency: number,
+    /** No other process can be working: leases that are found at the start belong to dead ones. */
+    readonly alone: boolean,
   ) {}
 }

@@ -1,6 +1,9 @@
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { NextFunction, Request, Response } from 'express';
 import express from 'express';
+import { InvalidRequest } from './errors.js';
+import { isNestedTooDeep } from './unfit-values.js';
 
 /** The largest JSON body that is read. */
 export const BODY_LIMIT_BYTES = 1_048_576;
@@ -15,7 +18,9 @@ export function jsonBody(): express.RequestHandler[] {
       inflate: false,
       strict: true,
       type: ['application/json', 'application/*+json'],
-      verify: (request, _response, raw) => {
+      verify: (request, _response, raw, encoding) => {
+        // RFC 8259 section 8.1. Bytes that are no UTF-8 would be replaced, not refused.
+        if (encoding !== 'utf-8' || !isUtf8(raw)) throw unsupported('not UTF-8');
         (request as HashedRequest).bodySha256 = hash('sha256', raw, 'buffer');
       },
     }),
@@ -23,12 +28,20 @@ export function jsonBody(): express.RequestHandler[] {
       const hasBody =
         Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'];
       if (hasBody && request.body === undefined) {
-        next(Object.assign(new Error('not JSON'), { status: 415, type: 'unsupported.media.type' }));
+        next(unsupported('not JSON'));
+        return;
+      }
+      if (isNestedTooDeep(request.body)) {
+        next(new InvalidRequest([{ pointer: '', detail: 'is nested too deep' }]));
         return;
       }
       next();
     },
   ];
+}
+
+function unsupported(why: string): Error {
+  return Object.assign(new Error(why), { status: 415, type: 'unsupported.media.type' });
 }
 
 export function bodyHashOf(request: Request): Buffer | undefined {

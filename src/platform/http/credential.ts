@@ -26,6 +26,8 @@ const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 export function credentialOf(request: Request): Credential | undefined {
   const header = request.headers.authorization;
   if (header !== undefined) {
+    // Node keeps the first of several, a proxy in front may have looked at the last.
+    if (isRepeated(request.rawHeaders, 'authorization')) return { kind: 'malformed' };
     const token = /^Bearer ([\x21-\x7e]+)$/i.exec(header)?.[1];
     return token === undefined || token.length > MAX_LENGTH ? { kind: 'malformed' } : bearer(token);
   }
@@ -36,6 +38,15 @@ export function credentialOf(request: Request): Credential | undefined {
   return tenant === undefined
     ? { kind: 'malformed' }
     : { kind: 'session', tenant: `t_${tenant}` as TenantId, secret };
+}
+
+function isRepeated(rawHeaders: readonly string[], name: string): boolean {
+  let times = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const given = rawHeaders[at] ?? '';
+    if (given.length === name.length && given.toLowerCase() === name) times += 1;
+  }
+  return times > 1;
 }
 
 function bearer(token: string): Credential {

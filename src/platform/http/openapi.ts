@@ -6,7 +6,9 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import express, { type Express } from 'express';
 
 type Content = Record<string, unknown>;
-type Responses = Record<string, { content?: Content; headers?: unknown }>;
+type Response = { description?: string; content?: Content; headers?: Record<string, unknown> };
+type Responses = Record<string, Response>;
+type Operation = { responses?: Responses; parameters?: unknown[]; security?: unknown };
 
 /** The OpenAPI 3.1 document of all routes, from their annotations and DTOs. */
 export function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObject {
@@ -27,12 +29,40 @@ export function openApiDocument(app: INestApplication, publicUrl: string): OpenA
     operationIdFactory: (controller, method) =>
       `${controller.replace(/Controller$/, '').toLowerCase()}_${method}`,
   });
-  for (const item of Object.values(document.paths)) {
-    for (const operation of Object.values(item) as { responses?: Responses; parameters?: unknown[] }[]) {
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(item) as [string, Operation][]) {
       if (operation.responses) asProblems(operation.responses);
+      if (method === 'post' && operation.security && !WITHOUT_IDEMPOTENCY.has(path)) repeatable(operation);
     }
   }
   return document;
+}
+
+/** Belongs to no tenant, in whose schema responses would be kept; a repeated call finds its slug taken. */
+const WITHOUT_IDEMPOTENCY = new Set(['/v1/tenants']);
+
+/** What `Idempotency-Key` means is the same for every POST, so it is said here and not at each. */
+function repeatable({ parameters = [], responses = {} }: Operation): void {
+  parameters.push({
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description:
+      'Of your choice: a repeated request with the same key and body gets the first response again.',
+    schema: { type: 'string', maxLength: 255 },
+  });
+  const { content } = responses['400'] ?? {};
+  responses['409'] ??= { description: 'It conflicts with what exists, or with a request at work.', content };
+  responses['422'] ??= { description: 'The Idempotency-Key was used for another request.', content };
+  const success = Object.entries(responses).find(([status]) => Number(status) < 400)?.[1];
+  if (success)
+    success.headers = {
+      ...success.headers,
+      'Idempotency-Replayed': {
+        description: 'true where this is the stored response of an earlier request.',
+        schema: { type: 'string', enum: ['true'] },
+      },
+    };
 }
 
 /** Errors are `application/problem+json`, which a decorator of the framework cannot say. */

@@ -1,17 +1,30 @@
+import { ApiProperty } from '@nestjs/swagger';
 import { Type as Transform } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { IsInt, IsString, Max, MaxLength, Min } from 'class-validator';
 import { InvalidRequest } from './errors.js';
+import { Optional } from './fields.js';
 
 /** The query of every list: newest last, page by page. */
 export class PageQuery {
-  /** Where to go on: `nextCursor` of the page before. */
-  @IsOptional()
+  @ApiProperty({
+    required: false,
+    maxLength: 200,
+    description: 'Where to go on: `nextCursor` of the page before.',
+  })
+  @Optional()
   @IsString()
   @MaxLength(200)
   cursor?: string;
 
-  /** Items per page. */
-  @IsOptional()
+  @ApiProperty({
+    required: false,
+    type: 'integer',
+    minimum: 1,
+    maximum: 200,
+    default: 50,
+    description: 'Items per page.',
+  })
+  @Optional()
   @Transform(() => Number)
   @IsInt()
   @Min(1)

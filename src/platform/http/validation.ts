@@ -1,9 +1,10 @@
 import { ValidationPipe, type ValidationError } from '@nestjs/common';
 import { InvalidRequest, type FieldError } from './errors.js';
+import { unfitFields } from './unfit-values.js';
 
 /** Bodies and queries become instances of their DTO; unknown fields are refused, not dropped. */
 export function validationPipe(): ValidationPipe {
-  return new ValidationPipe({
+  return new StrictValidation({
     transform: true,
     whitelist: true,
     forbidNonWhitelisted: true,
@@ -12,6 +13,14 @@ export function validationPipe(): ValidationPipe {
     validationError: { target: false, value: false },
     exceptionFactory: (errors) => new InvalidRequest(fieldErrors(errors, '')),
   });
+}
+
+class StrictValidation extends ValidationPipe {
+  /** Nest drops such names in silence here; we say that they cannot be taken. */
+  protected override stripProtoKeys(value: unknown): void {
+    const unfit = unfitFields(value);
+    if (unfit.length > 0) throw new InvalidRequest(unfit);
+  }
 }
 
 function fieldErrors(errors: readonly ValidationError[], parent: string): FieldError[] {

@@ -23,6 +23,11 @@ export interface PgBossQueueOptions extends QueueTuning {
     readonly database: string;
     readonly ssl?: boolean | object;
   };
+  /**
+   * No other process uses this queue, or could: what is found in it at the first use was left by a process that is gone,
+   * and is dropped, so that nobody waits for its leases to end. Whoever enqueues knows what is to be done and does it again.
+   */
+  readonly onlyProcess?: boolean;
   /** Where pg-boss keeps its tables. The login has to own it; or, when it is missing, be allowed to create it. */
   readonly schema: string;
 }
@@ -163,5 +168,6 @@ export class PgBossQueue {
     await boss.createQueue(queue, { ...options, policy: 'exclusive' });
     // createQueue leaves an existing queue as it was.
     await boss.updateQueue(queue, options);
+    if (this.#options.onlyProcess) await boss.deleteAllJobs(queue);
   }
 }

@@ -1,0 +1,18 @@
+import { applyDecorators } from '@nestjs/common';
+import { IsISO8601, Matches, ValidateIf } from 'class-validator';
+
+/** A field that may be left out. class-validator's own `IsOptional` lets `null` through as well, which no handler expects. */
+export function Optional(): PropertyDecorator {
+  return ValidateIf((_body, value) => value !== undefined);
+}
+
+const RFC_3339 =
+  /^(?!0000)\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/;
+
+/** A point in time in RFC 3339; of ISO 8601's other forms (weeks, ordinal days, no zone) the database knows some, some not. */
+export function IsTimestamp(): PropertyDecorator {
+  return applyDecorators(
+    IsISO8601({ strict: true }),
+    Matches(RFC_3339, { message: '$property must be a time in RFC 3339, such as 2026-01-31T12:00:00Z' }),
+  );
+}

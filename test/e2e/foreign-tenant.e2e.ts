@@ -1,0 +1,170 @@
+import type { UserDto } from '../../src/auth/auth.dto.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAgent, createProject, publishedAgent, startRun } from '../support/agents.js';
+import { startApplication, type Application } from '../support/application.js';
+import { must, refusal } from '../support/client.js';
+import { asSuperuser, REGIONS } from '../support/embedded-database.js';
+import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
+import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
+
+let app: Application;
+let acme: TestTenant;
+let other: TestTenant;
+/** What acme has, by the resource that a path names. */
+let owned: Readonly<Record<string, string>>;
+let routesWithId: readonly DocumentedRoute[];
+
+beforeAll(async () => {
+  app = await startApplication();
+  acme = await createTenant(app);
+  other = await createTenant(app);
+  const agent = await publishedAgent(acme.api);
+  owned = {
+    agents: agent.id,
+    runs: (await startRun(acme.api, agent.id)).id,
+    users: (await createPerson(acme.api, 'Viewer')).id,
+    'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
+  };
+  const { routes } = await OpenApiContract.of(app.baseUrl);
+  routesWithId = routes.filter(({ path }) => path.includes('{'));
+});
+afterAll(() => app.dispose());
+
+/** A body that each route accepts, so that nothing but the id is wrong. */
+const BODIES: Readonly<Record<string, unknown>> = {
+  'PATCH /v1/users/{id}': { role: 'Viewer' },
+  'PATCH /v1/agents/{id}': { name: 'renamed' },
+  'POST /v1/agents/{id}/runs': { input: 'x' },
+};
+
+function ask(tenant: TestTenant, { method, path }: DocumentedRoute, id: string) {
+  const body = BODIES[`${method} ${path}`];
+  return tenant.api.send(method, path.replaceAll(/\{\w+\}/g, id), { body });
+}
+
+describe("another tenant's ids", () => {
+  it('are not found, on every route that takes an id, and as little as ids that nobody has', async () => {
+    expect(routesWithId.length).toBeGreaterThanOrEqual(10);
+    const nobodys = '01890000-0000-7000-8000-000000000000';
+    for (const route of routesWithId) {
+      const resource = route.path.split('/')[2] ?? '';
+      const id = owned[resource];
+      if (id === undefined)
+        throw new Error(`Say what acme owns of ${resource}, so that ${route.path} is tested.`);
+      const foreign = await ask(other, route, id);
+      const unknown = await ask(other, route, nobodys);
+      const { requestId: _foreign, ...seen } = foreign.body as { requestId: string };
+      const { requestId: _unknown, ...expected } = unknown.body as { requestId: string };
+      expect({ route: route.path, status: foreign.status }).toEqual({ route: route.path, status: 404 });
+      expect(seen).toEqual(expected);
+    }
+  });
+
+  it('are not changed by the attempts, and the owner is still served', async () => {
+    for (const [resource, id] of Object.entries(owned)) {
+      if (resource === 'agents' || resource === 'runs')
+        expect((await acme.api.get(`/v1/${resource}/${id}`)).status).toBe(200);
+    }
+    const keys = await acme.api.all<{ id: string; revokedAt?: string }>('/v1/api-keys');
+    expect(keys.find(({ id }) => id === owned['api-keys'])?.revokedAt).toBeUndefined();
+  });
+
+  it('are not found inside a body or a query either', async () => {
+    const { id: projectId } = await createProject(acme.api);
+    const definition = { instructions: 'x', model: { provider: 'demo', name: 'demo' } };
+    const body = { projectId, name: 'x', definition };
+    expect((await refusal(other.api.post('/v1/agents', body))).status).toBe(404);
+    const { id: own } = await createAgent(acme.api, { projectId });
+    expect(await other.api.all(`/v1/agents?projectId=${projectId}`)).toEqual([]);
+    expect(await other.api.all(`/v1/runs?agentId=${own}`)).toEqual([]);
+  });
+
+  it('are in none of its lists', async () => {
+    const lists = ['projects', 'agents', 'users', 'api-keys', 'runs', 'audit/events'];
+    const answers = await Promise.all(lists.map((list) => other.api.all(`/v1/${list}`)));
+    const text = JSON.stringify(answers);
+    for (const id of Object.values(owned)) {
+      // Its own log holds its own attempts, with the path that it asked for; nothing else may name them.
+      const elsewhere = text.replaceAll(new RegExp(`"path":"[^"]*${id}[^"]*"`, 'g'), '');
+      expect(elsewhere).not.toContain(id);
+    }
+    expect(text).not.toContain(acme.slug);
+  });
+});
+
+describe("another tenant's slug with my key", () => {
+  const slugOfAcme = () => other.api.with({ 'x-tenant-slug': acme.slug });
+
+  it('is refused, on every route that needs a credential', async () => {
+    const { routes } = await OpenApiContract.of(app.baseUrl);
+    for (const route of routes.filter(({ operation }) => operation.security)) {
+      const path = route.path.replaceAll(/\{\w+\}/g, owned['agents'] ?? '');
+      const answer = slugOfAcme().send(route.method, path, { body: BODIES[`${route.method} ${route.path}`] });
+      expect(await refusal(answer as never)).toEqual({ status: 403, code: 'TENANT_MISMATCH' });
+    }
+  });
+
+  it('stands in my log as denied, and in theirs not at all', async () => {
+    const { headers } = await slugOfAcme().get('/v1/agents');
+    const requestId = headers.get('x-request-id');
+    const mine = await other.api.all<{ outcome: string; reason?: string; request?: { id: string } }>(
+      '/v1/audit/events',
+    );
+    const event = mine.find(({ request }) => request?.id === requestId);
+    expect(event).toMatchObject({ outcome: 'denied', reason: 'TENANT_MISMATCH' });
+    const theirs = await acme.api.all<{ request?: { id: string } }>('/v1/audit/events');
+    expect(theirs.some(({ request }) => request?.id === requestId)).toBe(false);
+  });
+
+  it('is accepted where it is my own, in any case', async () => {
+    const me = other.api.with({ 'x-tenant-slug': other.slug.toUpperCase() });
+    expect((await me.get('/v1/me')).status).toBe(200);
+  });
+
+  it('is refused where nobody has it', async () => {
+    const answer = other.api.with({ 'x-tenant-slug': 'nobody-has-this' }).get('/v1/me');
+    expect(await refusal(answer)).toEqual({ status: 403, code: 'TENANT_MISMATCH' });
+  });
+});
+
+describe('two tenants', () => {
+  it('have people with the same address and password, who are not each other', async () => {
+    const person = {
+      email: 'same@people.example',
+      password: 'correct horse battery staple 2',
+      role: 'Viewer',
+    };
+    const [inAcme, inOther] = await Promise.all([
+      must(acme.api.post<UserDto>('/v1/users', person), 201),
+      must(other.api.post<UserDto>('/v1/users', person), 201),
+    ]);
+    const tokens = await signIn(app, acme.slug, person);
+    const me = acme.api.with({ authorization: `Bearer ${tokens.accessToken}` });
+    const { user, tenant } = await must(
+      me.get<{ user: { id: string }; tenant: { slug: string } }>('/v1/me'),
+      200,
+    );
+    expect([user.id, tenant.slug]).toEqual([inAcme.id, acme.slug]);
+    await must(other.api.patch(`/v1/users/${inOther.id}`, { status: 'disabled' }), 200);
+    expect((await me.get('/v1/me')).status).toBe(200);
+  });
+
+  it('have the same text stored as different bytes, and the same address under different indexes', async () => {
+    const [region] = REGIONS;
+    if (!region) throw new Error('There is no region.');
+    const rows = await asSuperuser(app.home, region, async (database) => {
+      const found = [];
+      for (const { id } of [acme, other]) {
+        const { rows } = await database.query<{ email: Buffer; email_index: Buffer }>(
+          `SELECT email, email_index FROM "${id}".users ORDER BY id DESC LIMIT 1`,
+        );
+        found.push(...rows);
+      }
+      return found;
+    });
+    const [first, second] = rows;
+    expect(rows).toHaveLength(2);
+    expect(first?.email_index.equals(second?.email_index ?? Buffer.alloc(0))).toBe(false);
+    expect(first?.email.includes('same@people.example')).toBe(false);
+  });
+});

@@ -1,0 +1,211 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { FirstRun } from '../../src/first-run.js';
+
+export type { FirstRun };
+
+export interface ApplicationOptions {
+  /** Variables beyond those of a bare `npm start`. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** An existing data folder; else a new one, which `stop` and `dispose` take away. */
+  readonly home?: string;
+}
+
+const MAIN = process.env['WAXELL_TEST_MAIN'] ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const START_LIMIT_MS = 60_000;
+
+/** What a test process has started and must not leave behind, even when it is killed itself. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** A folder that the embedded PostgreSQL's own user may pass through. */
+export async function newHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'waxell-e2e-'));
+  await chmod(home, 0o711);
+  return home;
+}
+
+/** Starts the built program as `npm start` does, and waits until it is ready. */
+export async function startApplication(options: ApplicationOptions = {}): Promise<Application> {
+  const home = options.home ?? (await newHome());
+  const application = new Application(home, await freePort(), options.env ?? {});
+  await application.start();
+  return application;
+}
+
+/** The program as its operator sees it: a process, a data folder and a port. */
+export class Application {
+  readonly home: string;
+  readonly port: number;
+  readonly baseUrl: string;
+  readonly #env: Readonly<Record<string, string>>;
+  #child: ChildProcess | undefined;
+  #firstRun: FirstRun | undefined;
+  #output = '';
+
+  constructor(home: string, port: number, env: Readonly<Record<string, string>>) {
+    this.home = home;
+    this.port = port;
+    this.baseUrl = `http://127.0.0.1:${port}`;
+    this.#env = env;
+  }
+
+  /** The credentials that the first start has written down. */
+  get firstRun(): FirstRun {
+    if (!this.#firstRun) throw new Error('The application has not started yet.');
+    return this.#firstRun;
+  }
+
+  /** Everything printed so far, by all starts. */
+  logs(): string {
+    return this.#output;
+  }
+
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error('The application does not run.');
+    return pid;
+  }
+
+  async start(): Promise<void> {
+    const child = this.launch();
+    const deadline = Date.now() + START_LIMIT_MS;
+    while (!(await isReady(this.baseUrl))) {
+      if (!isAlive(child)) {
+        this.#child = undefined;
+        throw new Error(`The application ended while it started:\n${this.#output}`);
+      }
+      if (Date.now() > deadline) {
+        this.#child = undefined;
+        child.kill('SIGKILL');
+        throw new Error(`The application was not ready in time:\n${this.#output}`);
+      }
+      await sleep(25);
+    }
+    this.#firstRun = JSON.parse(await readFile(join(this.home, 'first-run.json'), 'utf8')) as FirstRun;
+  }
+
+  /** Starts the process, and waits for nothing. */
+  launch(): ChildProcess {
+    if (this.#child && isAlive(this.#child)) throw new Error('The application runs already.');
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '',
+      WAXELL_HOME: this.home,
+      PORT: String(this.port),
+      LOG_LEVEL: 'warn',
+      ...this.#env,
+    };
+    const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const collect = (text: Buffer): void => {
+      this.#output += text.toString();
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    running.add(child);
+    child.once('exit', () => {
+      running.delete(child);
+    });
+    this.#child = child;
+    return child;
+  }
+
+  /** Asks it to stop, as Ctrl-C does, and insists on a clean end. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (!child) return;
+    this.#child = undefined;
+    if (!isAlive(child))
+      throw new Error(
+        `The application ended unasked (${child.exitCode ?? child.signalCode}):\n${this.#output}`,
+      );
+    child.kill('SIGINT');
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    if (code !== 0)
+      throw new Error(`The application ended with ${code ?? signal} instead of 0:\n${this.#output}`);
+  }
+
+  /** As if the machine's power went: no chance to finish anything. */
+  async kill9(): Promise<void> {
+    const child = this.#child;
+    if (!child) return;
+    this.#child = undefined;
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
+
+  /** Waits for it to end by itself; answers its exit code. */
+  async exited(limitMs: number): Promise<number | null> {
+    const child = this.#child;
+    if (!child) throw new Error('The application does not run.');
+    this.#child = undefined;
+    const [code] = (await once(child, 'close', { signal: AbortSignal.timeout(limitMs) })) as [number | null];
+    return code;
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Stops it and takes its data away. */
+  async dispose(): Promise<void> {
+    try {
+      await this.stop();
+    } finally {
+      await rm(this.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    }
+  }
+
+  /** Ids of the processes, PostgreSQL's above all, whose arguments name the data folder. */
+  async processesOnHome(): Promise<string[]> {
+    const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const found = await Promise.all(
+      ids.map(async (id) => {
+        const args = await readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '');
+        return args.includes(join(this.home, 'postgres')) ? [id] : [];
+      }),
+    );
+    return found.flat();
+  }
+}
+
+function isAlive({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+async function isReady(baseUrl: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${baseUrl}/readyz`, { signal: AbortSignal.timeout(5_000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** A port that was free a moment ago. Kept over restarts, so that its base URL stays the same. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => {
+        if (address !== null && typeof address === 'object') resolve(address.port);
+        else reject(new Error('The system named no free port'));
+      });
+    });
+  });
+}

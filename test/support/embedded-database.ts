@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+
+export type Region = 'us-east-1' | 'eu-west-1';
+export const REGIONS: readonly Region[] = ['us-east-1', 'eu-west-1'];
+
+/** Process id and port of the embedded server, from the file that PostgreSQL keeps of itself. */
+export async function postmaster(home: string): Promise<{ pid: number; port: number }> {
+  const lines = (await readFile(join(home, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
+  return { pid: Number(lines[0]), port: Number(lines[3]) };
+}
+
+/** Looks at, or tampers with, a running application's database from outside, as nobody in it can: as superuser. */
+export async function asSuperuser<T>(
+  home: string,
+  region: Region,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const { port } = await postmaster(home);
+  const password = (await readFile(join(home, 'postgres-password'), 'utf8')).trim();
+  const database = `waxell_${region.replaceAll('-', '_')}`;
+  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', password, database });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
