@@ -39,8 +39,6 @@ export class ServeRequest implements NestInterceptor {
     const stored =
       request.tenant && request.idempotencyKey ? await this.idempotency.replay(request) : undefined;
     if (stored) {
-      // Otherwise the log would tell of a second creation.
-      request.audit.changes = { replayed: true };
       response.status(stored.status).setHeader('Idempotency-Replayed', 'true');
       // Nothing was done this time, and the log must not count it twice.
       request.audit.changes = { replayed: true };

@@ -154,7 +154,7 @@ describe('an environment that is not fit', () => {
     ['a port that is none', { PORT: 'canary' }, 'PORT'],
     ['some parts of production', { NODE_ENV: 'production', DATABASE_URL: SECRET }, 'REDIS_URL'],
   ])('is refused by the name of the variable, never by its value: %s', async (_what, env, name) => {
-    const { code, said } = await refusedStart(await emptyHome(), env as Record<string, string>);
+    const { code, said } = await refusedStart(await emptyHome(), env);
     expect(code).not.toBe(0);
     expect(said).toContain(name);
     expect(said).not.toContain('canary');

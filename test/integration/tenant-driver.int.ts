@@ -79,7 +79,9 @@ describe('the tenant driver', () => {
     ];
     for (let round = 0; round < 3; round += 1) {
       for (const statement of failing) {
-        await expect(db.database.within(a, () => db.database.query(statement))).rejects.toThrow();
+        await expect(db.database.within(a, () => db.database.query(statement))).rejects.toThrow(
+          /does not exist|invalid input|division|syntax error/,
+        );
         expect(await role(b)).toMatchObject({ role: b.id });
       }
     }

@@ -53,7 +53,7 @@ export function readRun(api: Client, id: string): Promise<RunDto> {
 export async function runIn(
   api: Client,
   id: string,
-  statuses: ReadonlySet<string> = TERMINAL_RUN_STATUSES as ReadonlySet<RunStatus>,
+  statuses: ReadonlySet<string> = TERMINAL_RUN_STATUSES,
   limitMs = 30_000,
 ): Promise<RunDto> {
   const deadline = Date.now() + limitMs;

@@ -35,7 +35,8 @@ export class ReadLane {
     const client = connection.client ?? (await connection.open());
     connection.outstanding += 1;
     try {
-      return await (client.query(statement as pg.QueryConfig) as Promise<pg.QueryResult<Row>>);
+      const answer: Promise<pg.QueryResult<Row>> = client.query(statement);
+      return await answer;
     } finally {
       connection.outstanding -= 1;
     }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { OneWriteATurn } from './one-write-a-turn.js';
 import pg from 'pg';
+import { writeOncePerTurn } from './write-once-per-turn.js';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
 import { ExtendedQuery, TenantQuery, type WireConnection } from './tenant-query.js';
@@ -46,7 +46,7 @@ const NAMED_STATEMENTS = 256;
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
   readonly #named = new Map<string, true>();
-  #turn: OneWriteATurn | undefined;
+  #collecting = false;
 
   override query(...args: unknown[]): never {
     const [first, second, third] = args;
@@ -151,7 +151,10 @@ export class TenantClient extends pg.Client {
 
   #send(query: ExtendedQuery): void {
     const { pipeline, connection } = this as unknown as ClientInternals;
-    if (pipeline) this.#turn ??= new OneWriteATurn(connection.stream);
+    if (pipeline && !this.#collecting) {
+      this.#collecting = true;
+      writeOncePerTurn(connection.stream);
+    }
     super.query(query as never);
   }
 }
