@@ -53,6 +53,6 @@ describe('the documentation', () => {
       ([, file]) => file ?? '',
     );
     expect(named.length).toBeGreaterThan(10);
-    for (const file of new Set(named)) await expect(read(file), file).resolves.not.toBe('');
+    for (const file of new Set(named)) await expect(read(file)).resolves.toContain('import');
   });
 });

@@ -4,18 +4,25 @@ import { tenantId } from '../../src/platform/database/index.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('provisioning', () => {
-  let test: TestDatabase;
+  let db: TestDatabase;
   beforeAll(async () => {
-    test = await openTestDatabase();
+    db = await openTestDatabase();
   });
-  afterAll(() => test.close());
+  afterAll(() => db.close());
 
   it('makes a tenant once, however many processes start at the same moment', async () => {
     const tenant = { id: tenantId(`t_${randomBytes(8).toString('hex')}`), region: 'eu-test-1' };
-    await Promise.all(Array.from({ length: 6 }, () => test.provisioning.createTenant(tenant)));
-    const noted = await test.superuser.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [
-      tenant.id,
-    ]);
+    await Promise.all(Array.from({ length: 6 }, () => db.provisioning.createTenant(tenant)));
+    const noted = await db.superuser.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [tenant.id]);
     expect(noted.rowCount).toBe(1);
+  });
+
+  it('leaves a tenant no lock that others wait for', async () => {
+    const tenant = await db.newTenant();
+    for (const call of ['lock(1)', 'lock(1, 1)', 'lock_shared(1)', 'xact_lock(1)', 'unlock_all()']) {
+      const text = `SELECT pg_advisory_${call}`;
+      const asked = db.database.within(tenant, () => db.database.query({ text, values: [] }));
+      await expect(asked).rejects.toThrow('permission denied');
+    }
   });
 });

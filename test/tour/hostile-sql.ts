@@ -50,6 +50,7 @@ function attempts(own: string, other: string, event: Buffer): Attempt[] {
       "ends others' connections",
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'waxell_audit'`,
     ),
+    read("stops everybody's audit log", 'SELECT pg_advisory_lock(7283002)'),
     read(
       'writes without a transaction',
       `INSERT INTO projects (id, name, created_by) VALUES (gen_random_uuid(), 'x', 'x')`,
