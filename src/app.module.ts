@@ -1,5 +1,5 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { ModelProvider, Sandbox } from '@waxell/runtime';
 import { AccessModule, AuthorizationGuard } from './access/index.js';
 import { AgentEntity, AgentsModule, AgentVersionEntity, ProjectEntity } from './agents/index.js';
@@ -31,7 +31,7 @@ const PIPELINE: Provider[] = [
   { provide: APP_GUARD, useClass: TenantGuard },
   { provide: APP_GUARD, useClass: AuthenticationGuard },
   { provide: APP_GUARD, useClass: AuthorizationGuard },
-  { provide: APP_INTERCEPTOR, useClass: ServeRequest },
+  { provide: APP_GUARD, useClass: ServeRequest },
   { provide: APP_FILTER, useClass: FailedRequest },
 ];
 

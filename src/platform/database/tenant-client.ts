@@ -3,7 +3,7 @@ import pg from 'pg';
 import { writeOncePerTurn } from './write-once-per-turn.js';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
-import { ExtendedQuery, TenantQuery, type WireConnection } from './tenant-query.js';
+import { ExtendedQuery, TenantQuery, type RowShapes, type WireConnection } from './tenant-query.js';
 
 type Callback = (error: Error | null, result?: pg.QueryResult) => void;
 
@@ -46,6 +46,7 @@ const NAMED_STATEMENTS = 256;
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
   readonly #named = new Map<string, true>();
+  readonly #shapes: RowShapes = new Map();
   #collecting = false;
 
   override query(...args: unknown[]): never {
@@ -89,7 +90,7 @@ export class TenantClient extends pg.Client {
       return this.#inTransaction(scope, text, config, values, callback);
     refuseSessionStatements(text);
     const { statement, retired } = this.#perTenantName(config, scope.tenant);
-    this.#send(new TenantQuery(statement, values, callback, scope.tenant, retired));
+    this.#send(new TenantQuery(statement, values, callback, scope.tenant, retired, this.#shapes));
   }
 
   #begin(scope: TenantScope, callback: Callback): void {
@@ -143,6 +144,7 @@ export class TenantClient extends pg.Client {
       if (oldest !== undefined) {
         this.#named.delete(oldest);
         retired.push(oldest);
+        this.#shapes.delete(oldest);
       }
     }
     this.#named.set(name, true);

@@ -43,7 +43,8 @@ export class TenantDatabase {
   }
 
   async query<Row extends pg.QueryResultRow>(statement: Statement): Promise<Row[]> {
-    return (await this.execute<Row>(statement)).rows;
+    const { rows } = await this.execute<Row>(statement);
+    return rows;
   }
 
   /** As `query`, with the number of rows touched. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { NextFunction, Request, Response } from 'express';
 import { SECURITY_HEADERS } from './security-headers.js';
-import { ANONYMOUS, attachContext } from './request-context.js';
+import { ANONYMOUS, attachContext, contextOf, runInRequest } from './request-context.js';
 
 const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{8,64}$/;
 
@@ -23,4 +23,9 @@ export function requestContextMiddleware(request: Request, response: Response, n
     recorded: false,
   });
   next();
+}
+
+/** Puts the request in scope for all that follows. After the body is read: its events belong to the connection's chain. */
+export function requestScopeMiddleware(request: Request, _response: Response, next: NextFunction): void {
+  runInRequest(contextOf(request), next);
 }

@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import type { TenantId } from '../database/tenant-id.js';
 import type { TenantRef } from '../database/tenant-database.js';
 import type { Credential } from './credential.js';
-import type { EndpointOptions } from './endpoint.js';
+import type { EndpointOptions } from './endpoint-options.js';
 
 /** A tenant as requests see it. */
 export interface RequestTenant extends TenantRef {
@@ -53,6 +53,8 @@ export interface RequestContext {
   /** The policies that allowed or refused the request. */
   policies?: readonly string[];
   readonly audit: AuditDetails;
+  /** Calls the handler with everything around it; set by the last guard. */
+  serve?: (handler: () => unknown) => Promise<unknown>;
   /** Set once the event is part of a transaction; the interceptor records it otherwise. */
   recorded: boolean;
   /** The request's body as it belongs into its event: without secrets. */

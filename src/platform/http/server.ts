@@ -3,7 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { declaredRoutes } from './annotated-routes.js';
 import { jsonBody } from './body.js';
 import { openApiDocument, serveReference } from './openapi.js';
-import { requestContextMiddleware } from './request-context.middleware.js';
+import { requestContextMiddleware, requestScopeMiddleware } from './request-context.middleware.js';
 import { validationPipe } from './validation.js';
 
 export interface ServerOptions {
@@ -23,6 +23,7 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   server.response.json = sendJson;
   app.use(requestContextMiddleware);
   for (const handler of jsonBody()) app.use(handler);
+  app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());
   serveReference(server, openApiDocument(app, options.publicUrl));
 }
