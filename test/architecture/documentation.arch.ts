@@ -47,6 +47,17 @@ describe('the documentation', () => {
     expect(broken).toEqual([]);
   });
 
+  it("names in each room's README only files of that room", async () => {
+    const missing: string[] = [];
+    for (const file of await markdownFiles('src')) {
+      const own = new Set(await readdir(join(root, dirname(file))));
+      for (const [, name = ''] of (await read(file)).matchAll(/`([a-z-]+(?:\.[a-z]+)*\.ts)`/g)) {
+        if (!own.has(name)) missing.push(`${file}: ${name}`);
+      }
+    }
+    expect(missing).toEqual([]);
+  });
+
   it('names only tests that exist', async () => {
     const claims = await read('docs/security-claims.md');
     const named = [...claims.matchAll(/`((?:src|libs|test|bench)\/[^`]+\.ts)`/g)].map(

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Caller } from './api.ts';
 import { startApplication, type Application } from './application.ts';
 import { forgedEventRejected, readLog, tamper } from './audit.ts';
+import { cancelOwnRunOnly } from './cancel.ts';
 import { EmbeddedDatabase } from './database.ts';
 import { forgeEvent, hostileSql } from './hostile-sql.ts';
 import { Narrator } from './narrator.ts';
@@ -95,6 +96,9 @@ async function walk(tell: Narrator, app: Application): Promise<void> {
   tell.step('nor by any SQL of its own, sent through the driver under its database role');
   const database = await EmbeddedDatabase.of(app.home);
   await hostileSql(tell, database, globex.id, demo.id);
+
+  tell.step('nor can it stop what the first one runs');
+  await cancelOwnRunOnly(tell, developer, made.projectId, database, globex.id);
 
   tell.step("nor can it write into the other's audit log");
   await forgeEvent(database, globex.id, demo.id);
