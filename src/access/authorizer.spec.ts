@@ -23,8 +23,8 @@ const OPERATOR: Actor = { type: 'operator', id: 'operator', roles: [] };
 
 describe('the authorizer', () => {
   const authorizer = new Authorizer();
-  const allows = (actor: Actor, permission: PermissionName, tenant: typeof A | undefined = A): boolean =>
-    authorizer.decide(actor, permission, tenant).allowed;
+  const allows = (actor: Actor, permission: PermissionName, tenant: typeof A | 'none' = A): boolean =>
+    authorizer.decide(actor, permission, tenant === 'none' ? undefined : tenant).allowed;
 
   it('gives each role what is granted to it and to the roles below it, and nothing else', () => {
     for (const [rank, role] of ROLES.entries()) {
@@ -61,7 +61,7 @@ describe('the authorizer', () => {
 
   it('lets the operator operate, and see into no organisation', () => {
     for (const permission of ALL) {
-      expect(allows(OPERATOR, permission, undefined), permission).toBe(
+      expect(allows(OPERATOR, permission, 'none'), permission).toBe(
         PERMISSIONS[permission].grantee === 'operator',
       );
       expect(allows(OPERATOR, permission, A), permission).toBe(false);

@@ -23,7 +23,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     options.permission === PUBLIC ? `Public: ${options.reason}` : `Permission \`${options.permission}\``;
   const audit = options.audit === UNAUDITED ? 'Not audited' : `Audit event \`${options.audit}\``;
   return applyDecorators(
-    served as MethodDecorator,
+    served,
     SetMetadata(ENDPOINT, Object.freeze({ ...options })),
     ApiOperation({ summary: options.summary, description: `${permission}. ${audit}.` }),
     ...[...new Set(problems)]
