@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { isPermission } from './access/index.js';
 import { AppModule } from './app.module.js';
 import { openBackends, type Backends } from './backends.js';
 import { CreateOrganisation, MendOrganisations } from './organisations/index.js';
@@ -13,6 +14,7 @@ import {
   type Environment,
 } from './platform/config/index.js';
 import { Cells, PLATFORM_TENANT } from './platform/database/index.js';
+import { declaredRoutes, refuseUnknownPermissions } from './platform/http/annotated-routes.js';
 import { setUpServer } from './platform/http/server.js';
 import { Readiness } from './platform/observability/health.controller.js';
 import { Log, withoutCredentials } from './platform/observability/log.js';
@@ -60,6 +62,7 @@ export async function start(
       bodyParser: false,
       abortOnError: false,
     });
+    refuseUnknownPermissions(declaredRoutes(app), isPermission);
     setUpServer(app, { publicUrl: baseUrl, trustedProxies: env.TRUSTED_PROXIES });
     await prepare(app, backends);
     const stop = async (): Promise<void> => {

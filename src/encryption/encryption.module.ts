@@ -3,6 +3,7 @@ import { Cells } from '../platform/database/index.js';
 import { EncryptionSubscriber } from './encryption.subscriber.js';
 import { FieldEncryption } from './field-encryption.js';
 import { KeyRing } from './key-ring.js';
+import { requireSensitiveColumns } from './sensitive-columns.js';
 
 /** Global: encryption is part of storing, in every room. The Kms port is bound by the composition root. */
 @Global()
@@ -14,6 +15,7 @@ export class EncryptionModule implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
+    requireSensitiveColumns();
     const subscriber = new EncryptionSubscriber(this.keys);
     for (const cell of this.cells.all()) cell.observe(subscriber);
   }

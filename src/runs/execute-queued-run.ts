@@ -56,7 +56,7 @@ export class ExecuteQueuedRun {
         await this.dispatch.done(lease);
       } catch (error) {
         if (error instanceof AttemptSuperseded) return;
-        await this.dispatch.release(lease);
+        await this.dispatch.giveBack(lease, signal);
         throw error;
       } finally {
         guard.end();

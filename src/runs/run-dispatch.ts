@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { Cells, type TenantRef } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
@@ -63,8 +64,27 @@ export class RunDispatch {
     return renewed.rowCount === 1;
   }
 
-  /** Gives the run back, for another worker to take at once. */
-  async release({ tenant, runId, id }: Lease): Promise<void> {
+  /**
+   * Gives the run back, for another worker to take at once. The database may be the very thing that failed: it is asked
+   * again until the lease would have ended by itself, or the worker stops.
+   */
+  async giveBack(lease: Lease, stop: AbortSignal): Promise<void> {
+    for (const until = Date.now() + LEASE_SECONDS * 1_000; ;) {
+      try {
+        return await this.#release(lease);
+      } catch (error) {
+        if (stop.aborted || Date.now() > until) {
+          this.log.error('a run could not be given back; its lease ends by itself', error, {
+            runId: lease.runId,
+          });
+          return;
+        }
+        await sleep(1_000);
+      }
+    }
+  }
+
+  async #release({ tenant, runId, id }: Lease): Promise<void> {
     await this.cells
       .of(tenant.region)
       .control.query(

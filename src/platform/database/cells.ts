@@ -3,7 +3,7 @@ import pg from 'pg';
 import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
 import { ReadLane } from './read-lane.js';
-import { TenantPool } from './tenant-pool.js';
+import { outliveConnections, TenantPool } from './tenant-pool.js';
 
 /** A region's database, as it is configured. */
 export interface CellConfig {
@@ -92,6 +92,7 @@ export class Cell {
   #pool(login: Login, max: number): pg.Pool {
     const pool = new pg.Pool({ ...this.connection(login), max, statement_timeout: STATEMENT_TIMEOUT_MS });
     pool.on('error', this.onPoolError);
+    outliveConnections(pool);
     return pool;
   }
 }

@@ -120,6 +120,8 @@ export class Migrator {
       connectionTimeoutMillis: 5_000,
       lock_timeout: 30_000,
     });
+    // Without a listener a lost connection would end the process; the statement at work fails with it and is enough.
+    client.on('error', () => undefined);
     await client.connect();
     try {
       return await work(client);

@@ -16,6 +16,7 @@ type CheckedOut = (
 export class TenantPool extends pg.Pool {
   constructor(config: pg.PoolConfig) {
     super({ ...config, Client: TenantClient });
+    outliveConnections(this);
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -23,4 +24,12 @@ export class TenantPool extends pg.Pool {
   override connect(callback?: CheckedOut): Promise<pg.PoolClient> | void {
     return callback ? super.connect(AsyncResource.bind(callback)) : super.connect();
   }
+}
+
+/**
+ * While a connection is lent out, the pool does not listen for its errors, and one that nobody listens for ends the
+ * process. Whoever borrowed it is told by the statement that fails.
+ */
+export function outliveConnections(pool: pg.Pool): void {
+  pool.on('connect', (client) => client.on('error', () => undefined));
 }

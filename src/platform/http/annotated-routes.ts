@@ -44,6 +44,21 @@ export function declaredRoutes(app: INestApplication): DeclaredRoute[] {
   return routes.sort((a, b) => `${a.path} ${a.method}`.localeCompare(`${b.path} ${b.method}`));
 }
 
+/** Throws when a route names a permission that nobody could ever have: a slip of the pen would close it to all. */
+export function refuseUnknownPermissions(
+  routes: readonly DeclaredRoute[],
+  isPermission: (name: string) => boolean,
+): void {
+  const wrong = routes.flatMap(({ handler, options: { permission } }) =>
+    permission === PUBLIC || isPermission(permission) ? [] : [`${handler} (${permission})`],
+  );
+  if (wrong.length > 0) {
+    throw new Error(
+      `Routes with a permission that does not exist: ${wrong.join(', ')}. See src/access/permissions.ts.`,
+    );
+  }
+}
+
 /** A line per route, for the snapshot that is reviewed as a permission change. */
 export function describeRoute({ method, path, options }: DeclaredRoute): string {
   const permission = options.permission === PUBLIC ? `PUBLIC (${options.reason})` : options.permission;

@@ -106,15 +106,27 @@ export class PgBossConsumer implements JobConsumer {
       await this.#boss.complete(queue, bossId);
     } catch (cause) {
       onError(asError(cause));
+      await this.#fail(bossId);
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  /** Gives a failed job back. The database may be the very thing that failed, so it is asked until the lease has run out. */
+  async #fail(bossId: string): Promise<void> {
+    const { queue, leaseSeconds, onError } = this.#options;
+    for (const until = Date.now() + leaseSeconds * 1_000; ;) {
       try {
         // Without the reason: it may quote a tenant's data, and the queue carries ids only.
         await this.#boss.fail(queue, bossId);
+        return;
       } catch (error) {
-        // Its lease runs out, and it is tried again.
-        onError(asError(error));
+        if (this.#stopped || Date.now() > until) {
+          onError(asError(error));
+          return;
+        }
+        await sleep(1_000);
       }
-    } finally {
-      clearInterval(heartbeat);
     }
   }
 

@@ -1,0 +1,62 @@
+import 'reflect-metadata';
+import { getMetadataArgsStorage } from 'typeorm';
+import { expect, it } from 'vitest';
+import '../../src/app.module.js';
+import { encryptedColumns } from '../../src/encryption/encrypted.decorator.js';
+import { requireSensitiveColumns, SENSITIVE_COLUMNS } from '../../src/encryption/sensitive-columns.js';
+import { TENANT_MIGRATIONS } from '../../src/migrations/index.js';
+import { compileMigrations } from '../../src/platform/database/migration.js';
+
+it('are declared encrypted: e-mail, name, provider keys, input and output', () => {
+  expect(() => requireSensitiveColumns()).not.toThrow();
+  expect(encryptedColumns()).toEqual(expect.arrayContaining([...SENSITIVE_COLUMNS]));
+});
+
+it('that are not keep the application from starting', () => {
+  const without = SENSITIVE_COLUMNS.filter((column) => column !== 'UserEntity.email');
+  expect(() => requireSensitiveColumns(without)).toThrow(
+    'Sensitive columns without @Encrypted: UserEntity.email.',
+  );
+});
+
+/** Columns whose names sound sensitive, and why they are not: hashes, names of providers, and the like. */
+const HARMLESS: Readonly<Record<string, string>> = {
+  'UserEntity.password_hash': 'argon2id',
+  'ApiKeyEntity.secret_hash': 'SHA-256 of 256 random bits',
+  'AgentEntity.api_key_providers': 'names of providers',
+  'RunEntity.input_tokens': 'a count',
+  'RunEntity.output_tokens': 'a count',
+};
+const SOUNDS_SENSITIVE =
+  /e_?mail|phone|address|display|first|last_?name|birth|secret|password|token|api_?key|input|output|body/i;
+
+it('are all columns of an entity that sound like it', () => {
+  const columns = getMetadataArgsStorage().columns.map(({ target, options, propertyName }) => ({
+    column: `${(target as { name: string }).name}.${options.name ?? propertyName}`,
+    type: options.type,
+  }));
+  expect(columns.length).toBeGreaterThan(40);
+  const encrypted = encryptedColumns();
+  for (const { column, type } of columns.filter(({ column }) =>
+    SOUNDS_SENSITIVE.test(column.split('.')[1] ?? ''),
+  )) {
+    const isIndex = column.endsWith('_index') && type === 'bytea';
+    if (!isIndex && !(column in HARMLESS)) expect(encrypted).toContain(column);
+  }
+});
+
+it('are bytea in the schema itself, whoever writes it', async () => {
+  const [foundation] = await compileMigrations(TENANT_MIGRATIONS);
+  const text = foundation?.statements.join('\n') ?? '';
+  for (const column of [
+    'email',
+    'display_name',
+    'api_keys',
+    'input_data',
+    'output_data',
+    'response',
+    'event',
+    'result',
+  ])
+    expect(text).toMatch(new RegExp(`^\\s*${column} bytea`, 'm'));
+});

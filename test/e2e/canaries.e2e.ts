@@ -1,0 +1,142 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CreatedApiKeyDto, TokensDto } from '../../src/auth/auth.dto.js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { publishedAgent, runIn, startRun } from '../support/agents.js';
+import { startApplication, type Application } from '../support/application.js';
+import { client, must } from '../support/client.js';
+import { asSuperuser, REGIONS } from '../support/embedded-database.js';
+import { createTenant, uniqueName } from '../support/tenants.js';
+
+let app: Application;
+/** What must be found nowhere but in answers, by what it is. */
+const canaries = new Map<string, string>();
+
+/** A text that is found again wherever it gets to, in every encoding that keeps words together. */
+function canary(what: string): string {
+  const text = uniqueName(`canary-${what}`);
+  canaries.set(what, text);
+  return text;
+}
+
+beforeAll(async () => {
+  app = await startApplication({ env: { LOG_LEVEL: 'debug' } });
+  for (const region of REGIONS) await leaveCanaries(await createTenant(app, { region }), region);
+  for (const [what, secret] of Object.entries(app.firstRun))
+    if (/key|password/i.test(what)) canaries.set(`first run's ${what}`, secret);
+});
+afterAll(() => app.dispose());
+
+/** Uses every way in by which something sensitive comes. */
+async function leaveCanaries(
+  { api, slug, apiKey }: Awaited<ReturnType<typeof createTenant>>,
+  region: string,
+): Promise<void> {
+  const name = (what: string): string => canary(`${what}-${region}`);
+  const email = `${name('email')}@people.example`;
+  const password = `Aa1 ${name('password')}`;
+  const displayName = name('display-name');
+  await must(api.post('/v1/users', { email, password, displayName, role: 'Admin' }), 201);
+  const anyone = client(app.baseUrl, undefined, { 'x-tenant-slug': slug });
+  const signedIn = await anyone.post<TokensDto>('/v1/auth/login', { email, password });
+  const { accessToken, refreshToken } = await must(Promise.resolve(signedIn), 200);
+  canaries.set(`access token ${region}`, accessToken);
+  const rotated = await must(anyone.post<TokensDto>('/v1/auth/refresh', { refreshToken }), 200);
+  canaries.set(`refresh token ${region}`, rotated.refreshToken);
+  const [cookie = ''] = (signedIn.headers.get('set-cookie') ?? '').split(';');
+  canaries.set(`session secret ${region}`, cookie.split('=')[1] ?? '');
+  await anyone.post('/v1/auth/login', {
+    email: `${name('mistyped-email')}@people.example`,
+    password: name('mistyped-password'),
+  });
+  await client(app.baseUrl, `wax_${name('mistyped-key')}`).get('/v1/me');
+  const key = { name: 'x', scopes: ['agent:read'] };
+  const created = await must(
+    api.post<CreatedApiKeyDto>('/v1/api-keys', key, { 'idempotency-key': name('idempotency-key') }),
+    201,
+  );
+  canaries.set(`api key ${region}`, created.key);
+  canaries.set(`owner's api key ${region}`, apiKey);
+  const apiKeys = { openai: `sk-${name('openai-key')}`, anthropic: `sk-${name('anthropic-key')}` };
+  const agent = await publishedAgent(api, { apiKeys });
+  const input = { question: name('input'), deep: [{ more: name('deep-input') }] };
+  const run = await runIn(api, (await startRun(api, agent.id, input)).id);
+  // The demo model repeats its question: what is in the input is in output, events and checkpoints as well.
+  expect(JSON.stringify(run.output)).toContain(canaries.get(`input-${region}`));
+  const broken = { provider: 'openai', name: 'x', baseUrl: 'http://127.0.0.1:9/v1' };
+  const failing = await publishedAgent(api, {
+    model: broken,
+    apiKeys: { openai: `sk-${name('unused-key')}` },
+  });
+  await runIn(api, (await startRun(api, failing.id, name('failed-input'))).id);
+  await api
+    .with({ 'user-agent': name('user-agent') })
+    .post('/v1/projects', { name: 1, secret: name('wrong-body') });
+}
+
+/** Each form in which a value could stand in a dump: as it is, as hexadecimal of its bytes, as base64. */
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value);
+  return [
+    value,
+    bytes.toString('hex'),
+    bytes.subarray(0, bytes.length - (bytes.length % 3)).toString('base64'),
+  ];
+}
+
+function foundIn(text: string): string[] {
+  return [...canaries]
+    .filter(([, value]) => formsOf(value).some((form) => text.includes(form)))
+    .map(([what]) => what);
+}
+
+it('are in no row of any table of any region: tenants, registry, audit log, queue, outbox', async () => {
+  expect(canaries.size).toBeGreaterThan(30);
+  const leaks: string[] = [];
+  let tables = 0;
+  for (const region of REGIONS) {
+    await asSuperuser(app.home, region, async (database) => {
+      const listed = await database.query<{ name: string }>(
+        `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+         WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
+      );
+      for (const { name } of listed.rows) {
+        const { rows } = await database.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
+        tables += 1;
+        for (const { row } of rows) leaks.push(...foundIn(row).map((what) => `${what} in ${region} ${name}`));
+      }
+    });
+  }
+  expect(leaks).toEqual([]);
+  expect(tables).toBeGreaterThan(40);
+});
+
+it('are in no log, at its most talkative', () => {
+  expect(foundIn(app.logs())).toEqual([]);
+  expect(app.logs()).toContain('"level":20');
+});
+
+it("are in no file of the database, its write-ahead log or its messages, and in none of the data folder's others", async () => {
+  await asSuperuser(app.home, 'us-east-1', (database) => database.query('CHECKPOINT'));
+  // Made by us and readable by their owner alone: this is where they belong.
+  const allowed = new Set(['first-run.json', 'owner-password', 'operator-key']);
+  const leaks: string[] = [];
+  for (const entry of await readdir(app.home, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (!entry.isFile() || allowed.has(entry.name)) continue;
+    const content = await readFile(path, 'latin1').catch(() => '');
+    for (const [what, value] of canaries) if (content.includes(value)) leaks.push(`${what} in ${path}`);
+  }
+  expect(leaks).toEqual([]);
+});
+
+it('can be found at all: the search sees what is stored in plain', async () => {
+  const name = uniqueName('plain');
+  const { api } = await createTenant(app);
+  await must(api.post('/v1/projects', { name }), 201);
+  canaries.set('plain', name);
+  const rows = await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query<{ row: string }>('SELECT e::text AS row FROM audit.events e'),
+  );
+  expect(rows.rows.flatMap(({ row }) => foundIn(row))).toContain('plain');
+});

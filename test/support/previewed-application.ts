@@ -1,0 +1,29 @@
+import 'reflect-metadata';
+import type { INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from '../../src/app.module.js';
+import type { Backends } from '../../src/backends.js';
+import { AuthConfig, DatabaseConfig, WorkerConfig } from '../../src/platform/config/index.js';
+import { Log } from '../../src/platform/observability/log.js';
+
+/** The whole application as it is composed, with nothing constructed and nothing connected: for looking at what is declared. */
+export function previewedApplication(): Promise<INestApplication> {
+  const cells = [{ region: 'us-east-1', ownerUrl: 'postgres://nobody@nowhere.invalid/none' }];
+  const unused = (): never => {
+    throw new Error('A previewed application uses no backend.');
+  };
+  const backends = {
+    embedded: true,
+    database: new DatabaseConfig(cells, 'x'.repeat(32), { tenant: 2, control: 1, audit: 1 }),
+    queue: unused,
+    close: unused,
+  } as unknown as Backends;
+  const module = AppModule.compose({
+    backends,
+    auth: new AuthConfig('http://localhost', undefined),
+    worker: new WorkerConfig(1, true),
+    log: new Log('silent'),
+    roles: { http: true, worker: true },
+  });
+  return NestFactory.create(module, { preview: true, logger: false, abortOnError: false });
+}
