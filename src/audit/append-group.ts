@@ -30,7 +30,7 @@ const HASH = 32;
  * whole (by a division by zero, as there is no other way to raise an error from plain SQL).
  */
 export async function appendGroup(
-  client: pg.Pool | pg.PoolClient,
+  client: pg.Client | pg.PoolClient,
   events: readonly Appended[],
   heads: ReadonlyMap<string, Head>,
 ): Promise<Map<string, Head>> {

@@ -93,7 +93,7 @@ export class GroupWriter {
     const heads = this.#rememberedHeads(events);
     if (heads) {
       try {
-        return this.#remember(await appendGroup(this.cell.audit, events, heads));
+        return this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
       } catch (error) {
         // Whatever went wrong, what is remembered may be old: a commit whose answer was lost has moved the heads.
         for (const tenant of heads.keys()) this.#heads.delete(tenant);

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
 import { ReadLane } from './read-lane.js';
+import { StandingConnection } from './standing-connection.js';
 import { outliveConnections, TenantPool } from './tenant-pool.js';
 
 /** A region's database, as it is configured. */
@@ -31,6 +32,8 @@ export class Cell {
   readonly reads: ReadLane;
   readonly control: pg.Pool;
   readonly audit: pg.Pool;
+  /** The connection on which this process appends to the audit log. */
+  readonly appends: StandingConnection<pg.Client>;
   readonly #secret: string;
 
   constructor(
@@ -67,6 +70,8 @@ export class Cell {
     this.reads = new ReadLane({ ...app, statement_timeout: STATEMENT_TIMEOUT_MS }, pools.lane, onPoolError);
     this.control = this.#pool('control', pools.control);
     this.audit = this.#pool('audit', pools.audit);
+    const append = { ...this.connection('audit'), statement_timeout: STATEMENT_TIMEOUT_MS };
+    this.appends = new StandingConnection(() => new pg.Client(append), onPoolError);
   }
 
   /** The connection of a login, for what keeps a connection of its own (the feed, the queue). */
@@ -85,7 +90,7 @@ export class Cell {
 
   async close(): Promise<void> {
     if (this.tenants.isInitialized) await this.tenants.destroy();
-    await this.reads.close();
+    await Promise.all([this.reads.close(), this.appends.close()]);
     await Promise.all([this.control.end(), this.audit.end()]);
   }
 

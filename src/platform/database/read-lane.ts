@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { StandingConnection } from './standing-connection.js';
 import { TenantClient, type TenantStatement } from './tenant-client.js';
 import type { TenantId } from './tenant-id.js';
 
@@ -24,7 +25,10 @@ export class ReadLane {
 
   constructor(config: pg.ClientConfig, connections: number, onError: (error: Error) => void) {
     const lane = { ...config, pipeline: true, query_timeout: SILENCE_MS };
-    this.#connections = Array.from({ length: connections }, () => new LaneConnection(lane, onError));
+    this.#connections = Array.from(
+      { length: connections },
+      () => new LaneConnection(() => new TenantClient(lane), onError),
+    );
   }
 
   async query<Row extends pg.QueryResultRow>(
@@ -32,7 +36,7 @@ export class ReadLane {
     statement: TenantStatement,
   ): Promise<pg.QueryResult<Row>> {
     const connection = this.#connectionFor(tenant);
-    const client = connection.client ?? (await connection.open());
+    const client = await connection.get();
     connection.outstanding += 1;
     try {
       const answer: Promise<pg.QueryResult<Row>> = client.query(statement);
@@ -58,41 +62,7 @@ export class ReadLane {
   }
 }
 
-class LaneConnection {
-  client: TenantClient | undefined;
+/** One of the lane's connections, and how many reads it carries. */
+class LaneConnection extends StandingConnection<TenantClient> {
   outstanding = 0;
-  #opening: Promise<TenantClient> | undefined;
-
-  constructor(
-    private readonly config: pg.ClientConfig,
-    private readonly onError: (error: Error) => void,
-  ) {}
-
-  open(): Promise<TenantClient> {
-    this.#opening ??= this.#connect().finally(() => {
-      this.#opening = undefined;
-    });
-    return this.#opening;
-  }
-
-  async close(): Promise<void> {
-    const client = this.client ?? (await this.#opening?.catch(() => undefined));
-    this.client = undefined;
-    await client?.end();
-  }
-
-  async #connect(): Promise<TenantClient> {
-    const client = new TenantClient(this.config);
-    // pg fails what waits on a lost connection; the next read opens another.
-    client.on('error', (error) => {
-      if (this.client === client) this.client = undefined;
-      this.onError(error);
-    });
-    client.on('end', () => {
-      if (this.client === client) this.client = undefined;
-    });
-    await client.connect();
-    this.client = client;
-    return client;
-  }
 }
