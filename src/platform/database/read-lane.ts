@@ -5,6 +5,8 @@ import type { TenantId } from './tenant-id.js';
 
 /** Beyond this a connection's callers are refused rather than queued: the server is not keeping up. */
 const MAX_OUTSTANDING = 2_000;
+/** From here on a tenant's second connection takes over: below it, one write carries more reads. */
+const BUSY = 32;
 /** Reads by key take milliseconds; a connection that is silent for longer is given up, with all that wait on it. */
 const SILENCE_MS = 5_000;
 
@@ -54,7 +56,8 @@ export class ReadLane {
     const first = Number.parseInt(tenant.slice(-6), 16) % this.#connections.length;
     const one = this.#connections[first];
     const other = this.#connections[(first + 1) % this.#connections.length];
-    const chosen = one && other && other.outstanding < one.outstanding ? other : one;
+    const busy = one !== undefined && one.outstanding >= BUSY;
+    const chosen = busy && other && other.outstanding < one.outstanding ? other : one;
     if (!chosen || chosen.outstanding >= MAX_OUTSTANDING) {
       throw new ReadLaneFull('Too many reads are waiting for the database.');
     }
