@@ -1,5 +1,5 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { ModelProvider, Sandbox } from '@waxell/runtime';
 import { AccessModule, AuthorizationGuard } from './access/index.js';
 import { AgentEntity, AgentsModule, AgentVersionEntity, ProjectEntity } from './agents/index.js';
@@ -31,7 +31,7 @@ const PIPELINE: Provider[] = [
   { provide: APP_GUARD, useClass: TenantGuard },
   { provide: APP_GUARD, useClass: AuthenticationGuard },
   { provide: APP_GUARD, useClass: AuthorizationGuard },
-  { provide: APP_INTERCEPTOR, useClass: ServeRequest },
+  { provide: APP_GUARD, useClass: ServeRequest },
   { provide: APP_FILTER, useClass: FailedRequest },
 ];
 
@@ -58,7 +58,10 @@ export class AppModule {
   }
 
   static compose(composition: Composition): DynamicModule {
-    const { roles } = composition;
+    const { backends, log, roles } = composition;
+    // Without a sandbox a worker would take every run up again and again, and finish none.
+    const works = roles.worker && backends.sandbox !== undefined;
+    if (roles.worker && !works) log.warn('There is no sandbox for production yet: runs wait.');
     return {
       module: AppModule,
       imports: [
@@ -72,7 +75,7 @@ export class AppModule {
         OrganisationsModule,
         AgentsModule,
         RunsModule,
-        ...(roles.worker ? [RunWorkerModule] : []),
+        ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],
       providers: [Readiness, ...PIPELINE],

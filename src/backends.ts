@@ -51,7 +51,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     const cells = embedded ? await startDatabases(env, log, closing, onLost) : configuredCells(env);
     const loginSecret =
       env.DATABASE_LOGIN_SECRET ?? (await keepSecret(join(env.WAXELL_HOME, 'database-login-secret')));
-    const pools = { tenant: env.DATABASE_POOL, control: 4, audit: 3 };
+    const pools = { tenant: env.DATABASE_POOL, lane: 4, control: 4, audit: 3 };
     const queues: (JobQueue & { close(): Promise<void> })[] = [];
     closing.push(async () => {
       await Promise.all(queues.map((queue) => queue.close()));

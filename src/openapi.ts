@@ -10,14 +10,16 @@ const home = await mkdtemp(join(tmpdir(), 'waxell-openapi-'));
 // The embedded PostgreSQL may run as another user, who has to pass through.
 await chmod(home, 0o711);
 try {
-  const file = process.argv[2] ?? 'docs/openapi.json';
-  const started = await start({ WAXELL_HOME: home, LOG_LEVEL: 'warn' }, 'main');
-  const document = openApiDocument(started.app, 'https://api.example.com');
-  await writeFile(file, `${JSON.stringify(document, null, 2)}\n`);
-  await started.stop();
-  process.stdout.write(`Wrote ${file}\n`);
+  try {
+    const file = process.argv[2] ?? 'docs/openapi.json';
+    const started = await start({ WAXELL_HOME: home, LOG_LEVEL: 'warn' }, 'main');
+    const document = openApiDocument(started.app, 'https://api.example.com');
+    await writeFile(file, `${JSON.stringify(document, null, 2)}\n`);
+    await started.stop();
+    process.stdout.write(`Wrote ${file}\n`);
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
 } catch (error) {
   exitWithReason(error);
-} finally {
-  await rm(home, { recursive: true, force: true });
 }

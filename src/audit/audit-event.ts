@@ -14,14 +14,28 @@ export interface AuditEvent {
   /** Why it was refused or failed: a problem's code. */
   readonly reason?: string;
   readonly policies?: readonly string[];
+  /** From where: personal data too. */
+  readonly client?: Client;
   /** Personal data of the event: encrypted before it is stored or hashed. */
   readonly personal?: Record<string, unknown>;
 }
 
+export interface Client {
+  readonly ip: string;
+  readonly userAgent: string;
+}
+
+/** A client as events carry it: encrypted once, and bound to its own id, for all the events that it causes in a while. */
+export interface SealedClient {
+  readonly id: string;
+  /** Base64. */
+  readonly sealed: string;
+}
+
 /** An event as the log holds it: these bytes are what is hashed, exported and verified. */
 export interface CanonicalEvent {
-  readonly id: string;
   readonly bytes: Buffer;
+  readonly search: SearchColumns;
 }
 
 /** What a canonical event says; `seq` and the hashes stand beside it in the log. */
@@ -40,12 +54,14 @@ export interface EventBody {
   readonly request?: { readonly id: string; readonly method: string; readonly path: string };
   readonly reason?: string;
   readonly policies?: readonly string[];
+  readonly client?: SealedClient;
   /** Base64 of the encrypted personal part. */
   readonly sealed?: string;
 }
 
-/** Where the personal part of an event is bound to: table and column of its additional authenticated data. */
+/** What the encrypted parts of an event are bound to: table and column of their additional authenticated data. */
 export const PERSONAL_PLACE = { table: 'audit', column: 'request_body' } as const;
+export const CLIENT_PLACE = { table: 'audit', column: 'client' } as const;
 
 export function newEventId(): string {
   return uuidv7();
@@ -60,6 +76,7 @@ export function canonicalEvent(
   tenant: { readonly id: string; readonly region: string },
   event: AuditEvent,
   sealed: Buffer | undefined,
+  client?: SealedClient,
 ): CanonicalEvent {
   const body: EventBody = {
     v: 1,
@@ -75,9 +92,12 @@ export function canonicalEvent(
     request: event.request,
     reason: event.reason,
     policies: event.policies,
+    client,
     sealed: sealed?.toString('base64'),
   };
-  return { id, bytes: Buffer.from(JSON.stringify(body)) };
+  const { at, action, outcome } = body;
+  const search = { id, at, action, actor: body.actor.id, outcome };
+  return { bytes: Buffer.from(JSON.stringify(body)), search };
 }
 
 export function parseEvent(bytes: Buffer): EventBody {
@@ -95,25 +115,32 @@ export function eventOfRequest(context: RequestContext, outcome: Outcome, reason
     request: { id: context.requestId, method: context.method, path: context.path },
     reason,
     policies: context.policies,
-    personal: {
-      ip: context.ip,
-      userAgent: context.userAgent,
-      ...(context.body !== undefined && { body: context.body }),
-      ...context.audit.personal,
-    },
+    client: { ip: context.ip, userAgent: context.userAgent },
+    personal: personalOf(context),
   };
 }
 
-const originMicros = process.hrtime.bigint() / 1_000n;
-const originEpoch = BigInt(Date.now()) * 1_000n;
-let latest = 0n;
+function personalOf({ body, audit }: RequestContext): Record<string, unknown> | undefined {
+  return body === undefined ? audit.personal : { body, ...audit.personal };
+}
+
+/** A wall clock that was set is followed, once it is further off than this. */
+const CLOCK_TOLERANCE_MICROS = 5_000;
+let wallAnchor = Date.now() * 1_000;
+let steadyAnchor = performance.now();
+let latest = 0;
 
 /** Wall-clock time in microseconds; never runs backwards within a process, whatever the system's clock does. */
 function nowMicroseconds(): string {
-  const micros = originEpoch + (process.hrtime.bigint() / 1_000n - originMicros);
-  latest = micros > latest ? micros : latest + 1n;
-  const date = new Date(Number(latest / 1_000n)).toISOString();
-  return `${date.slice(0, -1)}${String(latest % 1_000n).padStart(3, '0')}Z`;
+  const wall = Date.now() * 1_000;
+  const steady = performance.now();
+  let micros = wallAnchor + Math.floor((steady - steadyAnchor) * 1_000);
+  if (Math.abs(micros - wall) > CLOCK_TOLERANCE_MICROS) {
+    [wallAnchor, steadyAnchor, micros] = [wall, steady, wall];
+  }
+  latest = Math.max(latest + 1, micros);
+  const date = new Date(Math.floor(latest / 1_000)).toISOString();
+  return `${date.slice(0, -1)}${String(latest % 1_000).padStart(3, '0')}Z`;
 }
 
 /** What of an event can be searched for; the rest is read from its bytes. */

@@ -1,19 +1,28 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { FieldEncryption } from '../encryption/index.js';
 import { Cells, PLATFORM_TENANT, TenantDatabase, type TenantRef } from '../platform/database/index.js';
 import {
   canonicalEvent,
+  CLIENT_PLACE,
   newEventId,
   PERSONAL_PLACE,
   type AuditEvent,
   type CanonicalEvent,
+  type Client,
+  type SealedClient,
 } from './audit-event.js';
 import { AuditLog } from './audit-log.js';
+
+/** Most calls of a moment come from few clients: each is encrypted once a while, not once a call. */
+const CLIENTS_IN_MEMORY = 10_000;
+const CLIENT_KEPT_MS = 15 * 60_000;
 
 /** Puts events into a tenant's log: by themselves, or inside the transaction that they belong to. */
 @Injectable()
 export class EventRecorder {
   readonly #platform: TenantRef;
+  readonly #clients = new LRUCache<string, SealedClient>({ max: CLIENTS_IN_MEMORY, ttl: CLIENT_KEPT_MS });
 
   constructor(
     private readonly log: AuditLog,
@@ -50,6 +59,25 @@ export class EventRecorder {
     const sealed =
       event.personal &&
       (await this.encryption.sealJson(tenant, { ...PERSONAL_PLACE, row: id }, event.personal));
-    return canonicalEvent(id, tenant, event, sealed);
+    const client =
+      event.client &&
+      (this.#knownClient(tenant, event.client) ?? (await this.#newClient(tenant, event.client)));
+    return canonicalEvent(id, tenant, event, sealed, client);
   }
+
+  #knownClient(tenant: TenantRef, client: Client): SealedClient | undefined {
+    return this.#clients.get(clientKey(tenant, client));
+  }
+
+  async #newClient(tenant: TenantRef, client: Client): Promise<SealedClient> {
+    const id = newEventId();
+    const sealed = await this.encryption.sealJson(tenant, { ...CLIENT_PLACE, row: id }, client);
+    const entry = { id, sealed: sealed.toString('base64') };
+    this.#clients.set(clientKey(tenant, client), entry);
+    return entry;
+  }
+}
+
+function clientKey({ id }: TenantRef, { ip, userAgent }: Client): string {
+  return `${id} ${ip} ${userAgent}`;
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { FieldEncryption, FieldUnreadable } from '../encryption/index.js';
+import { FieldEncryption, FieldUnreadable, type Place } from '../encryption/index.js';
 import { Cells, type TenantRef } from '../platform/database/index.js';
 import { cursorKey, pageOf, type Page } from '../platform/http/pagination.js';
 import type { AuditEventDto, AuditQuery } from './audit.dto.js';
-import { parseEvent, PERSONAL_PLACE } from './audit-event.js';
+import { CLIENT_PLACE, parseEvent, PERSONAL_PLACE } from './audit-event.js';
 import { AuditLog } from './audit-log.js';
 
 interface Row {
@@ -49,8 +49,10 @@ export class SearchLog {
   }
 
   async #dto(tenant: TenantRef, row: Row): Promise<AuditEventDto> {
-    const { v: _v, tenant: _tenant, sealed, policies, ...body } = parseEvent(row.event);
-    const personal = sealed && (await this.#personal(tenant, body.id, sealed));
+    const { v: _v, tenant: _tenant, sealed, client, policies, ...body } = parseEvent(row.event);
+    const from = client && (await this.#opened(tenant, { ...CLIENT_PLACE, row: client.id }, client.sealed));
+    const own = sealed && (await this.#opened(tenant, { ...PERSONAL_PLACE, row: body.id }, sealed));
+    const personal = from || own ? { ...from, ...own } : undefined;
     return {
       seq: Number(row.seq),
       ...body,
@@ -61,13 +63,12 @@ export class SearchLog {
   }
 
   /** An event whose personal part cannot be read any more is still an event. */
-  async #personal(
+  async #opened(
     tenant: TenantRef,
-    id: string,
+    place: Place,
     sealed: string,
   ): Promise<Record<string, unknown> | undefined> {
     try {
-      const place = { ...PERSONAL_PLACE, row: id };
       return (await this.encryption.openJson(tenant, place, Buffer.from(sealed, 'base64'))) as Record<
         string,
         unknown

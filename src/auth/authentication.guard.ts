@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { AuthConfig } from '../platform/config/index.js';
-import { credentialOf, type Credential } from '../platform/http/credential.js';
+import type { Credential } from '../platform/http/credential.js';
 import { PUBLIC } from '../platform/http/endpoint.js';
 import { contextOf, type Actor, type RequestContext } from '../platform/http/request-context.js';
 import { AccessTokens } from './access-tokens.js';
@@ -22,12 +22,23 @@ export class AuthenticationGuard implements CanActivate {
     private readonly config: AuthConfig,
   ) {}
 
-  async canActivate(execution: ExecutionContext): Promise<boolean> {
+  canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
     const http = execution.switchToHttp().getRequest<Request>();
     const request = contextOf(http);
     if (request.endpoint?.permission === PUBLIC) return true;
-    const credential = credentialOf(http);
+    const { credential, tenant } = request;
     if (!credential) throw new AuthenticationRequired();
+    if (credential.kind === 'api_key' && tenant?.id === credential.tenant) {
+      const remembered = this.principals.remembered(credential.secret);
+      if (remembered) {
+        request.actor = remembered.actor;
+        return true;
+      }
+    }
+    return this.#authenticate(credential, request, http);
+  }
+
+  async #authenticate(credential: Credential, request: RequestContext, http: Request): Promise<boolean> {
     request.actor = await this.#actor(credential, request, http);
     return true;
   }

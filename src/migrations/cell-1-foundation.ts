@@ -18,12 +18,29 @@ export class CellFoundation20261121000000 implements MigrationInterface {
     await db.query(
       `GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO waxell_app, waxell_queue`,
     );
+    // Advisory locks are the whole database's: a tenant that held the sequencer's would stop everybody's log.
+    await db.query(`
+      DO $$ DECLARE lock regprocedure; BEGIN
+        FOR lock IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname LIKE 'pg\\_%advisory\\_%' LOOP
+          EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+          EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO waxell_control, waxell_audit, waxell_queue', lock);
+        END LOOP;
+      END $$`);
     await db.query(`REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC`);
     await db.query(`GRANT USAGE ON LANGUAGE plpgsql TO waxell_queue`);
     await this.control(db);
     await this.audit(db);
     await this.work(db);
     await db.query(`CREATE SCHEMA queue AUTHORIZATION waxell_queue`);
+    // PostgreSQL only warns where a REVOKE had no effect, as for an owner that is no superuser. Then nothing is kept apart.
+    await db.query(`
+      DO $$ BEGIN
+        IF has_function_privilege('waxell_tenant', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')
+          OR has_function_privilege('waxell_tenant', 'pg_catalog.pg_advisory_lock(bigint)', 'EXECUTE')
+          OR has_language_privilege('waxell_tenant', 'plpgsql', 'USAGE') THEN
+          RAISE EXCEPTION 'DATABASE_URL must be a superuser: what tenants may do could not be restricted';
+        END IF;
+      END $$`);
   }
 
   /** The registry. Read in the home database only; the others keep it empty. */

@@ -3,11 +3,20 @@ import { Injectable } from '@nestjs/common';
 import { eventOfRequest, type AuditEvent } from '../audit/index.js';
 import { hashPassword, Users } from '../auth/index.js';
 import { KeyRing } from '../encryption/index.js';
-import { Cells, Provisioning, TenantDatabase, tenantId, type TenantId } from '../platform/database/index.js';
+import {
+  Cells,
+  Provisioning,
+  TenantDatabase,
+  tenantId,
+  type TenantId,
+  type TenantRef,
+} from '../platform/database/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+
+const INSTALLATION_LOCK = 7_283_004;
 
 export interface NewOrganisation {
   readonly slug: string;
@@ -60,20 +69,25 @@ export class CreateOrganisation {
   async installation(id: TenantId): Promise<void> {
     const tenant = { id, region: this.cells.home.region };
     await this.provisioning.createTenant(tenant);
-    await this.database.within(tenant, () =>
-      this.work.bookkeeping(
-        'the log of the installation needs these keys before it can hold an event',
-        async () => {
-          await this.database.query({ text: 'SELECT pg_advisory_xact_lock(7283004)', values: [] });
-          const existing = await this.database.query({
-            text: 'SELECT 1 FROM encryption_keys LIMIT 1',
-            values: [],
-          });
-          if (existing.length > 0) return;
-          for (const statement of await this.keys.provision(tenant)) await this.database.query(statement);
-        },
-      ),
-    );
+    // Processes that start together: one makes the keys. A tenant's role may take no lock that others wait for.
+    const lock = await this.cells.home.control.connect();
+    try {
+      await lock.query('BEGIN');
+      await lock.query('SELECT pg_advisory_xact_lock($1)', [INSTALLATION_LOCK]);
+      await this.database.within(tenant, () => this.#installationKeys(tenant));
+    } finally {
+      await lock.query('ROLLBACK').catch(() => undefined);
+      lock.release();
+    }
+  }
+
+  async #installationKeys(tenant: TenantRef): Promise<void> {
+    const text = 'SELECT 1 FROM encryption_keys LIMIT 1';
+    if ((await this.database.query({ text, values: [] })).length > 0) return;
+    const keys = await this.keys.provision(tenant);
+    await this.work.bookkeeping('the log needs these keys before it can hold an event', async () => {
+      for (const statement of keys) await this.database.query(statement);
+    });
   }
 
   async #build(

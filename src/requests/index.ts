@@ -1,4 +1,4 @@
 export { FailedRequest } from './failed-request.filter.js';
 export { RequestsModule } from './requests.module.js';
-export { ServeRequest } from './serve-request.interceptor.js';
+export { ServeRequest } from './serve-request.js';
 export { UnitOfWork } from './unit-of-work.js';

@@ -217,7 +217,12 @@ export class ExecuteQueuedRun {
     if (stop.aborted) onStop();
     stop.addEventListener('abort', onStop, { once: true });
     const unsubscribe = this.feed.subscribe((change) => {
-      if (change.kind === 'run_cancel' && change.id === lease.runId) controller.abort(CANCELLED);
+      if (change.kind !== 'run_cancel' || change.id !== lease.runId) return;
+      // Any role may notify: what the feed says is looked up before it is believed.
+      this.#cancelRequested(lease).then(
+        (requested) => requested && controller.abort(CANCELLED),
+        (error: unknown) => this.log.error('a cancellation could not be looked up', error, lease),
+      );
     });
     let renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
     const timer = setInterval(() => {
@@ -243,10 +248,14 @@ export class ExecuteQueuedRun {
   async #look(lease: Lease, renew: boolean): Promise<string | undefined> {
     if (renew && !(await this.dispatch.renew(lease))) return 'lease lost';
     if (this.feed.reliable()) return undefined;
+    return (await this.#cancelRequested(lease)) ? CANCELLED : undefined;
+  }
+
+  async #cancelRequested(lease: Lease): Promise<boolean> {
     const run = await this.database.within(lease.tenant, () =>
       this.database.repository(RunEntity).findOneBy({ id: lease.runId }),
     );
-    return run?.cancelRequestedAt ? CANCELLED : undefined;
+    return Boolean(run?.cancelRequestedAt);
   }
 }
 

@@ -59,6 +59,11 @@ export class TenantRegistry implements OnModuleInit {
     });
   }
 
+  /** The tenant, where it is in memory: for requests, which then need not wait. */
+  remembered(key: string): Tenant | undefined {
+    return this.feed.reliable() ? this.#cache.get(key)?.tenant : undefined;
+  }
+
   byId(id: TenantId): Promise<Tenant | undefined> {
     return this.#find(id, 'id');
   }

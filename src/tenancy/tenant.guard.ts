@@ -4,7 +4,7 @@ import type { TenantId } from '../platform/database/index.js';
 import { credentialOf } from '../platform/http/credential.js';
 import { endpointOf } from '../platform/http/endpoint.js';
 import { AppError, InvalidRequest } from '../platform/http/errors.js';
-import { contextOf, type RequestTenant } from '../platform/http/request-context.js';
+import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
 import { bodyHashOf, recordableBody } from '../platform/http/body.js';
 import { TenantRegistry, type Tenant } from './tenant-registry.js';
 
@@ -42,7 +42,7 @@ const SLUG = /^[a-z][a-z0-9-]{1,38}[a-z0-9]$/;
 export class TenantGuard implements CanActivate {
   constructor(private readonly tenants: TenantRegistry) {}
 
-  async canActivate(execution: ExecutionContext): Promise<boolean> {
+  canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
     const http = execution.switchToHttp().getRequest<Request>();
     const request = contextOf(http);
     request.endpoint = endpointOf(execution);
@@ -55,20 +55,39 @@ export class TenantGuard implements CanActivate {
       request.idempotencyKey = idempotencyKey;
     }
     const credential = credentialOf(http);
-    const slug = String(http.headers['x-tenant-slug'] ?? '').toLowerCase();
-    const named = SLUG.test(slug) ? await this.tenants.bySlug(slug) : undefined;
-    const owning = credential && 'tenant' in credential ? await this.#owning(credential.tenant) : undefined;
-    const tenant = owning ?? named;
-    if (tenant && tenant.status !== 'creating') request.tenant = requestTenant(tenant);
-    if (owning && http.headers['x-tenant-slug'] !== undefined && named?.id !== owning.id)
-      throw new TenantMismatch();
-    if (tenant?.status === 'suspended') throw new TenantSuspended();
-    return true;
+    request.credential = credential;
+    const owner = credential && 'tenant' in credential ? credential.tenant : undefined;
+    const slug = http.headers['x-tenant-slug'];
+    if (owner !== undefined && slug === undefined) {
+      const remembered = this.tenants.remembered(owner);
+      if (remembered) return decide(request, remembered, undefined, slug);
+    }
+    return this.#resolve(request, owner, slug);
   }
 
-  #owning(id: TenantId): Promise<Tenant | undefined> {
-    return this.tenants.byId(id);
+  async #resolve(
+    request: RequestContext,
+    owner: TenantId | undefined,
+    slug: string | string[] | undefined,
+  ): Promise<boolean> {
+    const name = typeof slug === 'string' ? slug.toLowerCase() : '';
+    const named = SLUG.test(name) ? await this.tenants.bySlug(name) : undefined;
+    const owning = owner && (await this.tenants.byId(owner));
+    return decide(request, owning, named, slug);
   }
+}
+
+function decide(
+  request: RequestContext,
+  owning: Tenant | undefined,
+  named: Tenant | undefined,
+  slug: string | string[] | undefined,
+): boolean {
+  const tenant = owning ?? named;
+  if (tenant && tenant.status !== 'creating') request.tenant = requestTenant(tenant);
+  if (owning && slug !== undefined && named?.id !== owning.id) throw new TenantMismatch();
+  if (tenant?.status === 'suspended') throw new TenantSuspended();
+  return true;
 }
 
 function requestTenant({ id, slug, region }: Tenant): RequestTenant {

@@ -6,6 +6,8 @@ export default class ClosingLine implements Reporter {
     const count = { passed: 0, failed: errors.length, skipped: 0, pending: 0 };
     for (const module of modules) {
       for (const test of module.children.allTests()) count[test.result().state] += 1;
+      // A hook that failed took its tests along, which then count as skipped.
+      for (const suite of module.children.allSuites()) if (suite.errors().length > 0) count.failed += 1;
       // A file that could not be loaded has no tests, and has failed all the same.
       if (module.errors().length > 0) count.failed += 1;
     }

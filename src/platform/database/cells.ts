@@ -2,7 +2,9 @@ import { DataSource, type EntitySubscriberInterface, type EntityTarget, type Obj
 import pg from 'pg';
 import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
-import { TenantClient } from './tenant-client.js';
+import { ReadLane } from './read-lane.js';
+import { StandingConnection } from './standing-connection.js';
+import { outliveConnections, TenantPool } from './tenant-pool.js';
 
 /** A region's database, as it is configured. */
 export interface CellConfig {
@@ -13,6 +15,8 @@ export interface CellConfig {
 
 export interface PoolSizes {
   readonly tenant: number;
+  /** Connections that each carry many reads at once. */
+  readonly lane: number;
   readonly control: number;
   readonly audit: number;
 }
@@ -20,28 +24,16 @@ export interface PoolSizes {
 /** Statements that wait longer than this are cut by the server. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 
-class TenantPool extends pg.Pool {
-  constructor(config: pg.PoolConfig) {
-    super({ ...config, Client: TenantClient });
-    outliveConnections(this);
-  }
-}
-
-/**
- * While a connection is lent out, the pool does not listen for its errors, and one that nobody listens for ends the
- * process. Whoever borrowed it is told by the statement that fails.
- */
-function outliveConnections(pool: pg.Pool): void {
-  pool.on('connect', (client) => client.on('error', () => undefined));
-}
-
 /** One region's database with a pool for each login. */
 export class Cell {
   readonly region: string;
   readonly ownerUrl: string;
   readonly tenants: DataSource;
+  readonly reads: ReadLane;
   readonly control: pg.Pool;
   readonly audit: pg.Pool;
+  /** The connection on which this process appends to the audit log. */
+  readonly appends: StandingConnection<pg.Client>;
   readonly #secret: string;
   #closing = false;
 
@@ -76,8 +68,11 @@ export class Cell {
       migrationsRun: false,
       synchronize: false,
     });
+    this.reads = new ReadLane({ ...app, statement_timeout: STATEMENT_TIMEOUT_MS }, pools.lane, onPoolError);
     this.control = this.#pool('control', pools.control);
     this.audit = this.#pool('audit', pools.audit);
+    const append = { ...this.connection('audit'), statement_timeout: STATEMENT_TIMEOUT_MS };
+    this.appends = new StandingConnection(() => new pg.Client(append), onPoolError);
   }
 
   /** The connection of a login, for what keeps a connection of its own (the feed, the queue). */
@@ -97,6 +92,7 @@ export class Cell {
   async close(): Promise<void> {
     this.#closing = true;
     if (this.tenants.isInitialized) await this.tenants.destroy();
+    await Promise.all([this.reads.close(), this.appends.close()]);
     await Promise.all([this.control.end(), this.audit.end()]);
   }
 

@@ -6,6 +6,8 @@ import type { TenantId } from './tenant-id.js';
 
 /** One migrator at a time per database. */
 const MIGRATION_LOCK = 7_283_001;
+/** One creator at a time per tenant. */
+const TENANT_LOCKS = 7_283_005;
 const TENANTS_PER_TRANSACTION = 50;
 const LOCK_TIMEOUT = '2s';
 
@@ -69,6 +71,8 @@ export class Migrator {
   async createTenant(tenant: TenantId): Promise<void> {
     await this.#withOwner(async (client) => {
       await client.query('BEGIN');
+      // Processes that start together all make the installation's own tenant.
+      await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [TENANT_LOCKS, tenant]);
       const known = await client.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [tenant]);
       if (known.rowCount === 0) {
         const role = client.escapeIdentifier(tenant);

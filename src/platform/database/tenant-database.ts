@@ -3,7 +3,8 @@ import type pg from 'pg';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { Cells } from './cells.js';
 import type { TenantId } from './tenant-id.js';
-import { currentScope, runInScope, type TenantScope } from './tenant-scope.js';
+import type { TenantStatement } from './tenant-client.js';
+import { currentScope, runInScope } from './tenant-scope.js';
 
 /** Enough of a tenant to reach its rows. */
 export interface TenantRef {
@@ -42,18 +43,26 @@ export class TenantDatabase {
   }
 
   async query<Row extends pg.QueryResultRow>(statement: Statement): Promise<Row[]> {
-    return (await this.execute<Row>(statement)).rows;
+    const { rows } = await this.execute<Row>(statement);
+    return rows;
   }
 
   /** As `query`, with the number of rows touched. */
   async execute<Row extends pg.QueryResultRow>(statement: Statement): Promise<pg.QueryResult<Row>> {
-    const target = await this.#connection(currentScope());
-    return target.query<Row>(statement as pg.QueryConfig);
-  }
-
-  async #connection(scope: TenantScope): Promise<pg.Pool | pg.PoolClient> {
-    if (scope.transaction) return (await scope.transaction.runner.connect()) as pg.PoolClient;
+    const scope = currentScope();
+    const { name, text } = statement;
+    const meant: TenantStatement = {
+      name,
+      text,
+      values: statement.values as unknown[],
+      tenant: scope.tenant,
+    };
+    if (scope.transaction)
+      return ((await scope.transaction.runner.connect()) as pg.PoolClient).query<Row>(meant);
+    if (statement.name !== undefined)
+      return this.cells.of(scope.region).reads.query<Row>(scope.tenant, meant);
     // TypeORM's own pool; it declares `driver` by its common interface only.
-    return (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
+    const pool = (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
+    return pool.query<Row>(meant);
   }
 }

@@ -11,13 +11,27 @@ export interface WireConnection {
   bind(message: { portal: string; statement: string; values: unknown[] }): void;
   execute(message: { portal: string; rows?: number }): void;
   close(message: { type: 'S'; name: string }): void;
+  describe(message: { type: 'P'; name: string }): void;
 }
+
+/** What pg makes of a row description: the same for every execution of a prepared statement. */
+interface RowShape {
+  fields: unknown[];
+  _parsers: unknown[];
+  _prebuiltEmptyResultObject: object;
+}
+
+/** The row shapes of one connection's named statements. */
+export type RowShapes = Map<string, RowShape>;
 
 type QueryCallback = (error: Error | null, result?: pg.QueryResult) => void;
 interface WireQuery {
   prepare(connection: WireConnection): void;
   handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, connection: WireConnection): void;
+  handleRowDescription(message: unknown): void;
+  readonly _result: RowShape;
+  _accumulateRows: boolean;
 }
 
 const WireQueryBase = pg.Query as unknown as new (
@@ -64,6 +78,7 @@ export class TenantQuery extends ExtendedQuery {
     "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true)";
   static readonly #SWITCH_NAME = 'waxell_tenant_switch';
   readonly #tenant: TenantId;
+  readonly #shapes: RowShapes;
   #switching = true;
   #parsingSwitch = false;
 
@@ -73,19 +88,37 @@ export class TenantQuery extends ExtendedQuery {
     callback: QueryCallback | undefined,
     tenant: TenantId,
     retired: readonly string[],
+    shapes: RowShapes,
   ) {
     super(config, values, callback, retired);
     this.#tenant = tenant;
+    this.#shapes = shapes;
   }
 
   override prepare(connection: WireConnection): void {
+    // Sent counts as parsed: on a connection that carries many statements, others follow before the server's word. It is
+    // the first message after a Sync, which the server never skips.
     if (connection.parsedStatements[TenantQuery.#SWITCH_NAME] === undefined) {
       this.#parsingSwitch = true;
+      connection.parsedStatements[TenantQuery.#SWITCH_NAME] = TenantQuery.SWITCH;
       connection.parse({ name: TenantQuery.#SWITCH_NAME, text: TenantQuery.SWITCH });
     }
     connection.bind({ portal: '', statement: TenantQuery.#SWITCH_NAME, values: [this.#tenant] });
     connection.execute({ portal: '' });
-    super.prepare(connection);
+    const shape = this.name === undefined ? undefined : this.#shapes.get(this.name);
+    if (!shape) return super.prepare(connection);
+    // Known from an earlier execution: the server is not asked to describe it again, nor is the answer taken apart.
+    const { fields, _parsers, _prebuiltEmptyResultObject } = shape;
+    Object.assign(this._result, { fields, _parsers, _prebuiltEmptyResultObject });
+    this._accumulateRows = true;
+    super.prepare(withoutDescribe(connection));
+  }
+
+  override handleRowDescription(message: unknown): void {
+    super.handleRowDescription(message);
+    const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
+    if (this.name !== undefined)
+      this.#shapes.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 
   override handleDataRow(message: unknown): void {
@@ -101,10 +134,14 @@ export class TenantQuery extends ExtendedQuery {
    * Takes the server's word that a statement was parsed, where it speaks of the switch. pg notes every such word for the
    * query's own name, so without this a statement that failed to parse would be taken for a parsed one.
    */
-  acknowledgesParse(connection: WireConnection): boolean {
+  acknowledgesParse(): boolean {
     if (!this.#parsingSwitch) return false;
     this.#parsingSwitch = false;
-    connection.parsedStatements[TenantQuery.#SWITCH_NAME] = TenantQuery.SWITCH;
     return true;
   }
+}
+
+/** The same connection, which leaves out the one message. */
+function withoutDescribe(connection: WireConnection): WireConnection {
+  return Object.create(connection, { describe: { value: () => undefined } }) as WireConnection;
 }

@@ -1,39 +1,13 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger';
 import type { ExecutionContext } from '@nestjs/common';
+import { PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint-options.js';
+import { currentRequest } from './request-context.js';
 import { ProblemDto } from './problem.dto.js';
 
+export { PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint-options.js';
+
 export const ENDPOINT = Symbol('endpoint');
-
-/** The permission of a route that anyone may call. Needs a reason. */
-export const PUBLIC = Symbol('public');
-/** The audit event of a route that tells nothing of any tenant: probes and published documents. */
-export const UNAUDITED = Symbol('unaudited');
-
-interface Common {
-  /** One sentence for the reference. */
-  readonly summary: string;
-  /** Status of success where it is not 201 for POST, 204 for DELETE and 200 otherwise. */
-  readonly status?: number;
-  /** Statuses of problems that the route can answer beyond those that all can. */
-  readonly problems?: readonly number[];
-}
-
-/** Everything a reviewer wants to see of a route; guards, audit and OpenAPI follow from it. */
-export type EndpointOptions = Common &
-  (
-    | {
-        readonly permission: string;
-        readonly reason?: never;
-        /** The audit event of a call, `noun.verb_in_past_tense`. */
-        readonly audit: string;
-      }
-    | {
-        readonly permission: typeof PUBLIC;
-        readonly reason: string;
-        readonly audit: string | typeof UNAUDITED;
-      }
-  );
 
 const ALWAYS = [400, 413, 429, 500, 503];
 const WHEN_AUTHENTICATED = [401, 403];
@@ -49,6 +23,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     options.permission === PUBLIC ? `Public: ${options.reason}` : `Permission \`${options.permission}\``;
   const audit = options.audit === UNAUDITED ? 'Not audited' : `Audit event \`${options.audit}\``;
   return applyDecorators(
+    served,
     SetMetadata(ENDPOINT, Object.freeze({ ...options })),
     ApiOperation({ summary: options.summary, description: `${permission}. ${audit}.` }),
     ...[...new Set(problems)]
@@ -72,6 +47,20 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
           }),
         ]),
   );
+}
+
+/** Has the handler called by the request's `serve`. Without it there is no tenant in scope and no event: it is refused. */
+function served(_target: object, _key: string | symbol, descriptor: PropertyDescriptor): void {
+  const handler = descriptor.value as (this: unknown, ...parameters: unknown[]) => unknown;
+  const surrounded = function (this: unknown, ...parameters: unknown[]): Promise<unknown> {
+    const serve = currentRequest()?.serve;
+    if (!serve) throw new Error('A handler was called outside the request pipeline.');
+    return serve(() => handler.apply(this, parameters));
+  };
+  for (const key of Reflect.getMetadataKeys(handler)) {
+    Reflect.defineMetadata(key, Reflect.getMetadata(key, handler), surrounded);
+  }
+  descriptor.value = Object.defineProperty(surrounded, 'name', { value: handler.name });
 }
 
 const PROBLEM_DESCRIPTIONS: Record<number, string> = {

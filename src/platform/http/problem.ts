@@ -5,6 +5,7 @@ import {
   BodyTooLarge,
   ERROR_STATUS,
   InternalError,
+  InvalidRequest,
   MalformedBody,
   RouteNotFound,
   ServiceUnavailable,
@@ -49,6 +50,7 @@ export function asAppError(thrown: unknown, bodyLimitBytes: number): AppError {
   if (typeof status === 'number' && typeof type === 'string')
     return fromFramework(status, thrown, bodyLimitBytes);
   if (isDatabaseUnavailable(thrown)) return new ServiceUnavailable(undefined, { cause: thrown });
+  if (isUnstorableText(thrown)) return new InvalidRequest([], 'Text cannot hold the character U+0000.');
   return new InternalError({ cause: thrown });
 }
 
@@ -58,6 +60,13 @@ function fromFramework(status: number, cause: unknown, bodyLimitBytes: number): 
   if (status === 404) return new RouteNotFound();
   if (status >= 400 && status < 500) return new MalformedBody({ cause });
   return new InternalError({ cause });
+}
+
+/** JSON may say \\u0000; PostgreSQL's text (SQLSTATE 22021) and jsonb (22P05) cannot hold it. */
+function isUnstorableText(thrown: unknown): boolean {
+  const error = thrown as { code?: unknown; driverError?: unknown };
+  if (error.driverError !== undefined) return isUnstorableText(error.driverError);
+  return error.code === '22021' || error.code === '22P05';
 }
 
 function isDatabaseUnavailable(thrown: unknown): boolean {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { NextFunction, Request, Response } from 'express';
-import { ANONYMOUS, attachContext } from './request-context.js';
+import { SECURITY_HEADERS } from './security-headers.js';
+import { ANONYMOUS, attachContext, contextOf, runInRequest } from './request-context.js';
 
 const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{8,64}$/;
 
-/** Gives every request its id and its context, before anything else looks at it. A well-formed id of the caller is kept. */
+/** Gives every request its id and its context, and its response the headers of all, before anything else looks at it. A well-formed id of the caller is kept. */
 export function requestContextMiddleware(request: Request, response: Response, next: NextFunction): void {
   const given = request.headers['x-request-id'];
   const requestId = typeof given === 'string' && ACCEPTABLE_ID.test(given) ? given : randomUUID();
+  for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value);
   response.setHeader('X-Request-Id', requestId);
   attachContext(request, {
     requestId,
@@ -21,4 +23,9 @@ export function requestContextMiddleware(request: Request, response: Response, n
     recorded: false,
   });
   next();
+}
+
+/** Puts the request in scope for all that follows. After the body is read: its events belong to the connection's chain. */
+export function requestScopeMiddleware(request: Request, _response: Response, next: NextFunction): void {
+  runInRequest(contextOf(request), next);
 }

@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Request } from 'express';
 import type { TenantId } from '../database/tenant-id.js';
 import type { TenantRef } from '../database/tenant-database.js';
-import type { EndpointOptions } from './endpoint.js';
+import type { Credential } from './credential.js';
+import type { EndpointOptions } from './endpoint-options.js';
 
 /** A tenant as requests see it. */
 export interface RequestTenant extends TenantRef {
@@ -45,11 +46,15 @@ export interface RequestContext {
   readonly ip: string;
   readonly userAgent: string;
   endpoint?: EndpointOptions;
+  /** What was shown; not verified by being here. */
+  credential?: Credential;
   tenant?: RequestTenant;
   actor: Actor;
   /** The policies that allowed or refused the request. */
   policies?: readonly string[];
   readonly audit: AuditDetails;
+  /** Calls the handler with everything around it; set by the last guard. */
+  serve?: (handler: () => unknown) => Promise<unknown>;
   /** Set once the event is part of a transaction; the interceptor records it otherwise. */
   recorded: boolean;
   /** The request's body as it belongs into its event: without secrets. */

@@ -44,7 +44,8 @@ export class Log implements LoggerService {
   }
 
   log(message: unknown, ...details: unknown[]): void {
-    this.#write('info', message, details);
+    // The framework names its class as the last argument: what it says of its own start helps in debugging only.
+    this.#write(typeof details.at(-1) === 'string' ? 'debug' : 'info', message, details);
   }
 
   warn(message: unknown, ...details: unknown[]): void {
@@ -57,6 +58,8 @@ export class Log implements LoggerService {
 
   /** `cause` is what was thrown; its message and stack are logged without credentials. */
   error(message: unknown, cause?: unknown, details?: unknown): void {
+    // The framework hands over what was thrown, by itself.
+    if (message instanceof Error) return this.#write('error', message.message, [described(message)]);
     this.#write('error', message, [{ ...described(cause), ...asObject(details) }]);
   }
 

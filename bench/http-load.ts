@@ -1,0 +1,72 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { Figures } from './measure.ts';
+
+/** What a generator of load is asked for. */
+export interface LoadOrder {
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+  readonly connections: number;
+  readonly seconds: number;
+  /** The status that every answer has to have. */
+  readonly status: number;
+  /** The body that every answer has to have, where it is always the same. */
+  readonly answer?: string;
+}
+
+export interface LoadReport {
+  readonly answered: number;
+  readonly seconds: number;
+  readonly p50: number;
+  readonly p99: number;
+  /** Answers that were not as ordered, errors and time-outs. A bench with any is worthless. */
+  readonly wrong: number;
+  readonly example?: string;
+}
+
+/** Generates load from a process of its own, so that it does not run on the event loop of whoever measures. */
+export class HttpLoad {
+  readonly #generator: ChildProcess;
+  /** Answers of the right kind so far, by URL, warm-ups included. */
+  readonly answered = new Map<string, number>();
+
+  constructor() {
+    this.#generator = fork(new URL('./load-generator.ts', import.meta.url));
+  }
+
+  /** @param serverPid the process whose processor time is counted */
+  async run(order: LoadOrder, serverPid: number): Promise<Figures> {
+    const before = processorMicros(serverPid);
+    this.#generator.send(order);
+    const [report] = (await once(this.#generator, 'message')) as [LoadReport];
+    const after = processorMicros(serverPid);
+    if (report.wrong > 0 || report.answered === 0) {
+      throw new Error(`${order.method} ${order.url}: ${report.wrong} wrong answers. ${report.example ?? ''}`);
+    }
+    const known = this.answered.get(order.url) ?? 0;
+    this.answered.set(order.url, known + report.answered);
+    return {
+      perSecond: report.answered / report.seconds,
+      p50: report.p50,
+      p99: report.p99,
+      ...(before !== undefined && after !== undefined && { cpuMicros: (after - before) / report.answered }),
+    };
+  }
+
+  close(): void {
+    this.#generator.kill();
+  }
+}
+
+/** Ticks of 10 ms, as Linux counts them for every process: proc_pid_stat(5), fields 14 and 15. */
+function processorMicros(pid: number): number | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,154 @@
+import type pg from 'pg';
+import { searchColumns, type SearchColumns } from './audit-event.js';
+import { chainHash, EMPTY_CHAIN, Frontier, leafHash } from './merkle.js';
+
+/** An event to be appended, with what of it can be searched for. */
+export interface Appended {
+  readonly tenant: string;
+  readonly bytes: Buffer;
+  readonly search: SearchColumns;
+}
+
+/** The end of a tenant's log: all that is needed to append to it. */
+export interface Head {
+  readonly seq: number;
+  readonly chain: Buffer;
+  readonly frontier: Buffer;
+}
+
+/** Another writer has appended to one of the logs since the heads were read. Nothing was written. */
+export class HeadMoved extends Error {
+  override readonly name = 'HeadMoved';
+}
+
+const DIVISION_BY_ZERO = '22012';
+const HASH = 32;
+
+/**
+ * Appends events to their tenants' logs, in the order given, and returns the new heads. One statement: it advances the
+ * heads where they are still as given, which locks them, and inserts the events; where any head has moved, it fails as a
+ * whole (by a division by zero, as there is no other way to raise an error from plain SQL).
+ */
+export async function appendGroup(
+  client: pg.Client | pg.PoolClient,
+  events: readonly Appended[],
+  heads: ReadonlyMap<string, Head>,
+): Promise<Map<string, Head>> {
+  const open = new Map<string, { seq: number; chain: Buffer; frontier: Frontier }>();
+  const seqs: number[] = [];
+  const leaves: Buffer[] = [];
+  const chains: Buffer[] = [];
+  for (const { tenant, bytes } of events) {
+    const end = open.get(tenant) ?? opened(heads.get(tenant));
+    const leaf = leafHash(bytes);
+    end.seq += 1;
+    end.chain = chainHash(end.chain, end.seq, leaf);
+    end.frontier.append(leaf);
+    open.set(tenant, end);
+    seqs.push(end.seq);
+    leaves.push(leaf);
+    chains.push(end.chain);
+  }
+  const advanced = new Map(
+    [...open].map(([tenant, { seq, chain, frontier }]) => [
+      tenant,
+      { seq, chain, frontier: frontier.bytes() },
+    ]),
+  );
+  const tenants = [...advanced.keys()];
+  const ends = [...advanced.values()];
+  try {
+    await client.query({
+      ...APPEND,
+      values: [
+        tenants,
+        tenants.map((tenant) => heads.get(tenant)?.seq ?? 0),
+        ends.map((end) => end.seq),
+        ends.map((end) => end.chain),
+        ends.map((end) => end.frontier),
+        events.map((event) => event.tenant),
+        seqs,
+        events.map((event) => event.search.id),
+        events.map((event) => event.search.at),
+        events.map((event) => event.search.action),
+        events.map((event) => event.search.actor),
+        events.map((event) => event.search.outcome),
+        // Binary in one piece each, and cut by the server: arrays of bytea travel as escaped hexadecimal text.
+        events.map((event) => event.bytes.length),
+        Buffer.concat(events.map((event) => event.bytes)),
+        Buffer.concat(leaves),
+        Buffer.concat(chains),
+      ],
+    });
+  } catch (error) {
+    if ((error as { code?: string }).code === DIVISION_BY_ZERO) throw new HeadMoved();
+    throw error;
+  }
+  return advanced;
+}
+
+const APPEND = {
+  name: 'audit_append',
+  text: `WITH advanced AS (
+      UPDATE audit.heads h SET seq = n.seq, chain_hash = n.chain_hash, frontier = n.frontier
+      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[])
+        n(tenant, expected, seq, chain_hash, frontier)
+      WHERE h.tenant = n.tenant AND h.seq = n.expected
+      RETURNING 1),
+    complete AS (SELECT 1 / (count(*) = cardinality($1::text[]))::int AS one FROM advanced),
+    cut AS (
+      SELECT e.*, sum(e.length) OVER (ORDER BY e.ordinal) - e.length AS start
+      FROM unnest($6::text[], $7::bigint[], $8::uuid[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::int[])
+        WITH ORDINALITY e(tenant, seq, id, at, action, actor, outcome, length, ordinal))
+    INSERT INTO audit.events (tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash)
+    SELECT tenant, seq, id, at, action, actor, outcome, substring($14::bytea, start::int + 1, length),
+      substring($15::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH}), substring($16::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH})
+    FROM cut, complete WHERE one = 1`,
+};
+
+/** Reads heads under their locks, in one order for all writers; makes those that do not exist yet. */
+export async function lockHeads(
+  client: pg.PoolClient,
+  tenants: readonly string[],
+): Promise<Map<string, Head>> {
+  const sorted = [...new Set(tenants)].sort();
+  const lock = {
+    name: 'audit_heads',
+    text: 'SELECT tenant, seq, chain_hash, frontier FROM audit.heads WHERE tenant = ANY($1) ORDER BY tenant FOR UPDATE',
+    values: [sorted],
+  };
+  let found = await client.query<HeadRow>(lock);
+  if (found.rows.length < sorted.length) {
+    await client.query(
+      `INSERT INTO audit.heads (tenant, seq, chain_hash, frontier)
+       SELECT t, 0, $2, '' FROM unnest($1::text[]) t ORDER BY t ON CONFLICT DO NOTHING`,
+      [sorted, EMPTY_CHAIN],
+    );
+    found = await client.query<HeadRow>(lock);
+  }
+  return new Map(
+    found.rows.map((row) => [
+      row.tenant,
+      { seq: Number(row.seq), chain: row.chain_hash, frontier: row.frontier },
+    ]),
+  );
+}
+
+/** The event of canonical bytes. @throws when they are no event of this tenant */
+export function appended(tenant: string, bytes: Buffer): Appended {
+  const search = searchColumns(bytes, tenant);
+  if (!search) throw new Error('Not a canonical event of this tenant.');
+  return { tenant, bytes, search };
+}
+
+interface HeadRow {
+  tenant: string;
+  seq: string;
+  chain_hash: Buffer;
+  frontier: Buffer;
+}
+
+function opened(head: Head | undefined) {
+  if (!head) throw new Error('A log without a head cannot be appended to.');
+  return { seq: head.seq, chain: head.chain, frontier: Frontier.of(head.frontier, head.seq) };
+}

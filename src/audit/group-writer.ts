@@ -1,0 +1,181 @@
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type pg from 'pg';
+import type { Cell } from '../platform/database/index.js';
+import { ServiceUnavailable } from '../platform/http/errors.js';
+import { appended, appendGroup, HeadMoved, lockHeads, type Appended, type Head } from './append-group.js';
+import { canonicalEvent, newEventId, searchColumns, type CanonicalEvent } from './audit-event.js';
+
+interface Waiting {
+  readonly event: Appended;
+  readonly durable: () => void;
+  readonly failed: (error: Error) => void;
+}
+
+const SEQUENCER = { type: 'system', id: 'sequencer' } as const;
+const MAX_GROUP = 512;
+/** Events that may wait in a process. Beyond it requests are refused: better no answer than an answer without its event. */
+const MAX_WAITING = 20_000;
+const HEADS_IN_MEMORY = 10_000;
+const DRAIN_LOCK = 7_283_002;
+
+/**
+ * Writes one region's logs, for one process. Events that arrive while a group is being written form the next group, so
+ * that one commit makes many durable.
+ *
+ * The heads that the process wrote last are remembered: while it is the only writer of a log, a group is one statement.
+ * Where another process has appended since, the statement changes nothing, and the group is written again under locks.
+ */
+export class GroupWriter {
+  #waiting: Waiting[] = [];
+  #drains: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  #running: Promise<void> | undefined;
+  readonly #heads = new LRUCache<string, Head>({ max: HEADS_IN_MEMORY });
+
+  constructor(private readonly cell: Cell) {}
+
+  /** Resolves when the event is durable. */
+  append(tenant: string, { bytes, search }: CanonicalEvent): Promise<void> {
+    if (this.#waiting.length >= MAX_WAITING) {
+      return Promise.reject(
+        new ServiceUnavailable('The audit log cannot keep up. Repeat the request in a moment.'),
+      );
+    }
+    return new Promise((durable, failed) => {
+      this.#waiting.push({ event: { tenant, bytes, search }, durable, failed });
+      this.#wake();
+    });
+  }
+
+  /** Resolves when everything that was in the outbox at the call is in the logs. */
+  drain(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#drains.push({ resolve, reject });
+      this.#wake();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#running;
+  }
+
+  #wake(): void {
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // Lets everything that the current turn of the event loop still brings into the first group.
+    await new Promise(setImmediate);
+    while (this.#waiting.length > 0 || this.#drains.length > 0) {
+      await this.#writeGroup(this.#waiting.splice(0, MAX_GROUP));
+      if (this.#drains.length > 0) await this.#drainAll(this.#drains.splice(0));
+    }
+    // In the same turn as the last look at what waits: whatever comes later finds no run, and wakes one.
+    this.#running = undefined;
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    if (group.length === 0) return;
+    const events = group.map((entry) => entry.event);
+    try {
+      await this.#append(events);
+      for (const entry of group) entry.durable();
+    } catch (cause) {
+      const error = new ServiceUnavailable(
+        'The audit log cannot be written. Repeat the request in a moment.',
+        { cause },
+      );
+      for (const entry of group) entry.failed(error);
+    }
+  }
+
+  async #append(events: readonly Appended[]): Promise<void> {
+    const heads = this.#rememberedHeads(events);
+    if (heads) {
+      try {
+        return this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
+      } catch (error) {
+        // Whatever went wrong, what is remembered may be old: a commit whose answer was lost has moved the heads.
+        for (const tenant of heads.keys()) this.#heads.delete(tenant);
+        if (!(error instanceof HeadMoved)) throw error;
+      }
+    }
+    const advanced = await inTransaction(this.cell.audit, async (client) => {
+      const tenants = events.map((event) => event.tenant);
+      return appendGroup(client, events, await lockHeads(client, tenants));
+    });
+    this.#remember(advanced);
+  }
+
+  async #drainAll(drains: readonly { resolve: () => void; reject: (error: Error) => void }[]): Promise<void> {
+    try {
+      while ((await this.#drainOnce()) === MAX_GROUP);
+      for (const drain of drains) drain.resolve();
+    } catch (cause) {
+      const error = new ServiceUnavailable(undefined, { cause });
+      for (const drain of drains) drain.reject(error);
+    }
+  }
+
+  async #drainOnce(): Promise<number> {
+    const drained = await inTransaction(this.cell.audit, async (client) => {
+      // Orders the drains of all processes: two that each took some rows could append them out of order.
+      await client.query('SELECT pg_advisory_xact_lock($1)', [DRAIN_LOCK]);
+      const { rows } = await client.query<{ tenant: string; event: Buffer }>({
+        name: 'audit_drain',
+        text: `WITH taken AS (DELETE FROM audit.outbox
+             WHERE id IN (SELECT id FROM audit.outbox ORDER BY id LIMIT ${MAX_GROUP}) RETURNING id, tenant, event)
+           SELECT tenant, event FROM taken ORDER BY id`,
+      });
+      if (rows.length === 0) return { count: 0, advanced: new Map<string, Head>() };
+      const events = rows.map(({ tenant, event }) => this.#accepted(tenant, event));
+      const heads = await lockHeads(
+        client,
+        events.map((event) => event.tenant),
+      );
+      return { count: rows.length, advanced: await appendGroup(client, events, heads) };
+    });
+    this.#remember(drained.advanced);
+    return drained.count;
+  }
+
+  /** A tenant's role can put any bytes into the outbox. What is no event must neither stop the log nor vanish. */
+  #accepted(tenant: string, bytes: Buffer): Appended {
+    const search = searchColumns(bytes, tenant);
+    if (search) return { tenant, bytes, search };
+    const where = { id: tenant, region: this.cell.region };
+    const changes = { rejectedBytes: bytes.length, sha256: hash('sha256', bytes, 'hex') };
+    const event = { action: 'audit.event_rejected', actor: SEQUENCER, outcome: 'failure', changes } as const;
+    return appended(tenant, canonicalEvent(newEventId(), where, event, undefined).bytes);
+  }
+
+  #rememberedHeads(events: readonly Appended[]): Map<string, Head> | undefined {
+    const heads = new Map<string, Head>();
+    for (const { tenant } of events) {
+      const head = this.#heads.get(tenant);
+      if (!head) return undefined;
+      heads.set(tenant, head);
+    }
+    return heads;
+  }
+
+  #remember(advanced: ReadonlyMap<string, Head>): void {
+    for (const [tenant, head] of advanced) this.#heads.set(tenant, head);
+  }
+}
+
+async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}

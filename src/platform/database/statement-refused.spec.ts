@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { StatementRefused, TenantClient } from './tenant-client.js';
+import { runInScope } from './tenant-scope.js';
+import { tenantId } from './tenant-id.js';
+
+const scope = { tenant: tenantId('t_0123456789abcdef'), region: 'us-east-1' };
+
+describe('a tenant connection', () => {
+  it.each([
+    'SET ROLE "t_fedcba9876543210"',
+    '-- a comment\nSET ROLE "t_fedcba9876543210"',
+    '/* one /* nested */ comment */ SET ROLE "t_fedcba9876543210"',
+    '; SET ROLE "t_fedcba9876543210"',
+    'RESET ROLE',
+    'DO $$ BEGIN END $$',
+    'COPY (SELECT 1) TO STDOUT',
+    'LISTEN waxell',
+    'BEGIN',
+    'COMMIT',
+    'SELECTED',
+    '',
+  ])('refuses %j before it is sent', async (sql) => {
+    // Never connected: a statement that was not refused would wait for ever.
+    const refused = runInScope(scope, async () => new TenantClient({}).query(sql));
+    await expect(refused).rejects.toBeInstanceOf(StatementRefused);
+  });
+});

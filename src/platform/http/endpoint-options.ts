@@ -1,0 +1,29 @@
+/** The permission of a route that anyone may call. Needs a reason. */
+export const PUBLIC = Symbol('public');
+/** The audit event of a route that tells nothing of any tenant: probes and published documents. */
+export const UNAUDITED = Symbol('unaudited');
+
+interface Common {
+  /** One sentence for the reference. */
+  readonly summary: string;
+  /** Status of success where it is not 201 for POST, 204 for DELETE and 200 otherwise. */
+  readonly status?: number;
+  /** Statuses of problems that the route can answer beyond those that all can. */
+  readonly problems?: readonly number[];
+}
+
+/** Everything a reviewer wants to see of a route; guards, audit and OpenAPI follow from it. */
+export type EndpointOptions = Common &
+  (
+    | {
+        readonly permission: string;
+        readonly reason?: never;
+        /** The audit event of a call, `noun.verb_in_past_tense`. */
+        readonly audit: string;
+      }
+    | {
+        readonly permission: typeof PUBLIC;
+        readonly reason: string;
+        readonly audit: string | typeof UNAUDITED;
+      }
+  );

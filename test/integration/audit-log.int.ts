@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canonicalEvent, newEventId, type AuditEvent } from '../../src/audit/audit-event.js';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { VerifyLog, type Verification } from '../../src/audit/verify-log.js';
+import type { TenantRef } from '../../src/platform/database/index.js';
+import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const EVENT: AuditEvent = {
+  action: 'agent.read',
+  actor: { type: 'user', id: 'somebody' },
+  outcome: 'success',
+};
+
+describe('the audit log', () => {
+  let db: TestDatabase;
+  let writers: AuditLog[];
+  let verifyLog: VerifyLog;
+
+  beforeAll(async () => {
+    db = await openTestDatabase();
+    // Two processes, as far as the log can tell: each remembers its own heads.
+    writers = [new AuditLog(db.cells), new AuditLog(db.cells)];
+    verifyLog = new VerifyLog(db.cells, writer(0));
+  });
+  afterAll(() => db.close());
+
+  const writer = (at: number): AuditLog => writers[at % writers.length] as AuditLog;
+  const event = (tenant: TenantRef, changes?: Record<string, unknown>) =>
+    canonicalEvent(newEventId(), tenant, { ...EVENT, ...(changes && { changes }) }, undefined);
+  const append = (tenant: TenantRef, count: number): Promise<void[]> =>
+    Promise.all(Array.from({ length: count }, (_, at) => writer(at).append(tenant, event(tenant))));
+  const verify = (tenant: TenantRef): Promise<Verification> => verifyLog.execute(tenant);
+
+  it('holds what two writers append at the same time, without fork or gap, each tenant for itself', async () => {
+    const [a, b] = [await db.newTenant(), await db.newTenant()];
+    for (let round = 0; round < 5; round += 1) await Promise.all([append(a, 60), append(b, 40)]);
+    expect(await verify(a)).toMatchObject({ valid: true, checked: 300 });
+    expect(await verify(b)).toMatchObject({ valid: true, checked: 200 });
+    const { rows } = await db.superuser.query<{ n: number; last: number }>(
+      'SELECT count(*)::int AS n, max(seq)::int AS last FROM audit.events WHERE tenant = $1',
+      [a.id],
+    );
+    expect(rows[0]).toEqual({ n: 300, last: 300 });
+  });
+
+  it('makes an event durable before it says so', async () => {
+    const tenant = await db.newTenant();
+    const sent = event(tenant);
+    await writer(0).append(tenant, sent);
+    const { rows } = await db.superuser.query('SELECT event FROM audit.events WHERE tenant = $1', [
+      tenant.id,
+    ]);
+    expect(rows).toEqual([{ event: sent.bytes }]);
+  });
+
+  it('moves what transactions committed into the log, in their order, and nothing of those that failed', async () => {
+    const tenant = await db.newTenant();
+    const put = (changes: Record<string, unknown>) =>
+      db.database.query({
+        text: 'INSERT INTO audit.outbox (event) VALUES ($1)',
+        values: [event(tenant, changes).bytes],
+      });
+    for (let at = 0; at < 5; at += 1) {
+      await db.database.within(tenant, () => db.transactions.run(() => put({ at })));
+    }
+    const failing = db.database.within(tenant, () =>
+      db.transactions.run(async () => {
+        await put({ at: 'never' });
+        throw new Error('rolled back');
+      }),
+    );
+    await expect(failing).rejects.toThrow('rolled back');
+    await Promise.all([writer(0).drainOutbox(tenant.region), writer(1).drainOutbox(tenant.region)]);
+    const { rows } = await db.superuser.query<{ event: Buffer }>(
+      'SELECT event FROM audit.events WHERE tenant = $1 ORDER BY seq',
+      [tenant.id],
+    );
+    const order = rows.map(
+      (row) => (JSON.parse(row.event.toString()) as { changes: { at: number } }).changes.at,
+    );
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+    expect(await verify(tenant)).toMatchObject({ valid: true, checked: 5 });
+  });
+
+  it.each([
+    ['no JSON', Buffer.from('\u0000not json')],
+    ['JSON that is no event', Buffer.from('{"v":1}')],
+    ['an event of another tenant', undefined],
+    ['invalid UTF-8', Buffer.from([0xff, 0xfe, 0x7b])],
+  ])('notes, and is not stopped by, %s in the outbox', async (_what, bytes) => {
+    const [tenant, other] = [await db.newTenant(), await db.newTenant()];
+    const forged = bytes ?? event(other).bytes;
+    await db.database.within(tenant, () =>
+      db.transactions.run(() =>
+        db.database.query({ text: 'INSERT INTO audit.outbox (event) VALUES ($1)', values: [forged] }),
+      ),
+    );
+    await writer(0).drainOutbox(tenant.region);
+    const { rows } = await db.superuser.query<{ tenant: string; action: string }>(
+      'SELECT tenant, action FROM audit.events WHERE tenant = ANY($1)',
+      [[tenant.id, other.id]],
+    );
+    expect(rows).toEqual([{ tenant: tenant.id, action: 'audit.event_rejected' }]);
+    expect(await verify(tenant)).toMatchObject({ valid: true });
+  });
+
+  describe('finds out who, as a superuser,', () => {
+    const WHERE = 'WHERE tenant = $1 AND seq = 7';
+    it.each([
+      [
+        'edits one byte of an event',
+        `UPDATE audit.events SET event = set_byte(event, 20, get_byte(event, 20) # 1) ${WHERE}`,
+        'event_altered',
+        7,
+      ],
+      [
+        'edits an event and its leaf hash',
+        `UPDATE audit.events SET event = 'x', leaf_hash = sha256('\\x0078'::bytea) ${WHERE}`,
+        'hash_altered',
+        7,
+      ],
+      ['edits a chain hash', `UPDATE audit.events SET chain_hash = sha256('x') ${WHERE}`, 'hash_altered', 7],
+      [
+        'edits the actor that is searched for',
+        `UPDATE audit.events SET actor = 'somebody-else' ${WHERE}`,
+        'columns_altered',
+        7,
+      ],
+      [
+        'edits the action that is searched for',
+        `UPDATE audit.events SET action = 'nothing.happened' ${WHERE}`,
+        'columns_altered',
+        7,
+      ],
+      [
+        'moves the time that is searched for',
+        `UPDATE audit.events SET at = at + interval '1 microsecond' ${WHERE}`,
+        'columns_altered',
+        7,
+      ],
+      ['deletes an event', `DELETE FROM audit.events ${WHERE}`, 'event_missing', 7],
+      [
+        'deletes the last events',
+        'DELETE FROM audit.events WHERE tenant = $1 AND seq > 6',
+        'log_truncated',
+        7,
+      ],
+      [
+        'deletes the last event and rewinds the head',
+        `WITH gone AS (DELETE FROM audit.events WHERE tenant = $1 AND seq = 12 RETURNING 1) UPDATE audit.heads SET seq = 11 WHERE tenant = $1`,
+        'head_altered',
+        11,
+      ],
+      ['deletes the head', 'DELETE FROM audit.heads WHERE tenant = $1', 'head_altered', 1],
+      [
+        'edits the frontier',
+        `UPDATE audit.heads SET frontier = sha256('x') WHERE tenant = $1`,
+        'head_altered',
+        12,
+      ],
+      [
+        'adds an event behind the head',
+        `INSERT INTO audit.events SELECT tenant, 13, gen_random_uuid(), at, action, actor, outcome, event, leaf_hash, chain_hash FROM audit.events ${WHERE}`,
+        'head_altered',
+        13,
+      ],
+      [
+        'exchanges two events',
+        `UPDATE audit.events e SET event = o.event, leaf_hash = o.leaf_hash, id = o.id, at = o.at FROM audit.events o WHERE e.tenant = $1 AND o.tenant = $1 AND e.seq + o.seq = 15 AND e.seq IN (7, 8)`,
+        'hash_altered',
+        7,
+      ],
+    ])('%s', async (_what, tampering, kind, seq) => {
+      const [tenant, other] = [await db.newTenant(), await db.newTenant()];
+      await append(tenant, 12);
+      await append(other, 3);
+      expect(await verify(tenant)).toMatchObject({ valid: true, checked: 12 });
+      const touched = await db.superuser.query(tampering, [tenant.id]);
+      expect(touched.rowCount).toBeGreaterThan(0);
+      expect(await verify(tenant)).toMatchObject({ valid: false, finding: { kind, seq } });
+      expect(await verify(other)).toMatchObject({ valid: true, checked: 3 });
+    });
+  });
+
+  it('refuses an append while the database cannot take it, and goes on afterwards', async () => {
+    const tenant = await db.newTenant();
+    await append(tenant, 2);
+    await db.superuser.query('ALTER TABLE audit.events ADD CONSTRAINT full_disk CHECK (false) NOT VALID');
+    for (const [at] of writers.entries()) {
+      await expect(writer(at).append(tenant, event(tenant))).rejects.toThrow(/cannot be written/);
+    }
+    await db.superuser.query('ALTER TABLE audit.events DROP CONSTRAINT full_disk');
+    await append(tenant, 2);
+    expect(await verify(tenant)).toMatchObject({ valid: true, checked: 4 });
+  });
+});

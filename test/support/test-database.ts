@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import { inject } from 'vitest';
+import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from '../../src/migrations/index.js';
+import {
+  Cell,
+  Cells,
+  connectionOf,
+  Provisioning,
+  TenantDatabase,
+  tenantId,
+  type TenantRef,
+} from '../../src/platform/database/index.js';
+import { TenantTransactions } from '../../src/platform/database/tenant-transactions.js';
+
+/** Every test database has the same logins, as databases of one server do. */
+export const LOGIN_SECRET = 'test '.repeat(8);
+const REGION = 'eu-test-1';
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly cells: Cells;
+  readonly database: TenantDatabase;
+  readonly transactions: TenantTransactions;
+  readonly provisioning: Provisioning;
+  /** As the superuser: looks from outside, and tampers. */
+  readonly superuser: pg.Pool;
+  readonly newTenant: () => Promise<TenantRef>;
+  readonly close: () => Promise<void>;
+}
+
+/** A migrated database of its own, with the pools that the application has. */
+export async function openTestDatabase(
+  options: { entities?: readonly EntityTarget<ObjectLiteral>[]; pool?: number } = {},
+): Promise<TestDatabase> {
+  const url = await createDatabase();
+  const cell = new Cell(
+    { region: REGION, ownerUrl: url },
+    LOGIN_SECRET,
+    { tenant: options.pool ?? 4, lane: 2, control: 2, audit: 2 },
+    options.entities ?? [],
+    () => undefined,
+  );
+  const cells = new Cells([cell]);
+  const provisioning = new Provisioning(cells, LOGIN_SECRET, {
+    cell: CELL_MIGRATIONS,
+    tenant: TENANT_MIGRATIONS,
+  });
+  await provisioning.migrate();
+  await cells.open();
+  const superuser = new pg.Pool({ connectionString: url, max: 4 });
+  superuser.on('error', () => undefined);
+  return {
+    url,
+    cells,
+    database: new TenantDatabase(cells),
+    transactions: new TenantTransactions(cells),
+    provisioning,
+    superuser,
+    newTenant: async () => {
+      const tenant = { id: tenantId(`t_${randomBytes(8).toString('hex')}`), region: REGION };
+      await provisioning.createTenant(tenant);
+      return tenant;
+    },
+    close: async () => {
+      await cells.close();
+      await superuser.end();
+    },
+  };
+}
+
+/** A connection as one of the system's logins, with nothing of ours around it. */
+export async function connectAs(url: string, login: 'app' | 'control' | 'audit'): Promise<pg.Client> {
+  const client = new pg.Client(connectionOf(url, LOGIN_SECRET, login));
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+async function createDatabase(): Promise<string> {
+  const url = new URL(inject('postgresUrl'));
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${name}`);
+  await client.end();
+  url.pathname = `/${name}`;
+  return url.href;
+}
