@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { writeOncePerTurn } from './write-once-per-turn.js';
+import { BatchedWrites } from './batched-writes.js';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
 import { ExtendedQuery, TenantQuery, type RowShapes, type WireConnection } from './tenant-query.js';
@@ -47,7 +47,7 @@ export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
   readonly #named = new Map<string, true>();
   readonly #shapes: RowShapes = new Map();
-  #collecting = false;
+  #batches: BatchedWrites | undefined;
 
   override query(...args: unknown[]): never {
     const [first, second, third] = args;
@@ -153,9 +153,14 @@ export class TenantClient extends pg.Client {
 
   #send(query: ExtendedQuery): void {
     const { pipeline, connection } = this as unknown as ClientInternals;
-    if (pipeline && !this.#collecting) {
-      this.#collecting = true;
-      writeOncePerTurn(connection.stream);
+    if (pipeline) {
+      this.#batches ??= new BatchedWrites(connection.stream);
+      const answered = this.#batches.begin();
+      const { callback } = query;
+      query.callback = (error, result) => {
+        answered();
+        callback?.(error, result);
+      };
     }
     super.query(query as never);
   }
