@@ -72,6 +72,9 @@ export class KeyRing {
   async #load(tenant: TenantRef): Promise<TenantKeys> {
     const rows = await this.database.within(tenant, () =>
       this.database.query<KeyRow & Record<string, unknown>>({
+        // Named, so that it goes over the read lane: whoever asks may hold a connection of the pool already, and with all
+        // of them held by such callers nobody would get a second one.
+        name: 'encryption_keys',
         text: 'SELECT id, purpose, kms_key_id, wrapped FROM encryption_keys ORDER BY created_at, id',
         values: [],
       }),

@@ -79,7 +79,9 @@ function isDatabaseUnavailable(thrown: unknown): boolean {
   }
   return (
     typeof error.message === 'string' &&
-    /timeout exceeded when trying to connect|Connection terminated/.test(error.message)
+    /timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable/.test(
+      error.message,
+    )
   );
 }
 
