@@ -181,13 +181,14 @@ export class ExecuteQueuedRun {
           })),
         );
       },
-      save: async ({ call, fingerprint, result }: Checkpoint) => {
+      save: async ({ call, fingerprint, result }: Checkpoint, also: () => Promise<void>) => {
         const sealed = await this.encryption.sealJson(tenant, place(call), result);
         await this.#asAttempt(run, async () => {
           await this.database.query({
             text: 'INSERT INTO run_checkpoints (run_id, call, fingerprint, result) VALUES ($1, $2, $3, $4)',
             values: [run.id, call, fingerprint, sealed],
           });
+          await also();
         });
       },
     };

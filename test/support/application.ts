@@ -17,7 +17,7 @@ export interface ApplicationOptions {
   readonly home?: string;
 }
 
-const MAIN = process.env['WAXELL_TEST_MAIN'] ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const START_LIMIT_MS = 60_000;
 
 /** What a test process has started and must not leave behind, even when it is killed itself. */

@@ -208,12 +208,13 @@ export class Broker {
     const outcome = await this.callModel(call);
     if (outcome === undefined || this.signal.aborted) return undefined;
     const { result, cause } = outcome;
-    if (!('error' in result)) {
+    const announce = async (): Promise<void> => {
+      if ('error' in result) return;
       const usage = { ...result.usage, modelCalls: 1 };
       await this.options.emit({ type: 'model.completed', call: call.id, usage });
-    }
+    };
     // Before the reply, so that a restarted run never sees a different answer to a question it has acted upon.
-    await checkpoints.save({ call: call.id, fingerprint: asked, result });
+    await checkpoints.save({ call: call.id, fingerprint: asked, result }, announce);
     return this.settle(result, cause);
   }
 

@@ -8,5 +8,9 @@ export interface Checkpoint {
 /** Where finished calls of one run are kept. A checkpoint is durable before the call's result reaches the sandbox. */
 export interface Checkpoints {
   load(): Promise<readonly Checkpoint[]>;
-  save(checkpoint: Checkpoint): Promise<void>;
+  /**
+   * `also` stores the event that the call is finished. Both are kept together or neither is: a run that is resumed has not
+   * said of a call that it is finished if it makes it again.
+   */
+  save(checkpoint: Checkpoint, also: () => Promise<void>): Promise<void>;
 }

@@ -89,6 +89,14 @@ describe('a resumed run', () => {
   });
 });
 
+it('says that a call is finished only together with its checkpoint', async () => {
+  const checkpoints = new MemoryCheckpoints();
+  checkpoints.save = () => Promise.reject(new Error('the worker died here'));
+  const { options, events } = runFixture({ checkpoints });
+  await expect(executeRun(options)).rejects.toThrow('the worker died here');
+  expect(events.map(({ type }) => type)).not.toContain('model.completed');
+});
+
 it('saves a checkpoint before the sandbox sees the answer', async () => {
   const order: string[] = [];
   const checkpoints = new MemoryCheckpoints();

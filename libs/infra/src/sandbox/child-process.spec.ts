@@ -36,7 +36,7 @@ function run(overrides: Partial<ExecuteRunOptions> = {}) {
     input: 'hello there',
     sandbox: new ChildProcessSandbox(),
     provider: new DemoModelProvider(),
-    checkpoints: { load: async () => [], save: async () => {} },
+    checkpoints: { load: async () => [], save: (_checkpoint, also) => also() },
     emit: async (body) => {
       events.push(body);
     },

@@ -12,8 +12,9 @@ export class MemoryCheckpoints implements Checkpoints {
     return structuredClone(this.saved);
   }
 
-  async save(checkpoint: Checkpoint): Promise<void> {
+  async save(checkpoint: Checkpoint, also: () => Promise<void>): Promise<void> {
     this.saved.push(structuredClone(checkpoint));
+    await also();
   }
 }
 
