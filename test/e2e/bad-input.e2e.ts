@@ -279,31 +279,3 @@ describe('headers of the wrong form', () => {
     await events.return();
   });
 });
-
-describe('a new organisation', () => {
-  const body = () => ({ slug: uniqueName('org'), name: 'Org', owner: { email: 'a@b.example' } });
-  const operator = () => client(app.baseUrl, app.firstRun.operatorKey);
-
-  it.each([
-    ['of an unknown region', { region: 'mars-north-1' }],
-    ['of a region that is null', { region: null }],
-    ['with a slug in capitals', { slug: 'ACME' }],
-    ['with a slug that is SQL', { slug: 'a"; DROP SCHEMA x; --' }],
-    ['with a slug of two lines', { slug: 'acme\nx' }],
-    ['with an owner that is a text', { owner: 'a@b.example' }],
-    ['with an owner without address', { owner: {} }],
-    ['with a password that is null', { owner: { email: 'a@b.example', password: null } }],
-    ['with a short password', { owner: { email: 'a@b.example', password: 'short' } }],
-    ['with a status', { status: 'active' }],
-  ])('is refused %s, and leaves nothing behind', async (_what, wrong) => {
-    const asked = { ...body(), ...wrong };
-    expect(await refusal(operator().post('/v1/tenants', asked))).toEqual(INVALID);
-    const slugs = (await operator().all<{ slug: string }>('/v1/tenants')).map(({ slug }) => slug);
-    expect(slugs).not.toContain(asked.slug);
-  });
-
-  it('is refused when its slug is taken', async () => {
-    const answer = operator().post('/v1/tenants', { ...body(), slug: 'demo' });
-    expect(await refusal(answer)).toEqual({ status: 409, code: 'SLUG_TAKEN' });
-  });
-});

@@ -1,5 +1,5 @@
 import type { CreatedOrganisationDto, OrganisationDto } from '../../src/organisations/organisations.dto.js';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAgent, publishedAgent, runIn, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
@@ -85,4 +85,33 @@ it('sees nothing inside an organisation', async () => {
   const inside = operator.with({ 'x-tenant-slug': acme.slug });
   for (const path of [`/v1/agents/${id}`, '/v1/users', '/v1/audit/events', '/v1/me'])
     expect(await refusal(inside.get(path))).toEqual({ status: 403, code: 'PERMISSION_DENIED' });
+});
+
+const INVALID = { status: 400, code: 'INVALID_REQUEST' };
+
+describe('a new organisation', () => {
+  const body = () => ({ slug: uniqueName('org'), name: 'Org', owner: { email: 'a@b.example' } });
+
+  it.each([
+    ['of an unknown region', { region: 'mars-north-1' }],
+    ['of a region that is null', { region: null }],
+    ['with a slug in capitals', { slug: 'ACME' }],
+    ['with a slug that is SQL', { slug: 'a"; DROP SCHEMA x; --' }],
+    ['with a slug of two lines', { slug: 'acme\nx' }],
+    ['with an owner that is a text', { owner: 'a@b.example' }],
+    ['with an owner without address', { owner: {} }],
+    ['with a password that is null', { owner: { email: 'a@b.example', password: null } }],
+    ['with a short password', { owner: { email: 'a@b.example', password: 'short' } }],
+    ['with a status', { status: 'active' }],
+  ])('is refused %s, and leaves nothing behind', async (_what, wrong) => {
+    const asked = { ...body(), ...wrong };
+    expect(await refusal(operator.post('/v1/tenants', asked))).toEqual(INVALID);
+    const slugs = (await operator.all<{ slug: string }>('/v1/tenants')).map(({ slug }) => slug);
+    expect(slugs).not.toContain(asked.slug);
+  });
+
+  it('is refused when its slug is taken', async () => {
+    const answer = operator.post('/v1/tenants', { ...body(), slug: 'demo' });
+    expect(await refusal(answer)).toEqual({ status: 409, code: 'SLUG_TAKEN' });
+  });
 });
