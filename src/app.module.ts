@@ -66,6 +66,9 @@ export class AppModule {
       module: AppModule,
       imports: [
         BackendsModule.bind(composition),
+        // Routes are tried in this order: those that are called most come first.
+        AgentsModule,
+        RunsModule,
         EncryptionModule,
         AuditModule,
         RequestsModule,
@@ -73,8 +76,6 @@ export class AppModule {
         AccessModule,
         AuthModule,
         OrganisationsModule,
-        AgentsModule,
-        RunsModule,
         ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],

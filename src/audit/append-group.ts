@@ -66,15 +66,16 @@ export async function appendGroup(
         ends.map((end) => end.seq),
         ends.map((end) => end.chain),
         ends.map((end) => end.frontier),
-        events.map((event) => event.tenant),
-        seqs,
-        events.map((event) => event.search.id),
-        events.map((event) => event.search.at),
-        events.map((event) => event.search.action),
-        events.map((event) => event.search.actor),
-        events.map((event) => event.search.outcome),
+        // As one JSON text: arrays of text are escaped element by element.
+        JSON.stringify(
+          events.map(({ tenant, bytes, search }, at) => ({
+            tenant,
+            seq: seqs[at],
+            ...search,
+            length: bytes.length,
+          })),
+        ),
         // Binary in one piece each, and cut by the server: arrays of bytea travel as escaped hexadecimal text.
-        events.map((event) => event.bytes.length),
         Buffer.concat(events.map((event) => event.bytes)),
         Buffer.concat(leaves),
         Buffer.concat(chains),
@@ -98,11 +99,12 @@ const APPEND = {
     complete AS (SELECT 1 / (count(*) = cardinality($1::text[]))::int AS one FROM advanced),
     cut AS (
       SELECT e.*, sum(e.length) OVER (ORDER BY e.ordinal) - e.length AS start
-      FROM unnest($6::text[], $7::bigint[], $8::uuid[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::int[])
-        WITH ORDINALITY e(tenant, seq, id, at, action, actor, outcome, length, ordinal))
+      FROM ROWS FROM (json_to_recordset($6::json) AS (tenant text, seq bigint, id uuid, at timestamptz, action text,
+        actor text, outcome text, length int)) WITH ORDINALITY
+        AS e(tenant, seq, id, at, action, actor, outcome, length, ordinal))
     INSERT INTO audit.events (tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash)
-    SELECT tenant, seq, id, at, action, actor, outcome, substring($14::bytea, start::int + 1, length),
-      substring($15::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH}), substring($16::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH})
+    SELECT tenant, seq, id, at, action, actor, outcome, substring($7::bytea, start::int + 1, length),
+      substring($8::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH}), substring($9::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH})
     FROM cut, complete WHERE one = 1`,
 };
 

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import express, { type Express } from 'express';
+import type { Express } from 'express';
 
 type Content = Record<string, unknown>;
 type Response = { description?: string; content?: Content; headers?: Record<string, unknown> };
@@ -80,21 +80,23 @@ function asProblems(responses: Responses): void {
 
 /** `/openapi.json`, and a reference to browse at `/docs`, without any script or style of another site. */
 export function serveReference(server: Express, document: OpenAPIObject): void {
-  const text = JSON.stringify(document);
-  server.get('/openapi.json', (_request, response) => void response.type('application/json').send(text));
   const assets = join(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'), '..');
-  server.get('/docs', (_request, response) => void response.type('html').send(PAGE));
-  server.get('/docs/start.js', (_request, response) => void response.type('text/javascript').send(START));
-  const files = ['swagger-ui.css', 'swagger-ui-bundle.js'];
-  for (const file of files) {
-    const content = readFileSync(join(assets, file));
-    server.get(
-      `/docs/${file}`,
-      (_request, response) =>
-        void response.type(file.endsWith('.css') ? 'css' : 'text/javascript').send(content),
-    );
-  }
-  server.use('/docs', express.Router());
+  const files = new Map<string, { readonly type: string; readonly content: string | Buffer }>([
+    ['/openapi.json', { type: 'application/json', content: JSON.stringify(document) }],
+    ['/docs', { type: 'html', content: PAGE }],
+    ['/docs/start.js', { type: 'text/javascript', content: START }],
+    ['/docs/swagger-ui.css', { type: 'css', content: readFileSync(join(assets, 'swagger-ui.css')) }],
+    [
+      '/docs/swagger-ui-bundle.js',
+      { type: 'text/javascript', content: readFileSync(join(assets, 'swagger-ui-bundle.js')) },
+    ],
+  ]);
+  // One look-up for all of them: every request of the API passes here.
+  server.use((request, response, next) => {
+    const file = request.method === 'GET' || request.method === 'HEAD' ? files.get(request.path) : undefined;
+    if (file) response.type(file.type).send(file.content);
+    else next();
+  });
 }
 
 const PAGE = `<!doctype html>
