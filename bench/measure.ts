@@ -37,7 +37,7 @@ export type Side = (seconds: number) => Promise<Figures>;
 
 const WARM_UP_SECONDS = 2;
 const ROUNDS = 5;
-const ROUND_SECONDS = 1;
+const ROUND_SECONDS = 2;
 
 /**
  * Both sides by turns, so that whatever else happens on the machine happens to both. The figures are medians over the
@@ -83,7 +83,7 @@ export function table(comparisons: Readonly<Record<string, Comparison>>): string
     [`${name} ours`, ...columns(ours), ratio.toFixed(2)],
   ]);
   return [head, ...rows].map(([title = '', ...cells]) =>
-    [title.padEnd(24), ...cells.map((cell) => cell.padStart(11))].join(''),
+    [title.padEnd(36), ...cells.map((cell) => cell.padStart(11))].join(''),
   );
 }
 

@@ -17,7 +17,9 @@ import {
   type Side,
 } from './measure.ts';
 
-const CONNECTIONS = 32;
+/** Connections that callers hold; the smaller number shows what a lightly loaded process costs. */
+const CONNECTIONS = 64;
+const FEW_CONNECTIONS = 32;
 
 interface Subject {
   readonly baseUrl: string;
@@ -40,15 +42,21 @@ export default async function request(options: BenchOptions): Promise<BenchResul
     const bare = await startBare(database.ownerUrl, subject.tenant);
     try {
       const sides = (path: { ours: string; bare: string }, order: Partial<LoadOrder>, status: number) =>
-        pair(load, app, bare, subject, path, { ...order, status });
+        pair(load, app, bare, subject, path, { connections: CONNECTIONS, ...order, status });
       const paths = { ours: `/v1/agents/${subject.agentId}`, bare: `/agents/${subject.agentId}` };
       const read = await compare(await sides(paths, {}, 200));
+      const few = await compare(await sides(paths, { connections: FEW_CONNECTIONS }, 200));
       const body = JSON.stringify(subject.creation);
       const create = await compare(
         await sides({ ours: '/v1/agents', bare: '/agents' }, { method: 'POST', body }, 201),
       );
       const counted = await everyAnswerHasItsEvent(database, load, subject);
-      return await report(options, database, { agent_read: read, agent_create: create }, counted);
+      return await report(
+        options,
+        database,
+        { agent_read: read, agent_read_32_connections: few, agent_create: create },
+        counted,
+      );
     } finally {
       bare.stop();
     }
@@ -96,14 +104,13 @@ async function pair(
   bare: Bare,
   subject: Subject,
   paths: { ours: string; bare: string },
-  common: Partial<LoadOrder> & { status: number },
+  common: Partial<LoadOrder> & { connections: number; status: number },
 ): Promise<{ baseline: Side; ours: Side }> {
   const side = async (url: string, pid: number, own: Record<string, string>): Promise<Side> => {
     const method = common.method ?? 'GET';
     const headers = { ...own, ...(method === 'POST' && { 'Content-Type': 'application/json' }) };
     const answer = method === 'GET' ? await (await fetch(url, { headers })).text() : undefined;
-    return (seconds) =>
-      load.run({ ...common, url, method, headers, connections: CONNECTIONS, seconds, answer }, pid);
+    return (seconds) => load.run({ ...common, url, method, headers, seconds, answer }, pid);
   };
   return {
     baseline: await side(`${bare.baseUrl}${paths.bare}`, bare.pid, {}),
@@ -167,7 +174,10 @@ async function report(
   return {
     ratios: Object.fromEntries(entries.map(([name, { ratio }]) => [name, ratio])),
     absolute: Object.fromEntries(
-      entries.map(([name, { baseline, ours }]) => [name, { connections: CONNECTIONS, baseline, ours }]),
+      entries.map(([name, { baseline, ours }]) => [
+        name,
+        { connections: name.endsWith('32_connections') ? FEW_CONNECTIONS : CONNECTIONS, baseline, ours },
+      ]),
     ),
     ...(version.rows[0] && { postgres: version.rows[0].server_version }),
   };

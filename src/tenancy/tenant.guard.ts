@@ -58,9 +58,10 @@ export class TenantGuard implements CanActivate {
     request.credential = credential;
     const owner = credential && 'tenant' in credential ? credential.tenant : undefined;
     const slug = http.headers['x-tenant-slug'];
-    if (owner !== undefined && slug === undefined) {
-      const remembered = this.tenants.remembered(owner);
-      if (remembered) return decide(request, remembered, undefined, slug);
+    if (owner !== undefined && typeof slug !== 'object') {
+      const owning = this.tenants.remembered(owner);
+      const named = slug === undefined ? undefined : this.tenants.remembered(slug.toLowerCase());
+      if (owning && (slug === undefined || named)) return decide(request, owning, named, slug);
     }
     return this.#resolve(request, owner, slug);
   }
