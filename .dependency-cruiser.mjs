@@ -48,9 +48,12 @@ export default {
     {
       name: 'writing-transactions-by-the-unit-of-work-only',
       severity: 'error',
-      comment: 'A mutation and its audit event commit together: use UnitOfWork.',
+      comment: 'A mutation and its audit event commit together: use UnitOfWork or RegistryWork.',
       from: { path: '^src', pathNot: '^src/requests/' },
-      to: { path: '^src/platform/database/tenant-transactions\\.ts$' },
+      to: {
+        path: '^src/platform/database/(tenant|registry)-transactions\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'connections-in-platform-database-only',

@@ -6,8 +6,9 @@ import { AgentEntity, AgentsModule, AgentVersionEntity, ProjectEntity } from './
 import { AuditModule } from './audit/index.js';
 import { ApiKeyEntity, AuthenticationGuard, AuthModule, UserEntity } from './auth/index.js';
 import type { Backends } from './backends.js';
-import { EncryptionModule, Kms } from './encryption/index.js';
+import { CellKms, EncryptionModule } from './encryption/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
+import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
 import { AuthConfig, WorkerConfig } from './platform/config/index.js';
 import {
@@ -47,7 +48,7 @@ export interface Composition {
 /** The composition root: the only place that binds adapters to ports. */
 @Module({})
 export class AppModule {
-  /** Brings every region's database to the current schema; for `npm run db:migrate`. */
+  /** Brings every cell's database to the current schema; for `npm run db:migrate`. */
   static async migrate(backends: Backends): Promise<Map<string, MigrationReport>> {
     const cells = cellsOf(backends.database, () => undefined);
     try {
@@ -75,6 +76,7 @@ export class AppModule {
         TenancyModule,
         AccessModule,
         AuthModule,
+        OperationsModule,
         OrganisationsModule,
         ...(works ? [RunWorkerModule] : []),
       ],
@@ -106,7 +108,7 @@ class BackendsModule {
       { provide: Log, useValue: log },
       { provide: AuthConfig, useValue: auth },
       { provide: WorkerConfig, useValue: worker },
-      { provide: Kms, useValue: backends.kms },
+      { provide: CellKms, useValue: backends.kms },
       { provide: ModelProvider, useValue: backends.models },
       { provide: Sandbox, useValue: backends.sandbox ?? null },
       {
@@ -123,7 +125,7 @@ class BackendsModule {
         provide: RunQueues,
         inject: [Cells],
         useFactory: () =>
-          new RunQueues(new Map(opened.regions.map((region) => [region, backends.queue(region)]))),
+          new RunQueues(new Map(opened.all().map(({ name }) => [name, backends.queue(name)]))),
       },
       {
         provide: Feed,
@@ -140,7 +142,7 @@ class BackendsModule {
       Log,
       AuthConfig,
       WorkerConfig,
-      Kms,
+      CellKms,
       ModelProvider,
       Sandbox,
       Cells,

@@ -10,8 +10,15 @@ import {
   startEmbeddedPostgres,
 } from '@waxell/infra';
 import type { ModelProvider, Sandbox } from '@waxell/runtime';
-import type { Kms } from './encryption/index.js';
-import { DatabaseConfig, type Environment } from './platform/config/index.js';
+import { CellKms, type Kms } from './encryption/index.js';
+import {
+  CELL_CAPACITY,
+  DatabaseConfig,
+  homeCell,
+  refuseSharedCells,
+  type Environment,
+  type FurtherCell,
+} from './platform/config/index.js';
 import { connectionOf, type CellConfig } from './platform/database/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
@@ -22,14 +29,14 @@ import type { JobQueue } from './runs/index.js';
 export interface Backends {
   readonly embedded: boolean;
   readonly database: DatabaseConfig;
-  readonly kms: Kms;
+  readonly kms: CellKms;
   readonly models: ModelProvider;
   /** Undefined in production: there the development sandbox refuses to run anything. */
   readonly sandbox: Sandbox | undefined;
   /** Resolves, in words, when the embedded database has ended unasked: nothing works any more. */
   readonly lost: Promise<string>;
-  /** A region's queue: what a tenant queues stays in its region. */
-  queue(region: string): JobQueue;
+  /** A cell's queue: what a tenant queues stays in its cell. */
+  queue(cell: string): JobQueue;
   close(): Promise<void>;
 }
 
@@ -42,6 +49,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     for (const end of closing.toReversed()) await end();
   };
   try {
+    refuseSharedCells(env);
     const embedded = env.DATABASE_URL === undefined;
     if (embedded) {
       const lock = await lockHome(env.WAXELL_HOME);
@@ -62,17 +70,14 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       embedded,
       lost,
       database: new DatabaseConfig(cells, loginSecret, pools),
-      kms:
-        env.AWS_REGION === undefined
-          ? await LocalKms.open({ home: env.WAXELL_HOME })
-          : new AwsKms({ region: env.AWS_REGION, endpoint: env.AWS_KMS_ENDPOINT }),
+      kms: await openKms(env, cells),
       models,
       sandbox:
         env.NODE_ENV === 'production'
           ? undefined
           : new ChildProcessSandbox({ onStderr: (text) => log.debug(`sandbox: ${text}`) }),
-      queue: (region) => {
-        const queue = openQueue(env, cells, loginSecret, region, log);
+      queue: (cell) => {
+        const queue = openQueue(env, cells, loginSecret, cell, log);
         queues.push(queue);
         return queue;
       },
@@ -106,14 +111,41 @@ async function startDatabases(
   const names = EMBEDDED_REGIONS.map((region) => `waxell_${region.replaceAll('-', '_')}`);
   await createDatabases(postgres.connection, names);
   return EMBEDDED_REGIONS.map((region, at) => ({
+    name: `${region}-c1`,
     region,
+    capacity: CELL_CAPACITY,
     ownerUrl: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${names[at] ?? ''}`,
   }));
 }
 
 function configuredCells(env: Environment): CellConfig[] {
-  const home = { region: env.REGION, ownerUrl: env.DATABASE_URL ?? '' };
-  return [home, ...Object.entries(env.MORE_REGIONS).map(([region, ownerUrl]) => ({ region, ownerUrl }))];
+  const home = {
+    name: homeCell(env),
+    region: env.REGION,
+    capacity: CELL_CAPACITY,
+    ownerUrl: env.DATABASE_URL ?? '',
+  };
+  return [home, ...env.CELLS.map(({ databaseUrl, ...cell }) => ({ ...cell, ownerUrl: databaseUrl }))];
+}
+
+function furtherCell(env: Environment, name: string): FurtherCell | undefined {
+  return env.CELLS.find((cell) => cell.name === name);
+}
+
+/** AWS KMS of each cell's region; without AWS, a master key on this machine for each cell. */
+async function openKms(env: Environment, cells: readonly CellConfig[]): Promise<CellKms> {
+  const byCell = new Map<string, Kms>();
+  for (const [at, { name, region }] of cells.entries()) {
+    const kmsRegion = at === 0 ? env.AWS_REGION : (furtherCell(env, name)?.kmsRegion ?? region);
+    const home = at === 0 ? env.WAXELL_HOME : join(env.WAXELL_HOME, 'cells', name);
+    byCell.set(
+      name,
+      env.AWS_REGION === undefined || kmsRegion === undefined
+        ? await LocalKms.open({ home })
+        : new AwsKms({ region: kmsRegion, endpoint: env.AWS_KMS_ENDPOINT }),
+    );
+  }
+  return new CellKms(byCell);
 }
 
 function modelProviders(env: Environment, embedded: boolean): ModelProviders {
@@ -128,14 +160,14 @@ function openQueue(
   env: Environment,
   cells: readonly CellConfig[],
   secret: string,
-  region: string,
+  name: string,
   log: Log,
 ): JobQueue & { close(): Promise<void> } {
-  const onError = (error: Error): void => log.error('queue', error, { region });
-  if (env.REDIS_URL !== undefined)
-    return new BullMqQueue({ redisUrl: env.REDIS_URL, prefix: `waxell:${region}`, onError });
-  const cell = cells.find((candidate) => candidate.region === region);
-  if (!cell) throw new Error(`No database is configured for region ${region}.`);
+  const onError = (error: Error): void => log.error('queue', error, { cell: name });
+  const redisUrl = furtherCell(env, name)?.redisUrl ?? env.REDIS_URL;
+  if (redisUrl !== undefined) return new BullMqQueue({ redisUrl, prefix: `waxell:${name}`, onError });
+  const cell = cells.find((candidate) => candidate.name === name);
+  if (!cell) throw new Error(`No cell of the name ${name} is configured.`);
   const { host, port, user, password, database, ssl } = connectionOf(cell.ownerUrl, secret, 'queue');
   return new PgBossQueue({
     connection: {

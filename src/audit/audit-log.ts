@@ -3,28 +3,28 @@ import { Cells } from '../platform/database/index.js';
 import type { CanonicalEvent } from './audit-event.js';
 import { GroupWriter } from './group-writer.js';
 
-/** Appends to the tenants' logs; each region's are in its own database. */
+/** Appends to the tenants' logs; each cell's are in its own database. */
 @Injectable()
 export class AuditLog implements OnApplicationShutdown {
   readonly #writers: ReadonlyMap<string, GroupWriter>;
 
   constructor(cells: Cells) {
-    this.#writers = new Map(cells.all().map((cell) => [cell.region, new GroupWriter(cell)]));
+    this.#writers = new Map(cells.all().map((cell) => [cell.name, new GroupWriter(cell)]));
   }
 
   /** Resolves when the event is durable. */
-  append(tenant: { readonly id: string; readonly region: string }, event: CanonicalEvent): Promise<void> {
-    return this.#writer(tenant.region).append(tenant.id, event);
+  append(tenant: { readonly id: string; readonly cell: string }, event: CanonicalEvent): Promise<void> {
+    return this.#writer(tenant.cell).append(tenant.id, event);
   }
 
   /** Moves what transactions have left in the outbox into the logs; resolves when nothing older is left. */
-  async drainOutbox(region: string): Promise<void> {
-    await this.#writer(region).drain();
+  async drainOutbox(cell: string): Promise<void> {
+    await this.#writer(cell).drain();
   }
 
   /** Says that a transaction of this process has just committed an event; the log follows without anybody waiting. */
-  outboxFilled(region: string): void {
-    this.#writer(region)
+  outboxFilled(cell: string): void {
+    this.#writer(cell)
       .drain()
       .catch(() => {
         // The outbox keeps what could not be moved; the next drain, of whichever process, finds it.
@@ -35,9 +35,9 @@ export class AuditLog implements OnApplicationShutdown {
     await Promise.all([...this.#writers.values()].map((writer) => writer.close()));
   }
 
-  #writer(region: string): GroupWriter {
-    const writer = this.#writers.get(region);
-    if (!writer) throw new Error(`No audit log is configured for region ${region}.`);
+  #writer(cell: string): GroupWriter {
+    const writer = this.#writers.get(cell);
+    if (!writer) throw new Error(`No cell of the name ${cell} is configured.`);
     return writer;
   }
 }

@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { FieldEncryption } from '../encryption/index.js';
-import { Cells, PLATFORM_TENANT, TenantDatabase, type TenantRef } from '../platform/database/index.js';
+import {
+  Cells,
+  PLATFORM_TENANT,
+  TenantDatabase,
+  type RegistryTransaction,
+  type TenantRef,
+} from '../platform/database/index.js';
 import {
   canonicalEvent,
   CLIENT_PLACE,
@@ -30,7 +36,7 @@ export class EventRecorder {
     private readonly encryption: FieldEncryption,
     cells: Cells,
   ) {
-    this.#platform = { id: PLATFORM_TENANT, region: cells.home.region };
+    this.#platform = cells.home.tenant(PLATFORM_TENANT);
   }
 
   /** Resolves when the event is durable. Without a tenant it goes to the installation's own log. */
@@ -49,9 +55,16 @@ export class EventRecorder {
     });
   }
 
+  /** Adds the event to a transaction on the registry, for the installation's own log: both are in the home database. */
+  async recordInRegistry(registry: RegistryTransaction, event: AuditEvent): Promise<void> {
+    const { bytes } = await this.#canonical(this.#platform, event);
+    const text = 'INSERT INTO audit.outbox (tenant, event) VALUES ($1, $2)';
+    await registry.query({ text, values: [this.#platform.id, bytes] });
+  }
+
   /** To be said after a commit that carried an event. */
   committed(tenant: TenantRef): void {
-    this.log.outboxFilled(tenant.region);
+    this.log.outboxFilled(tenant.cell);
   }
 
   async #canonical(tenant: TenantRef, event: AuditEvent): Promise<CanonicalEvent> {

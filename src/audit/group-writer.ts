@@ -20,7 +20,7 @@ const HEADS_IN_MEMORY = 10_000;
 const DRAIN_LOCK = 7_283_002;
 
 /**
- * Writes one region's logs, for one process. Events that arrive while a group is being written form the next group, so
+ * Writes one cell's logs, for one process. Events that arrive while a group is being written form the next group, so
  * that one commit makes many durable.
  *
  * The heads that the process wrote last are remembered: while it is the only writer of a log, a group is one statement.

@@ -22,9 +22,9 @@ export class SearchLog {
   ) {}
 
   async execute(tenant: TenantRef, query: AuditQuery): Promise<Page<AuditEventDto>> {
-    await this.log.drainOutbox(tenant.region);
+    await this.log.drainOutbox(tenant.cell);
     const before = cursorKey(query.cursor, /^\d{1,15}$/);
-    const found = await this.cells.of(tenant.region).audit.query<Row>(
+    const found = await this.cells.of(tenant.cell).audit.query<Row>(
       `SELECT seq, event, chain_hash FROM audit.events
        WHERE tenant = $1 AND ($2::bigint IS NULL OR seq < $2) AND ($3::text IS NULL OR action = $3)
          AND ($4::text IS NULL OR actor = $4) AND ($5::timestamptz IS NULL OR at >= $5)

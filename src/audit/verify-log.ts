@@ -45,8 +45,8 @@ export class VerifyLog {
   ) {}
 
   async execute(tenant: TenantRef): Promise<Verification> {
-    await this.log.drainOutbox(tenant.region);
-    const pool = this.cells.of(tenant.region).audit;
+    await this.log.drainOutbox(tenant.cell);
+    const pool = this.cells.of(tenant.cell).audit;
     // The head first: events appended while we read come after it and are not part of what is verified.
     const heads = await pool.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(
       'SELECT seq, chain_hash, frontier FROM audit.heads WHERE tenant = $1',
@@ -72,7 +72,7 @@ export class VerifyLog {
 
   /** Events without a head that counts them were put there by somebody else than the sequencer. */
   async #nothingBeyond(tenant: TenantRef, size: number, walk: Walk): Promise<void> {
-    const beyond = await this.cells.of(tenant.region).audit.query<{ seq: string }>(
+    const beyond = await this.cells.of(tenant.cell).audit.query<{ seq: string }>(
       `SELECT e.seq FROM audit.events e LEFT JOIN audit.heads h ON h.tenant = e.tenant
        WHERE e.tenant = $1 AND (e.seq < 1 OR e.seq > COALESCE(h.seq, 0)) ORDER BY e.seq LIMIT 1`,
       [tenant.id],

@@ -157,7 +157,7 @@ export class Sessions {
     const request = currentRequest();
     if (!tenant || tenant.status !== 'active' || !request) throw new InvalidCredential();
     if (request.tenant && request.tenant.id !== tenant.id) throw new InvalidCredential();
-    request.tenant = { id: tenant.id, slug: tenant.slug, region: tenant.region };
+    request.tenant = { id: tenant.id, slug: tenant.slug, region: tenant.region, cell: tenant.cell };
     return request.tenant;
   }
 

@@ -125,7 +125,7 @@ export class SigningKeys {
   }
 
   get #owner() {
-    return { id: PLATFORM_TENANT, region: this.cells.home.region };
+    return this.cells.home.tenant(PLATFORM_TENANT);
   }
 }
 

@@ -5,7 +5,7 @@ import { FieldEncryption } from './field-encryption.js';
 import { KeyRing } from './key-ring.js';
 import { requireSensitiveColumns } from './sensitive-columns.js';
 
-/** Global: encryption is part of storing, in every room. The Kms port is bound by the composition root. */
+/** Global: encryption is part of storing, in every room. The keys of each cell are bound by the composition root. */
 @Global()
 @Module({ providers: [KeyRing, FieldEncryption], exports: [KeyRing, FieldEncryption] })
 export class EncryptionModule implements OnModuleInit {

@@ -3,5 +3,5 @@ export { EncryptionModule } from './encryption.module.js';
 export { FieldEncryption, type Place } from './field-encryption.js';
 export { FieldUnreadable } from './field-codec.js';
 export { KeyRing } from './key-ring.js';
-export { Kms } from './kms.js';
+export { CellKms, Kms } from './kms.js';
 export { Sealed } from './sealed.js';

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { v7 as uuidv7 } from 'uuid';
 import { TenantDatabase, type Statement, type TenantRef } from '../platform/database/index.js';
 import { FieldUnreadable, type Kek } from './field-codec.js';
-import { Kms } from './kms.js';
+import { CellKms } from './kms.js';
 
 type Purpose = 'field' | 'index';
 
@@ -40,7 +40,7 @@ export class KeyRing {
 
   constructor(
     private readonly database: TenantDatabase,
-    private readonly kms: Kms,
+    private readonly kms: CellKms,
   ) {}
 
   async of(tenant: TenantRef): Promise<TenantKeys> {
@@ -56,10 +56,11 @@ export class KeyRing {
 
   /** Statements that give a new tenant its keys; they belong in the transaction that creates its first rows. */
   async provision(tenant: TenantRef): Promise<Statement[]> {
-    const kmsKeyId = await this.kms.createTenantKey(tenant.id);
+    const kms = this.kms.of(tenant.cell);
+    const kmsKeyId = await kms.createTenantKey(tenant.id);
     const statements: Statement[] = [];
     for (const purpose of ['field', 'index'] as const) {
-      const { plaintext, wrapped } = await this.kms.generateDataKey(kmsKeyId, context(tenant, purpose));
+      const { plaintext, wrapped } = await kms.generateDataKey(kmsKeyId, context(tenant, purpose));
       plaintext.fill(0);
       statements.push({
         text: 'INSERT INTO encryption_keys (id, purpose, kms_key_id, wrapped) VALUES ($1, $2, $3, $4)',
@@ -79,11 +80,12 @@ export class KeyRing {
         values: [],
       }),
     );
+    const kms = this.kms.of(tenant.cell);
     const byId = new Map<string, Kek>();
     let current: Kek | undefined;
     let index: KeyObject | undefined;
     for (const row of rows) {
-      const plaintext = await this.kms.decrypt(row.kms_key_id, row.wrapped, context(tenant, row.purpose));
+      const plaintext = await kms.decrypt(row.kms_key_id, row.wrapped, context(tenant, row.purpose));
       const key = createSecretKey(plaintext);
       plaintext.fill(0);
       if (row.purpose === 'index') {

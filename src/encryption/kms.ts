@@ -12,3 +12,14 @@ export abstract class Kms {
   ): Promise<{ plaintext: Buffer; wrapped: Buffer }>;
   abstract decrypt(keyId: string, wrapped: Buffer, context: Record<string, string>): Promise<Buffer>;
 }
+
+/** The key management of each cell: what opens a tenant's data stays in its region. */
+export class CellKms {
+  constructor(private readonly byCell: ReadonlyMap<string, Kms>) {}
+
+  of(cell: string): Kms {
+    const kms = this.byCell.get(cell);
+    if (!kms) throw new Error(`No cell of the name ${cell} is configured.`);
+    return kms;
+  }
+}

@@ -11,10 +11,10 @@ import {
   type TenantId,
   type TenantRef,
 } from '../platform/database/index.js';
-import { InvalidRequest } from '../platform/http/errors.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+import { Placement } from './placement.js';
 
 const INSTALLATION_LOCK = 7_283_004;
 
@@ -38,6 +38,7 @@ export interface CreatedOrganisation {
 export class CreateOrganisation {
   constructor(
     private readonly cells: Cells,
+    private readonly placement: Placement,
     private readonly provisioning: Provisioning,
     private readonly tenants: TenantRegistry,
     private readonly keys: KeyRing,
@@ -52,22 +53,20 @@ export class CreateOrganisation {
     region = this.cells.home.region,
     owner,
   }: NewOrganisation): Promise<CreatedOrganisation> {
-    if (!this.cells.has(region)) {
-      const detail = `region must be one of ${this.cells.regions.join(', ')}`;
-      throw new InvalidRequest([{ pointer: '/region', detail }]);
-    }
+    const cell = await this.placement.cellIn(region);
     const id = tenantId(`t_${randomBytes(8).toString('hex')}`);
     const generated = owner.password === undefined ? randomBytes(18).toString('base64url') : undefined;
     const passwordHash = await hashPassword(owner.password ?? generated ?? '');
-    await this.tenants.claim({ id, slug, name, region });
-    const ownerId = await this.#build({ id, region }, { slug, name }, { ...owner, passwordHash });
+    const ref = cell.tenant(id);
+    await this.tenants.claim({ ...ref, slug, name });
+    const ownerId = await this.#build(ref, { slug, name }, { ...owner, passwordHash });
     const tenant = await this.tenants.activate(id);
     return { tenant, owner: { id: ownerId, email: owner.email, ...(generated && { password: generated }) } };
   }
 
   /** Gives the installation's own tenant its schema and keys, where it has none yet. */
   async installation(id: TenantId): Promise<void> {
-    const tenant = { id, region: this.cells.home.region };
+    const tenant = this.cells.home.tenant(id);
     await this.provisioning.createTenant(tenant);
     // Processes that start together: one makes the keys. A tenant's role may take no lock that others wait for.
     const lock = await this.cells.home.control.connect();
@@ -91,7 +90,7 @@ export class CreateOrganisation {
   }
 
   async #build(
-    tenant: Pick<Tenant, 'id' | 'region'>,
+    tenant: TenantRef,
     { slug, name }: Pick<Tenant, 'slug' | 'name'>,
     owner: { email: string; passwordHash: string; displayName?: string },
   ): Promise<string> {

@@ -22,7 +22,7 @@ export class MendOrganisations {
   /** @param alone whether no other process can be creating one: then everything unfinished is abandoned */
   async execute(alone: boolean): Promise<void> {
     for (const tenant of await this.tenants.unfinished(alone ? 0 : ABANDONED_AFTER_SECONDS)) {
-      if (!this.cells.has(tenant.region)) continue;
+      if (!this.cells.has(tenant.cell)) continue;
       if (await this.provisioning.hasOwner(tenant)) {
         await this.tenants.activate(tenant.id);
         this.log.log(`Finished the creation of organisation ${tenant.slug}.`);

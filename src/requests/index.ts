@@ -1,4 +1,5 @@
 export { FailedRequest } from './failed-request.filter.js';
+export { RegistryWork } from './registry-work.js';
 export { RequestsModule } from './requests.module.js';
 export { ServeRequest } from './serve-request.js';
 export { UnitOfWork } from './unit-of-work.js';

@@ -1,9 +1,14 @@
 import { Global, Module } from '@nestjs/common';
 import { TenantTransactions } from '../platform/database/tenant-transactions.js';
+import { RegistryTransactions } from '../platform/database/registry-transactions.js';
 import { Idempotency } from './idempotency.js';
+import { RegistryWork } from './registry-work.js';
 import { UnitOfWork } from './unit-of-work.js';
 
 /** Global: every room that writes does so in a unit of work. */
 @Global()
-@Module({ providers: [TenantTransactions, Idempotency, UnitOfWork], exports: [Idempotency, UnitOfWork] })
+@Module({
+  providers: [TenantTransactions, RegistryTransactions, Idempotency, UnitOfWork, RegistryWork],
+  exports: [Idempotency, UnitOfWork, RegistryWork],
+})
 export class RequestsModule {}

@@ -9,19 +9,19 @@ export abstract class JobQueue {
   ): Promise<{ close(): Promise<void> }>;
 }
 
-/** The queue of each region: what a tenant queues stays where the tenant is. */
+/** The queue of each cell: what a tenant queues stays where the tenant is. */
 export class RunQueues {
   static readonly RUNS = 'runs';
 
-  constructor(private readonly byRegion: ReadonlyMap<string, JobQueue>) {}
+  constructor(private readonly byCell: ReadonlyMap<string, JobQueue>) {}
 
-  of(region: string): JobQueue {
-    const queue = this.byRegion.get(region);
-    if (!queue) throw new Error(`No queue is configured for region ${region}.`);
+  of(cell: string): JobQueue {
+    const queue = this.byCell.get(cell);
+    if (!queue) throw new Error(`No cell of the name ${cell} is configured.`);
     return queue;
   }
 
   all(): [string, JobQueue][] {
-    return [...this.byRegion];
+    return [...this.byCell];
   }
 }

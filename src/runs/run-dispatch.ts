@@ -31,9 +31,9 @@ export class RunDispatch {
   /** Tells the queue. That it cannot be told delays the run until the next sweep, and is no error of the caller's. */
   async enqueue(tenant: TenantRef, runId: string): Promise<void> {
     try {
-      await this.queues.of(tenant.region).enqueue(RunQueues.RUNS, { tenantId: tenant.id, id: runId });
+      await this.queues.of(tenant.cell).enqueue(RunQueues.RUNS, { tenantId: tenant.id, id: runId });
       await this.cells
-        .of(tenant.region)
+        .of(tenant.cell)
         .control.query('UPDATE work.runs SET enqueued_at = now() WHERE tenant = $1 AND run_id = $2', [
           tenant.id,
           runId,
@@ -46,7 +46,7 @@ export class RunDispatch {
   /** Takes the run, unless somebody else holds it or it is done. */
   async acquire(tenant: TenantRef, runId: string): Promise<Lease | undefined> {
     const id = randomUUID();
-    const taken = await this.cells.of(tenant.region).control.query(
+    const taken = await this.cells.of(tenant.cell).control.query(
       `UPDATE work.runs SET lease_id = $3, lease_until = now() + make_interval(secs => $4)
        WHERE tenant = $1 AND run_id = $2 AND (lease_until IS NULL OR lease_until < now())`,
       [tenant.id, runId, id, LEASE_SECONDS],
@@ -56,7 +56,7 @@ export class RunDispatch {
 
   /** False when somebody else has taken the run over. */
   async renew({ tenant, runId, id }: Lease): Promise<boolean> {
-    const renewed = await this.cells.of(tenant.region).control.query(
+    const renewed = await this.cells.of(tenant.cell).control.query(
       `UPDATE work.runs SET lease_until = now() + make_interval(secs => $4)
        WHERE tenant = $1 AND run_id = $2 AND lease_id = $3`,
       [tenant.id, runId, id, LEASE_SECONDS],
@@ -86,7 +86,7 @@ export class RunDispatch {
 
   async #release({ tenant, runId, id }: Lease): Promise<void> {
     await this.cells
-      .of(tenant.region)
+      .of(tenant.cell)
       .control.query(
         'UPDATE work.runs SET lease_id = NULL, lease_until = NULL, enqueued_at = NULL WHERE tenant = $1 AND run_id = $2 AND lease_id = $3',
         [tenant.id, runId, id],
@@ -94,15 +94,15 @@ export class RunDispatch {
   }
 
   /** Takes every lease away. Only for a process that is the only one, before it works: they belong to its predecessor. */
-  async freeAll(region: string): Promise<void> {
+  async freeAll(cell: string): Promise<void> {
     await this.cells
-      .of(region)
+      .of(cell)
       .control.query('UPDATE work.runs SET lease_id = NULL, lease_until = NULL, enqueued_at = NULL');
   }
 
   async done({ tenant, runId, id }: Lease): Promise<void> {
     await this.cells
-      .of(tenant.region)
+      .of(tenant.cell)
       .control.query('DELETE FROM work.runs WHERE tenant = $1 AND run_id = $2 AND lease_id = $3', [
         tenant.id,
         runId,
@@ -111,8 +111,8 @@ export class RunDispatch {
   }
 
   /** Queues what ought to be worked on and is not: never queued, lost by the queue, or left by a worker that died. */
-  async sweep(region: string): Promise<number> {
-    const { rows } = await this.cells.of(region).control.query<{ tenant: string; run_id: string }>(
+  async sweep(cell: string): Promise<number> {
+    const { rows } = await this.cells.of(cell).control.query<{ tenant: string; run_id: string }>(
       `UPDATE work.runs SET enqueued_at = now()
        WHERE (tenant, run_id) IN (
          SELECT tenant, run_id FROM work.runs
@@ -123,7 +123,7 @@ export class RunDispatch {
       [REQUEUE_SECONDS],
     );
     for (const row of rows) {
-      await this.queues.of(region).enqueue(RunQueues.RUNS, { tenantId: row.tenant, id: row.run_id });
+      await this.queues.of(cell).enqueue(RunQueues.RUNS, { tenantId: row.tenant, id: row.run_id });
     }
     return rows.length;
   }

@@ -9,7 +9,7 @@ import { RunDispatch } from './run-dispatch.js';
 
 const SWEEP_MS = 5_000;
 
-/** Takes runs from every region's queue, and sees to it that none is forgotten. */
+/** Takes runs from every cell's queue, and sees to it that none is forgotten. */
 @Injectable()
 export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #consumers: { close(): Promise<void> }[] = [];
@@ -27,8 +27,8 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
 
   async onApplicationBootstrap(): Promise<void> {
     const { concurrency, alone } = this.config;
-    for (const [region, queue] of this.queues.all()) {
-      if (alone) await this.dispatch.freeAll(region);
+    for (const [cell, queue] of this.queues.all()) {
+      if (alone) await this.dispatch.freeAll(cell);
       this.#consumers.push(
         await queue.consume(RunQueues.RUNS, { concurrency }, (job, signal) => this.#work(job, signal)),
       );
@@ -56,12 +56,12 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   async #sweep(): Promise<void> {
-    for (const [region] of this.queues.all()) {
+    for (const [cell] of this.queues.all()) {
       try {
-        const queued = await this.dispatch.sweep(region);
-        if (queued > 0) this.log.log(`Queued ${queued} runs again in ${region}.`);
+        const queued = await this.dispatch.sweep(cell);
+        if (queued > 0) this.log.log(`Queued ${queued} runs again in ${cell}.`);
       } catch (error) {
-        this.log.error('the sweep for forgotten runs failed; it is repeated', error, { region });
+        this.log.error('the sweep for forgotten runs failed; it is repeated', error, { cell });
       }
     }
   }

@@ -1,14 +1,19 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Cells, Feed, tenantId, type TenantId } from '../platform/database/index.js';
+import {
+  announce,
+  Cells,
+  Feed,
+  tenantId,
+  type TenantId,
+  type TenantRef,
+} from '../platform/database/index.js';
 import { AppError } from '../platform/http/errors.js';
 
 /** A tenant as the registry knows it. */
-export interface Tenant {
-  readonly id: TenantId;
+export interface Tenant extends TenantRef {
   readonly slug: string;
   readonly name: string;
-  readonly region: string;
   readonly status: 'creating' | 'active' | 'suspended';
   readonly createdAt: Date;
 }
@@ -18,6 +23,7 @@ interface Row {
   slug: string;
   name: string;
   region: string;
+  cell: string;
   status: Tenant['status'];
   created_at: Date;
 }
@@ -34,7 +40,7 @@ const TENANTS_IN_MEMORY = 10_000;
 const KEEP_MS = 5 * 60 * 1_000;
 /** Unknown names are remembered too, briefly: asking for them must not be a way to load the database. */
 const KEEP_UNKNOWN_MS = 5_000;
-const COLUMNS = 'id, slug, name, region, status, created_at';
+const COLUMNS = 'id, slug, name, region, cell, status, created_at';
 
 /** Which tenants exist and where they live. In the home database; read through a cache that the change feed keeps true. */
 @Injectable()
@@ -73,11 +79,11 @@ export class TenantRegistry implements OnModuleInit {
   }
 
   /** Claims a slug. The tenant is of no use until it is active. */
-  async claim(tenant: Pick<Tenant, 'id' | 'slug' | 'name' | 'region'>): Promise<void> {
+  async claim(tenant: TenantRef & Pick<Tenant, 'slug' | 'name'>): Promise<void> {
     const claimed = await this.cells.home.control.query(
-      `INSERT INTO control.tenants (id, slug, name, region, status) VALUES ($1, $2, $3, $4, 'creating')
+      `INSERT INTO control.tenants (id, slug, name, region, cell, status) VALUES ($1, $2, $3, $4, $5, 'creating')
        ON CONFLICT (slug) DO NOTHING`,
-      [tenant.id, tenant.slug, tenant.name, tenant.region],
+      [tenant.id, tenant.slug, tenant.name, tenant.region, tenant.cell],
     );
     if (claimed.rowCount === 0) throw new SlugTaken(tenant.slug);
   }
@@ -110,7 +116,16 @@ export class TenantRegistry implements OnModuleInit {
     return rows.map(tenantOf);
   }
 
-  /** Page by page, in the order of creation. */
+  /** How many tenants each cell of a region has. */
+  async population(region: string): Promise<Map<string, number>> {
+    const { rows } = await this.cells.home.control.query<{ cell: string; tenants: number }>(
+      'SELECT cell, count(*)::int AS tenants FROM control.tenants WHERE region = $1 GROUP BY cell',
+      [region],
+    );
+    return new Map(rows.map(({ cell, tenants }) => [cell, tenants]));
+  }
+
+  /** Page by page, in the order of their ids. */
   async list(after: string | undefined, limit: number): Promise<Tenant[]> {
     const { rows } = await this.cells.home.control.query<Row>(
       `SELECT ${COLUMNS} FROM control.tenants WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2`,
@@ -137,12 +152,12 @@ export class TenantRegistry implements OnModuleInit {
   async #announce(id: string): Promise<void> {
     this.#changesHeard += 1;
     this.#cache.clear();
-    const change = JSON.stringify({ kind: 'tenant', tenant: id, id });
-    await this.cells.home.control.query(`SELECT pg_notify('waxell', $1)`, [change]);
+    const { text, values } = announce({ kind: 'tenant', tenant: id, id });
+    await this.cells.home.control.query(text, [...values]);
   }
 }
 
 function tenantOf(row: Row): Tenant {
-  const { id, slug, name, region, status } = row;
-  return { id: tenantId(id), slug, name, region, status, createdAt: row.created_at };
+  const { id, slug, name, region, cell, status } = row;
+  return { id: tenantId(id), slug, name, region, cell, status, createdAt: row.created_at };
 }

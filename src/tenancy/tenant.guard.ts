@@ -91,6 +91,6 @@ function decide(
   return true;
 }
 
-function requestTenant({ id, slug, region }: Tenant): RequestTenant {
-  return { id, slug, region };
+function requestTenant({ id, slug, region, cell }: Tenant): RequestTenant {
+  return { id, slug, region, cell };
 }

@@ -37,6 +37,7 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'rooms-by-their-public-file-only': { 'src/runs/planted-room.ts': `export * from '../agents/agents.js';` },
   'writing-transactions-by-the-unit-of-work-only': {
     'src/agents/planted-writes.ts': `export * from '../platform/database/tenant-transactions.js';`,
+    'src/agents/planted-registry.ts': `export { RegistryTransactions } from '../platform/database/registry-transactions.js';`,
   },
   'connections-in-platform-database-only': {
     'src/agents/planted-pool.ts': `import pg from 'pg'; export const pool = new pg.Pool();`,

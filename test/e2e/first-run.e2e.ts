@@ -143,7 +143,12 @@ describe('an environment that is not fit', () => {
   it.each([
     ['a short secret', { DATABASE_LOGIN_SECRET: 'canary' }, 'DATABASE_LOGIN_SECRET'],
     ['a URL that is none', { DATABASE_URL: 'canary://x' }, 'DATABASE_URL'],
-    ['regions that are no JSON', { MORE_REGIONS: `{"eu-west-1":"${SECRET}` }, 'MORE_REGIONS'],
+    ['cells that are no JSON', { CELLS: `[{"databaseUrl":"${SECRET}` }, 'CELLS'],
+    [
+      'a cell without its region',
+      { CELLS: `[{"name":"eu-1","databaseUrl":"postgres://${SECRET}"}]` },
+      'CELLS',
+    ],
     ['a key hash that is none', { WAXELL_OPERATOR_KEY_HASH: 'canary' }, 'WAXELL_OPERATOR_KEY_HASH'],
     ['a port that is none', { PORT: 'canary' }, 'PORT'],
     ['some parts of production', { NODE_ENV: 'production', DATABASE_URL: SECRET }, 'REDIS_URL'],

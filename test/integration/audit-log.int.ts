@@ -70,7 +70,7 @@ describe('the audit log', () => {
       }),
     );
     await expect(failing).rejects.toThrow('rolled back');
-    await Promise.all([writer(0).drainOutbox(tenant.region), writer(1).drainOutbox(tenant.region)]);
+    await Promise.all([writer(0).drainOutbox(tenant.cell), writer(1).drainOutbox(tenant.cell)]);
     const { rows } = await db.superuser.query<{ event: Buffer }>(
       'SELECT event FROM audit.events WHERE tenant = $1 ORDER BY seq',
       [tenant.id],
@@ -95,7 +95,7 @@ describe('the audit log', () => {
         db.database.query({ text: 'INSERT INTO audit.outbox (event) VALUES ($1)', values: [forged] }),
       ),
     );
-    await writer(0).drainOutbox(tenant.region);
+    await writer(0).drainOutbox(tenant.cell);
     const { rows } = await db.superuser.query<{ tenant: string; action: string }>(
       'SELECT tenant, action FROM audit.events WHERE tenant = ANY($1)',
       [[tenant.id, other.id]],

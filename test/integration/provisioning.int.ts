@@ -11,7 +11,7 @@ describe('provisioning', () => {
   afterAll(() => db.close());
 
   it('makes a tenant once, however many processes start at the same moment', async () => {
-    const tenant = { id: tenantId(`t_${randomBytes(8).toString('hex')}`), region: 'eu-test-1' };
+    const tenant = db.cells.home.tenant(tenantId(`t_${randomBytes(8).toString('hex')}`));
     await Promise.all(Array.from({ length: 6 }, () => db.provisioning.createTenant(tenant)));
     const noted = await db.superuser.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [tenant.id]);
     expect(noted.rowCount).toBe(1);

@@ -88,7 +88,7 @@ describe('the tenant driver', () => {
   });
 
   it('fails the statement when the role cannot be switched to, and not the next one', async () => {
-    const unknown = { id: 't_ffffffffffffffff' as TenantRef['id'], region: a.region };
+    const unknown = { ...a, id: 't_ffffffffffffffff' as TenantRef['id'] };
     for (let round = 0; round < 3; round += 1) {
       await expect(role(unknown)).rejects.toThrow(/role "t_ffffffffffffffff" does not exist/);
       expect(await role(a)).toMatchObject({ role: a.id });

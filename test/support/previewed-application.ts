@@ -8,7 +8,14 @@ import { Log } from '../../src/platform/observability/log.js';
 
 /** The whole application as it is composed, with nothing constructed and nothing connected: for looking at what is declared. */
 export function previewedApplication(): Promise<INestApplication> {
-  const cells = [{ region: 'us-east-1', ownerUrl: 'postgres://nobody@nowhere.invalid/none' }];
+  const cells = [
+    {
+      name: 'us-east-1-c1',
+      region: 'us-east-1',
+      capacity: 1,
+      ownerUrl: 'postgres://nobody@nowhere.invalid/none',
+    },
+  ];
   const unused = (): never => {
     throw new Error('A previewed application uses no backend.');
   };

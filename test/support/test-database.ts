@@ -17,6 +17,7 @@ import { TenantTransactions } from '../../src/platform/database/tenant-transacti
 /** Every test database has the same logins, as databases of one server do. */
 export const LOGIN_SECRET = 'test '.repeat(8);
 const REGION = 'eu-test-1';
+const CELL = 'eu-test-1-c1';
 
 export interface TestDatabase {
   readonly url: string;
@@ -36,7 +37,7 @@ export async function openTestDatabase(
 ): Promise<TestDatabase> {
   const url = await createDatabase();
   const cell = new Cell(
-    { region: REGION, ownerUrl: url },
+    { name: CELL, region: REGION, capacity: 10_000, ownerUrl: url },
     LOGIN_SECRET,
     { tenant: options.pool ?? 4, lane: 2, control: 2, audit: 2 },
     options.entities ?? [],
@@ -59,7 +60,7 @@ export async function openTestDatabase(
     provisioning,
     superuser,
     newTenant: async () => {
-      const tenant = { id: tenantId(`t_${randomBytes(8).toString('hex')}`), region: REGION };
+      const tenant = cell.tenant(tenantId(`t_${randomBytes(8).toString('hex')}`));
       await provisioning.createTenant(tenant);
       return tenant;
     },

@@ -56,7 +56,10 @@ export class EmbeddedDatabase {
   asTenant<T>(tenant: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = new driver.TenantClient(logins.connectionOf(this.ownerUrl, this.#loginSecret, 'app'));
     return connected(client, (open) =>
-      scopes.runInScope({ tenant: ids.tenantId(tenant), region: this.#region }, () => work(open)),
+      scopes.runInScope(
+        { tenant: ids.tenantId(tenant), region: this.#region, cell: `${this.#region}-c1` },
+        () => work(open),
+      ),
     );
   }
 }

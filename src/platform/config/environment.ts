@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CELL_NAME, furtherCells, REGION_NAME } from './cells.js';
 
 const url = (protocol: RegExp): z.ZodType<string> => z.url({ protocol });
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
@@ -34,32 +35,22 @@ export const environment = z.object({
     .min(32)
     .optional()
     .describe('Secret from which the passwords of the database logins follow'),
-  REGION: z
+  REGION: z.string().regex(REGION_NAME).default('us-east-1').describe('Region of DATABASE_URL'),
+  CELL: z
     .string()
-    .regex(/^[a-z]{2}-[a-z]+-\d$/)
-    .default('us-east-1')
-    .describe('Region of DATABASE_URL'),
-  MORE_REGIONS: z
-    .string()
+    .regex(CELL_NAME)
     .optional()
-    .transform((value, context) => {
-      try {
-        return z
-          .record(z.string().regex(/^[a-z]{2}-[a-z]+-\d$/), url(/^postgres(ql)?$/))
-          .parse(JSON.parse(value ?? '{}'));
-      } catch {
-        context.addIssue({ code: 'custom', message: 'must be a JSON object of region and database URL' });
-        return z.NEVER;
-      }
-    })
-    .describe('JSON object of further regions and their database URLs'),
+    .describe('Name of the cell of DATABASE_URL; unset: REGION and -c1'),
+  CELLS: furtherCells.describe(
+    'JSON array of further cells: name, region, databaseUrl, redisUrl, bucket, kmsRegion, capacity',
+  ),
   DATABASE_POOL: z.coerce
     .number()
     .int()
     .min(2)
     .max(200)
     .default(10)
-    .describe('Connections for tenant statements, per region'),
+    .describe('Connections for tenant statements, per cell'),
   REDIS_URL: url(/^rediss?$/)
     .optional()
     .describe('Redis >= 7 for the queue; unset: the queue is in PostgreSQL'),
@@ -140,6 +131,29 @@ const REQUIRED_IN_PRODUCTION = [
   'S3_BUCKET',
   'WAXELL_OPERATOR_KEY_HASH',
 ] as const satisfies readonly (keyof Environment)[];
+
+/**
+ * Further cells bring what the first one has: with a Redis, keys in AWS and a bucket, each cell names its own Redis and
+ * bucket, or what its tenants store would leave it.
+ */
+export function refuseSharedCells(env: Environment): void {
+  const names = [homeCell(env), ...env.CELLS.map((cell) => cell.name)];
+  if (new Set(names).size < names.length)
+    throw new ConfigurationError('CELLS: two cells have the same name.');
+  for (const cell of env.CELLS) {
+    const missing = [
+      ...(env.REDIS_URL !== undefined && cell.redisUrl === undefined ? ['redisUrl'] : []),
+      ...(env.S3_BUCKET !== undefined && cell.bucket === undefined ? ['bucket'] : []),
+    ];
+    if (missing.length > 0)
+      throw new ConfigurationError(`CELLS: ${cell.name} needs ${missing.join(' and ')} of its own.`);
+  }
+}
+
+/** The cell that holds the registry. */
+export function homeCell(env: Environment): string {
+  return env.CELL ?? `${env.REGION}-c1`;
+}
 
 /** Production runs on real engines with secrets of its own, or not at all. */
 export function refuseUnfitProduction(env: Environment): void {

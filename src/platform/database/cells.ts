@@ -2,13 +2,21 @@ import { DataSource, type EntitySubscriberInterface, type EntityTarget, type Obj
 import pg from 'pg';
 import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
+import type { TenantId, TenantRef } from './tenant-id.js';
 import { ReadLane } from './read-lane.js';
 import { StandingConnection } from './standing-connection.js';
 import { outliveConnections, TenantPool } from './tenant-pool.js';
 
-/** A region's database, as it is configured. */
+/**
+ * A cell as it is configured: one database of a region, with all that its tenants store. A region has one cell or several;
+ * outgrowing one means another, not a bigger one.
+ */
 export interface CellConfig {
+  /** Unique among all cells, and for ever the same: the registry names it. */
+  readonly name: string;
   readonly region: string;
+  /** Tenants that it takes; new ones go to the emptiest cell of their region. */
+  readonly capacity: number;
   /** The owner's URL; migrations and provisioning connect with it. */
   readonly ownerUrl: string;
 }
@@ -24,9 +32,11 @@ export interface PoolSizes {
 /** Statements that wait longer than this are cut by the server. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 
-/** One region's database with a pool for each login. */
+/** One cell's database with a pool for each login. */
 export class Cell {
+  readonly name: string;
   readonly region: string;
+  readonly capacity: number;
   readonly ownerUrl: string;
   readonly tenants: DataSource;
   readonly reads: ReadLane;
@@ -44,7 +54,9 @@ export class Cell {
     entities: readonly EntityTarget<ObjectLiteral>[],
     readonly onPoolError: (error: Error) => void,
   ) {
+    this.name = config.name;
     this.region = config.region;
+    this.capacity = config.capacity;
     this.ownerUrl = config.ownerUrl;
     this.#secret = secret;
     const app = this.connection('app');
@@ -80,6 +92,11 @@ export class Cell {
     return connectionOf(this.ownerUrl, this.#secret, login);
   }
 
+  /** A tenant that lives here. */
+  tenant(id: TenantId): TenantRef {
+    return { id, region: this.region, cell: this.name };
+  }
+
   async open(): Promise<void> {
     await runInScope(STARTUP, () => this.tenants.initialize());
   }
@@ -109,33 +126,38 @@ export class Cell {
   }
 }
 
-/** Every region's cell. The first is home: it holds the registry of all tenants. */
+/** Every cell of every region. The first is home: it holds the registry of all tenants. */
 export class Cells {
-  readonly #byRegion: ReadonlyMap<string, Cell>;
+  readonly #byName: ReadonlyMap<string, Cell>;
   readonly home: Cell;
 
   constructor(cells: readonly Cell[]) {
     const [home] = cells;
     if (!home) throw new Error('At least one database is needed.');
     this.home = home;
-    this.#byRegion = new Map(cells.map((cell) => [cell.region, cell]));
+    this.#byName = new Map(cells.map((cell) => [cell.name, cell]));
+    if (this.#byName.size < cells.length) throw new Error('Two cells have the same name.');
   }
 
   get regions(): string[] {
-    return [...this.#byRegion.keys()];
+    return [...new Set(this.all().map((cell) => cell.region))];
   }
 
   all(): Cell[] {
-    return [...this.#byRegion.values()];
+    return [...this.#byName.values()];
   }
 
-  has(region: string): boolean {
-    return this.#byRegion.has(region);
+  inRegion(region: string): Cell[] {
+    return this.all().filter((cell) => cell.region === region);
   }
 
-  of(region: string): Cell {
-    const cell = this.#byRegion.get(region);
-    if (!cell) throw new Error(`No database is configured for region ${region}.`);
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  of(name: string): Cell {
+    const cell = this.#byName.get(name);
+    if (!cell) throw new Error(`No cell of the name ${name} is configured.`);
     return cell;
   }
 

@@ -112,7 +112,7 @@ class FeedConnection {
     this.#client = undefined;
     clearInterval(this.#timer);
     this.log.warn(
-      `Lost the change feed of ${this.cell.region}; caches are off until it is back: ${error.message}`,
+      `Lost the change feed of ${this.cell.name}; caches are off until it is back: ${error.message}`,
     );
     client.end().catch(() => undefined);
     this.#reopenSoon();

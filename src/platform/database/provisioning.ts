@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Cells } from './cells.js';
 import { compileMigrations, type MigrationClass } from './migration.js';
 import { Migrator, type MigrationReport } from './migrator.js';
-import type { TenantRef } from './tenant-database.js';
+import type { TenantRef } from './tenant-id.js';
 
 export interface MigrationClasses {
   readonly cell: readonly MigrationClass[];
@@ -25,11 +25,11 @@ export class Provisioning {
     private readonly classes: MigrationClasses,
   ) {}
 
-  /** Brings every region's database to the current schema. */
+  /** Brings every cell's database to the current schema; reports by the cell's name. */
   async migrate(): Promise<Map<string, MigrationReport>> {
     const reports = new Map<string, MigrationReport>();
     // One after the other: roles belong to the server, which several databases may share.
-    for (const [region, migrator] of await this.#all()) reports.set(region, await migrator.migrate());
+    for (const [cell, migrator] of await this.#all()) reports.set(cell, await migrator.migrate());
     return reports;
   }
 
@@ -40,10 +40,10 @@ export class Provisioning {
       if (failed.length > 0) throw new Error(`Migrations failed: ${JSON.stringify(failed)}`);
       return;
     }
-    for (const [region, migrator] of await this.#all()) {
+    for (const [cell, migrator] of await this.#all()) {
       if (!(await migrator.cellIsCurrent())) {
         throw new DatabaseNotCurrent(
-          `The database of ${region} is not up to date. Run npm run db:migrate, then start again.`,
+          `The database of ${cell} is not up to date. Run npm run db:migrate, then start again.`,
         );
       }
     }
@@ -63,8 +63,8 @@ export class Provisioning {
   }
 
   async #of(tenant: TenantRef): Promise<Migrator> {
-    const migrator = (await this.#all()).get(tenant.region);
-    if (!migrator) throw new Error(`No database is configured for region ${tenant.region}.`);
+    const migrator = (await this.#all()).get(tenant.cell);
+    if (!migrator) throw new Error(`No cell of the name ${tenant.cell} is configured.`);
     return migrator;
   }
 
@@ -75,10 +75,7 @@ export class Provisioning {
       return new Map(
         this.cells
           .all()
-          .map(({ region, ownerUrl }) => [
-            region,
-            new Migrator(ownerUrl, this.loginSecret, { cell, tenant }),
-          ]),
+          .map(({ name, ownerUrl }) => [name, new Migrator(ownerUrl, this.loginSecret, { cell, tenant })]),
       );
     })();
     return this.#migrators;

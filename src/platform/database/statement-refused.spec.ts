@@ -3,7 +3,7 @@ import { StatementRefused, TenantClient } from './tenant-client.js';
 import { runInScope } from './tenant-scope.js';
 import { tenantId } from './tenant-id.js';
 
-const scope = { tenant: tenantId('t_0123456789abcdef'), region: 'us-east-1' };
+const scope = { tenant: tenantId('t_0123456789abcdef'), region: 'us-east-1', cell: 'us-east-1-c1' };
 
 describe('a tenant connection', () => {
   it.each([

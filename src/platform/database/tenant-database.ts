@@ -2,15 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { Cells } from './cells.js';
-import type { TenantId } from './tenant-id.js';
+import type { TenantRef } from './tenant-id.js';
 import type { TenantStatement } from './tenant-client.js';
 import { currentScope, runInScope } from './tenant-scope.js';
-
-/** Enough of a tenant to reach its rows. */
-export interface TenantRef {
-  readonly id: TenantId;
-  readonly region: string;
-}
 
 /** One SQL statement. With a `name` it is prepared once per connection and tenant: for reads on a hot path. */
 export interface Statement {
@@ -29,13 +23,13 @@ export class TenantDatabase {
 
   /** Puts a tenant in scope for everything that `work` calls. A transaction of an outer scope is not carried over. */
   within<T>(tenant: TenantRef, work: () => T): T {
-    return runInScope({ tenant: tenant.id, region: tenant.region }, work);
+    return runInScope({ tenant: tenant.id, region: tenant.region, cell: tenant.cell }, work);
   }
 
   /** TypeORM's manager: the running transaction's, else one whose every statement is a read of its own. */
   get manager(): EntityManager {
     const scope = currentScope();
-    return scope.transaction?.manager ?? this.cells.of(scope.region).tenants.manager;
+    return scope.transaction?.manager ?? this.cells.of(scope.cell).tenants.manager;
   }
 
   repository<Entity extends ObjectLiteral>(entity: EntityTarget<Entity>): Repository<Entity> {
@@ -59,10 +53,9 @@ export class TenantDatabase {
     };
     if (scope.transaction)
       return ((await scope.transaction.runner.connect()) as pg.PoolClient).query<Row>(meant);
-    if (statement.name !== undefined)
-      return this.cells.of(scope.region).reads.query<Row>(scope.tenant, meant);
+    if (statement.name !== undefined) return this.cells.of(scope.cell).reads.query<Row>(scope.tenant, meant);
     // TypeORM's own pool; it declares `driver` by its common interface only.
-    const pool = (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
+    const pool = (this.cells.of(scope.cell).tenants.driver as unknown as { master: pg.Pool }).master;
     return pool.query<Row>(meant);
   }
 }

@@ -16,5 +16,13 @@ export function tenantId(value: string): TenantId {
   return value;
 }
 
+/** Enough of a tenant to reach its rows. */
+export interface TenantRef {
+  readonly id: TenantId;
+  readonly region: string;
+  /** The cell of the region that holds everything of it. */
+  readonly cell: string;
+}
+
 /** The installation's own tenant: its log holds what belongs to no organisation, such as the operator's actions. */
 export const PLATFORM_TENANT = 't_0000000000000000' as TenantId;

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityManager, QueryRunner } from 'typeorm';
-import type { TenantId } from './tenant-id.js';
+import type { TenantId, TenantRef } from './tenant-id.js';
 
 /** The transaction that a scope is in. It belongs to one tenant and to one call chain. */
 export interface ActiveTransaction {
@@ -8,10 +8,11 @@ export interface ActiveTransaction {
   readonly runner: QueryRunner;
 }
 
-/** Under which tenant, and in which region's database, the current call chain works. */
+/** Under which tenant, and in which cell's database, the current call chain works. */
 export interface TenantScope {
   readonly tenant: TenantId;
   readonly region: string;
+  readonly cell: string;
   readonly transaction?: ActiveTransaction;
 }
 
@@ -46,7 +47,7 @@ export function runInScope<T>(scope: TenantScope | typeof STARTUP, work: () => T
 }
 
 /** The tenant in scope, as a reference that travels. Throws outside any scope. */
-export function currentTenant(): { readonly id: TenantId; readonly region: string } {
-  const scope = currentScope();
-  return { id: scope.tenant, region: scope.region };
+export function currentTenant(): TenantRef {
+  const { tenant, region, cell } = currentScope();
+  return { id: tenant, region, cell };
 }

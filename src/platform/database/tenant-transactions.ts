@@ -14,7 +14,7 @@ export class TenantTransactions {
   async run<T>(work: () => Promise<T>): Promise<T> {
     const scope = currentScope();
     if (scope.transaction) return work();
-    const runner = this.cells.of(scope.region).tenants.createQueryRunner();
+    const runner = this.cells.of(scope.cell).tenants.createQueryRunner();
     try {
       await runner.startTransaction();
       const result = await runInScope({ ...scope, transaction: { manager: runner.manager, runner } }, work);

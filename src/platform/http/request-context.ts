@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Request } from 'express';
-import type { TenantId } from '../database/tenant-id.js';
-import type { TenantRef } from '../database/tenant-database.js';
+import type { TenantId, TenantRef } from '../database/tenant-id.js';
+
 import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint-options.js';
 

@@ -1,0 +1,10 @@
+export {
+  OperationFailed,
+  type Operation,
+  type OperationData,
+  type Step,
+  type StepResult,
+} from './operation.js';
+export { OperationRunner } from './operation-runner.js';
+export { Operations, OperationUnderWay, type NewOperation } from './operations.js';
+export { OperationsModule } from './operations.module.js';

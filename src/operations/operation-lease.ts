@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Cells } from '../platform/database/index.js';
+import type { Operation, OperationData } from './operation.js';
+import { COLUMNS, operationOf, type OperationRow } from './operations.js';
+
+export const LEASE_SECONDS = 30;
+/** Finished operations are kept for this long, to be looked at. */
+const KEEP_DAYS = 90;
+
+/** The right to work on an operation. Everything that is noted under a lease that another process has taken is refused. */
+export interface OperationLease {
+  readonly operation: Operation;
+  readonly id: string;
+}
+
+export type Progress =
+  | {
+      readonly status: 'running';
+      readonly step: string;
+      readonly data: OperationData;
+      readonly afterSeconds: number;
+    }
+  | { readonly status: 'running'; readonly error: string; readonly afterSeconds: number }
+  | { readonly status: 'done' }
+  | { readonly status: 'failed'; readonly error: string };
+
+/** The operations as those who work on them see them: who holds which, and what came of it. */
+@Injectable()
+export class OperationLeases {
+  constructor(private readonly cells: Cells) {}
+
+  /** Takes an operation of these kinds that is due and that nobody holds. */
+  async acquire(kinds: readonly string[]): Promise<OperationLease | undefined> {
+    const id = randomUUID();
+    const { rows } = await this.cells.home.control.query<OperationRow>(
+      `UPDATE control.operations SET lease_id = $1, lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
+       WHERE id = (
+         SELECT id FROM control.operations
+         WHERE status = 'running' AND due_at <= now() AND kind = ANY($3) AND (lease_until IS NULL OR lease_until < now())
+         ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+       RETURNING ${COLUMNS}`,
+      [id, LEASE_SECONDS, kinds],
+    );
+    return rows[0] && { operation: operationOf(rows[0]), id };
+  }
+
+  /** False when another process has taken it over. */
+  async renew({ operation, id }: OperationLease): Promise<boolean> {
+    const { rowCount } = await this.cells.home.control.query(
+      `UPDATE control.operations SET lease_until = now() + make_interval(secs => $3) WHERE id = $1 AND lease_id = $2`,
+      [operation.id, id, LEASE_SECONDS],
+    );
+    return rowCount === 1;
+  }
+
+  /** Notes what came of a step, and gives the operation back. */
+  async note({ operation, id }: OperationLease, progress: Progress): Promise<void> {
+    const moved = progress.status === 'running' && 'step' in progress ? progress : undefined;
+    const error = 'error' in progress ? progress.error : null;
+    const after = progress.status === 'running' ? progress.afterSeconds : 0;
+    await this.cells.home.control.query(
+      `UPDATE control.operations SET status = $3, step = COALESCE($4, step), data = COALESCE($5::jsonb, data), error = $6,
+         attempts = CASE WHEN $4::text IS NULL THEN attempts ELSE 0 END, due_at = now() + make_interval(secs => $7),
+         finished_at = CASE WHEN $3 = 'running' THEN NULL ELSE now() END, lease_id = NULL, lease_until = NULL
+       WHERE id = $1 AND lease_id = $2`,
+      [operation.id, id, progress.status, moved?.step, moved && JSON.stringify(moved.data), error, after],
+    );
+  }
+
+  /** Takes every lease away. Only for a process that is the only one: they belong to its predecessor. */
+  async freeAll(): Promise<void> {
+    await this.cells.home.control.query(
+      `UPDATE control.operations SET lease_id = NULL, lease_until = NULL WHERE lease_id IS NOT NULL`,
+    );
+  }
+
+  async forgetOld(): Promise<void> {
+    await this.cells.home.control.query(
+      `DELETE FROM control.operations WHERE status <> 'running' AND finished_at < now() - make_interval(days => $1)`,
+      [KEEP_DAYS],
+    );
+  }
+}
