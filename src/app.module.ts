@@ -21,6 +21,7 @@ import {
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
+import { CellObjects, TenantObjects } from './platform/objects/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { TenancyModule, TenantGuard } from './tenancy/index.js';
@@ -109,6 +110,7 @@ class BackendsModule {
       { provide: AuthConfig, useValue: auth },
       { provide: WorkerConfig, useValue: worker },
       { provide: CellKms, useValue: backends.kms },
+      { provide: CellObjects, useValue: backends.objects },
       { provide: ModelProvider, useValue: backends.models },
       { provide: Sandbox, useValue: backends.sandbox ?? null },
       {
@@ -137,12 +139,14 @@ class BackendsModule {
         },
       },
       TenantDatabase,
+      TenantObjects,
     ];
     const exports = [
       Log,
       AuthConfig,
       WorkerConfig,
       CellKms,
+      TenantObjects,
       ModelProvider,
       Sandbox,
       Cells,
@@ -150,6 +154,7 @@ class BackendsModule {
       RunQueues,
       Feed,
       TenantDatabase,
+      TenantObjects,
     ];
     return { module: BackendsModule, global: true, providers, exports };
   }

@@ -3,10 +3,12 @@ import {
   AwsKms,
   BullMqQueue,
   ChildProcessSandbox,
+  FileObjectStore,
   LocalKms,
   lockHome,
   ModelProviders,
   PgBossQueue,
+  S3ObjectStore,
   startEmbeddedPostgres,
 } from '@waxell/infra';
 import type { ModelProvider, Sandbox } from '@waxell/runtime';
@@ -20,6 +22,7 @@ import {
   type FurtherCell,
 } from './platform/config/index.js';
 import { connectionOf, type CellConfig } from './platform/database/index.js';
+import { CellObjects, type ObjectStore } from './platform/objects/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
 import type { Log } from './platform/observability/log.js';
@@ -30,6 +33,7 @@ export interface Backends {
   readonly embedded: boolean;
   readonly database: DatabaseConfig;
   readonly kms: CellKms;
+  readonly objects: CellObjects;
   readonly models: ModelProvider;
   /** Undefined in production: there the development sandbox refuses to run anything. */
   readonly sandbox: Sandbox | undefined;
@@ -71,6 +75,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       lost,
       database: new DatabaseConfig(cells, loginSecret, pools),
       kms: await openKms(env, cells),
+      objects: openObjects(env, cells),
       models,
       sandbox:
         env.NODE_ENV === 'production'
@@ -137,11 +142,10 @@ async function openKms(env: Environment, cells: readonly CellConfig[]): Promise<
   const byCell = new Map<string, Kms>();
   for (const [at, { name, region }] of cells.entries()) {
     const kmsRegion = at === 0 ? env.AWS_REGION : (furtherCell(env, name)?.kmsRegion ?? region);
-    const home = at === 0 ? env.WAXELL_HOME : join(env.WAXELL_HOME, 'cells', name);
     byCell.set(
       name,
       env.AWS_REGION === undefined || kmsRegion === undefined
-        ? await LocalKms.open({ home })
+        ? await LocalKms.open({ home: cellHome(env, name, at) })
         : new AwsKms({ region: kmsRegion, endpoint: env.AWS_KMS_ENDPOINT }),
     );
   }
@@ -154,6 +158,23 @@ function modelProviders(env: Environment, embedded: boolean): ModelProviders {
     anthropic: { apiKey: env.ANTHROPIC_API_KEY, baseUrl: env.ANTHROPIC_BASE_URL },
     egress: { allowLoopback: env.MODEL_ALLOW_LOOPBACK ?? embedded },
   });
+}
+
+/** A bucket of each cell; without one, a folder on this machine for each. */
+function openObjects(env: Environment, cells: readonly CellConfig[]): CellObjects {
+  const store = ({ name, region }: CellConfig, at: number): ObjectStore => {
+    const bucket = at === 0 ? env.S3_BUCKET : furtherCell(env, name)?.bucket;
+    if (bucket === undefined) return new FileObjectStore({ dir: join(cellHome(env, name, at), 'objects') });
+    const endpoint = env.S3_ENDPOINT;
+    // Servers other than AWS's own have no host name for each bucket.
+    return new S3ObjectStore({ bucket, region, endpoint, forcePathStyle: endpoint !== undefined });
+  };
+  return new CellObjects(new Map(cells.map((cell, at) => [cell.name, store(cell, at)])));
+}
+
+/** Where a cell keeps what it keeps on this machine: the first one directly in the data folder. */
+function cellHome(env: Environment, name: string, at: number): string {
+  return at === 0 ? env.WAXELL_HOME : join(env.WAXELL_HOME, 'cells', name);
 }
 
 function openQueue(

@@ -43,7 +43,9 @@ describe('the first start', () => {
     expect(Object.keys(app.firstRun).sort()).toEqual(
       ['apiKey', 'baseUrl', 'operatorKey', 'ownerEmail', 'ownerPassword', 'tenant'].sort(),
     );
-    const files = (await readdir(app.home)).filter((name) => !['postgres', 'kms'].includes(name));
+    const files = (await readdir(app.home)).filter(
+      (name) => !['postgres', 'kms', 'cells', 'objects'].includes(name),
+    );
     expect(files).toEqual(
       expect.arrayContaining(['first-run.json', 'master.key', 'operator-key', 'owner-password']),
     );

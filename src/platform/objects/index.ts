@@ -1,0 +1,1 @@
+export { CellObjects, TenantObjects, type ObjectStore } from './tenant-objects.js';
