@@ -15,6 +15,12 @@ export default {
       to: { path: '^(src|libs/(?!sdk))' },
     },
     {
+      name: 'transparency-imports-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^libs/transparency/src' },
+      to: { path: '^(src|libs/(?!transparency))' },
+    },
+    {
       name: 'runtime-imports-sdk-only',
       severity: 'error',
       from: { path: '^libs/runtime/src' },

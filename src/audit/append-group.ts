@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { searchColumns, type SearchColumns } from './audit-event.js';
-import { chainHash, EMPTY_CHAIN, Frontier, leafHash } from './merkle.js';
+import { chainHash, EMPTY_CHAIN, Frontier, leafHash } from '@waxell/transparency';
 
 /** An event to be appended, with what of it can be searched for. */
 export interface Appended {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Cells, type TenantRef } from '../platform/database/index.js';
 import { searchColumns } from './audit-event.js';
 import { AuditLog } from './audit-log.js';
-import { chainHash, EMPTY_CHAIN, Frontier, leafHash } from './merkle.js';
+import { chainHash, EMPTY_CHAIN, Frontier, leafHash } from '@waxell/transparency';
 
 /** The first event that is not as it was written, and what was done to it. */
 export interface Finding {

@@ -25,6 +25,9 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'src/agents/planted-b.ts': `import { a } from './planted-a.js'; export const b = () => a;`,
   },
   'sdk-imports-nothing-of-ours': { 'libs/sdk/src/planted.ts': `export * from '../../runtime/src/index.js';` },
+  'transparency-imports-nothing-of-ours': {
+    'libs/transparency/src/planted.ts': `export * from '../../sdk/src/index.js';`,
+  },
   'runtime-imports-sdk-only': { 'libs/runtime/src/planted.ts': `export * from '../../infra/src/index.js';` },
   'no-lib-imports-src': { 'libs/infra/src/planted.ts': `export * from '../../../src/start.js';` },
   'infra-by-the-composition-root-only': {
@@ -75,7 +78,7 @@ async function copyOfTheTree(): Promise<string> {
       await symlink(join(ROOT, 'node_modules', name), join(packages, name));
   }
   await cp(join(ROOT, 'node_modules/pg'), join(packages, 'pg'), { recursive: true });
-  for (const lib of ['sdk', 'runtime', 'infra'])
+  for (const lib of await readdir(join(ROOT, 'libs')))
     await symlink(join(root, 'libs', lib), join(packages, '@waxell', lib));
   return root;
 }

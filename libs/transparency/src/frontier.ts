@@ -1,34 +1,4 @@
-import { hash } from 'node:crypto';
-
-/**
- * The hashes of a tenant's log: a SHA-256 chain, in which each event vouches for all before it, and the RFC 6962 Merkle
- * tree over the same events, from which inclusion can be proven without the rest of the log.
- */
-const LEAF = Buffer.from([0]);
-const NODE = Buffer.from([1]);
-const HASH_LENGTH = 32;
-
-export const EMPTY_CHAIN = Buffer.alloc(HASH_LENGTH);
-
-function sha256(...parts: Buffer[]): Buffer {
-  return hash('sha256', Buffer.concat(parts), 'buffer');
-}
-
-/** RFC 6962 section 2.1: MTH({d(0)}) = SHA-256(0x00 || d(0)). */
-export function leafHash(event: Buffer): Buffer {
-  return sha256(LEAF, event);
-}
-
-/** The chain's next link: the previous link, the sequence number as 8 bytes, the event's leaf hash. */
-export function chainHash(previous: Buffer, seq: number, leaf: Buffer): Buffer {
-  const number = Buffer.allocUnsafe(8);
-  number.writeBigUInt64BE(BigInt(seq));
-  return sha256(previous, number, leaf);
-}
-
-function nodeHash(left: Buffer, right: Buffer): Buffer {
-  return sha256(NODE, left, right);
-}
+import { emptyRoot, HASH_LENGTH, nodeHash } from './hashes.js';
 
 /**
  * The right edge of the tree: one root per complete subtree, largest first, as many as the size has one-bits. All that
@@ -63,7 +33,7 @@ export class Frontier {
 
   /** RFC 6962 root; of an empty tree the hash of nothing. */
   root(): Buffer {
-    if (this.#roots.length === 0) return sha256();
+    if (this.#roots.length === 0) return emptyRoot();
     return this.#roots.reduceRight((right, left) => nodeHash(left, right));
   }
 

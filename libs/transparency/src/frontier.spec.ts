@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Frontier, leafHash } from './merkle.js';
+import { Frontier } from './frontier.js';
+import { leafHash } from './hashes.js';
 
 /** RFC 6962 section 2.1, word for word and as slow: MTH(D[n]) over the largest power of two below n. */
 function treeHash(leaves: readonly Buffer[]): Buffer {
