@@ -21,6 +21,12 @@ export default {
       to: { path: '^(src|libs/(?!transparency))' },
     },
     {
+      name: 'cli-imports-transparency-only',
+      severity: 'error',
+      from: { path: '^libs/cli/src' },
+      to: { path: '^(src|libs/(?!cli|transparency))' },
+    },
+    {
       name: 'runtime-imports-sdk-only',
       severity: 'error',
       from: { path: '^libs/runtime/src' },

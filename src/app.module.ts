@@ -22,6 +22,7 @@ import {
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
 import { CellObjects, TenantObjects } from './platform/objects/index.js';
+import { ProofsModule } from './proofs/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { TenancyModule, TenantGuard } from './tenancy/index.js';
@@ -73,6 +74,7 @@ export class AppModule {
         RunsModule,
         EncryptionModule,
         AuditModule,
+        ProofsModule,
         RequestsModule,
         TenancyModule,
         AccessModule,
@@ -146,6 +148,7 @@ class BackendsModule {
       AuthConfig,
       WorkerConfig,
       CellKms,
+      CellObjects,
       TenantObjects,
       ModelProvider,
       Sandbox,

@@ -29,6 +29,8 @@ export const PERMISSIONS = {
   'run:create': { grantee: 'developer', scope: 'run:write' },
   'run:cancel': { grantee: 'developer', scope: 'run:write' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
+  'audit:export': { grantee: 'admin', scope: 'audit:admin' },
+  'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
 } as const satisfies Record<string, Permission>;

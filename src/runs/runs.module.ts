@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { OpenStreams } from '../platform/http/event-stream.js';
 import { ExecuteQueuedRun } from './execute-queued-run.js';
 import { RunDispatch } from './run-dispatch.js';
 import { RunEvents } from './run-events.js';
@@ -10,7 +9,7 @@ import { WatchRun } from './watch-run.js';
 
 @Module({
   controllers: [RunsController],
-  providers: [OpenStreams, RunDispatch, RunEvents, Runs, WatchRun],
+  providers: [RunDispatch, RunEvents, Runs, WatchRun],
   exports: [RunDispatch, RunEvents],
 })
 export class RunsModule {}

@@ -28,6 +28,7 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'transparency-imports-nothing-of-ours': {
     'libs/transparency/src/planted.ts': `export * from '../../sdk/src/index.js';`,
   },
+  'cli-imports-transparency-only': { 'libs/cli/src/planted.ts': `export * from '../../sdk/src/index.js';` },
   'runtime-imports-sdk-only': { 'libs/runtime/src/planted.ts': `export * from '../../infra/src/index.js';` },
   'no-lib-imports-src': { 'libs/infra/src/planted.ts': `export * from '../../../src/start.js';` },
   'infra-by-the-composition-root-only': {

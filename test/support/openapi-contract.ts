@@ -102,7 +102,7 @@ export class OpenApiContract {
     }
     if (!documented.includes(type))
       throw new Error(`${where} answered ${status} as "${type}"; documented: ${documented.join(', ')}.`);
-    if (type === 'text/event-stream') return;
+    if (type === 'text/event-stream' || type === 'application/jsonl') return;
     const pointer = ['paths', route.path, route.method.toLowerCase(), 'responses', status, 'content', type];
     this.#hold(pointer.map(String), body, `${where} answered ${status}`);
   }

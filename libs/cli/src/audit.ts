@@ -1,0 +1,87 @@
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { parseVerifier } from '@waxell/transparency';
+import { UsageError, type Command } from './command.js';
+import { verifyExport } from './verify-export.js';
+
+const HEADERS_MS = 30_000;
+
+/** `wax audit verify FILE --keys FILE [--checkpoint FILE]...`: 0 intact, 1 tampered with. */
+export const verify: Command = async (args, { out }) => {
+  const { values, positionals } = parsed(args, {
+    keys: { type: 'string' },
+    checkpoint: { type: 'string', multiple: true },
+  });
+  const [file] = positionals;
+  if (positionals.length !== 1 || file === undefined || values.keys === undefined)
+    throw new UsageError('Name the export and the file of the keys: wax audit verify FILE --keys FILE');
+  const verifiers = (await readFile(values.keys, 'utf8'))
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => parseVerifier(line));
+  const kept = await Promise.all((values.checkpoint ?? []).map((name) => readFile(name, 'utf8')));
+  const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity });
+  const { events, checkpoints, finding } = await verifyExport(lines, verifiers, kept);
+  if (finding) {
+    const where = finding.seq === undefined ? '' : ` at event ${finding.seq}`;
+    out(`NOT INTACT: ${finding.kind}${where}. ${finding.message}`);
+    return 1;
+  }
+  out(`Intact: ${events} events, held against ${checkpoints.length} signed checkpoints.`);
+  return 0;
+};
+
+/** `wax audit export --url URL [--from N]`: the log to standard output. */
+export const exportLog: Command = async (args, { env, stream }) => {
+  const { values } = parsed(args, { url: { type: 'string' }, from: { type: 'string' } });
+  const key = env['WAXELL_API_KEY'];
+  if (key === undefined || key === '')
+    throw new UsageError('Put an API key with the scope audit:admin into WAXELL_API_KEY.');
+  const url = new URL('/v1/audit/export', baseUrl(values.url));
+  if (values.from !== undefined) url.searchParams.set('from', values.from);
+  const answer = await ask(url, { authorization: `Bearer ${key}` });
+  await pipeline(Readable.fromWeb(answer.body as never), stream, { end: false });
+  return 0;
+};
+
+/** `wax audit keys --url URL`: the keys by which checkpoints are verified, a line each. */
+export const keys: Command = async (args, { out }) => {
+  const { values } = parsed(args, { url: { type: 'string' } });
+  const answer = await ask(new URL('/v1/audit/keys', baseUrl(values.url)), {});
+  const { items } = (await answer.json()) as { items: readonly { verifier: string }[] };
+  for (const { verifier } of items) out(verifier);
+  return 0;
+};
+
+async function ask(url: URL, headers: Record<string, string>): Promise<Response> {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(new Error(`${url.origin} does not answer.`)), HEADERS_MS);
+  try {
+    const answer = await fetch(url, { headers, redirect: 'error', signal: abort.signal });
+    if (answer.ok && answer.body) return answer;
+    const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
+    throw new Error(`${url.pathname} answered ${answer.status}. ${problem.detail ?? ''}`.trim());
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function baseUrl(value: string | undefined): URL {
+  if (value === undefined || !URL.canParse(value)) throw new UsageError('Name the server: --url https://...');
+  return new URL(value);
+}
+
+function parsed<Options extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,11 @@
+import { run } from './run.js';
+
+process.exitCode = await run(
+  process.argv.slice(2),
+  {
+    env: process.env,
+    out: (line) => process.stdout.write(`${line}\n`),
+    stream: process.stdout,
+  },
+  (text) => process.stderr.write(text),
+);

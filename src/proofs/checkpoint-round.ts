@@ -1,0 +1,195 @@
+import type pg from 'pg';
+import {
+  Frontier,
+  leafHash,
+  signCheckpoint,
+  tilePath,
+  tileRoot,
+  TILE_WIDTH,
+  type NoteSigner,
+} from '@waxell/transparency';
+import type { ObjectStore } from '../platform/objects/index.js';
+import { LogTree, ROOT_LOG } from './log-tree.js';
+
+const ROUND_LOCK = 7_283_007;
+const LOGS_PER_ROUND = 500;
+/** A round is one transaction: it stays short, and what is left is done by the next one, at once. */
+const TILES_PER_ROUND = 400;
+
+export interface RoundOptions {
+  readonly client: pg.PoolClient;
+  readonly objects: ObjectStore;
+  readonly signers: readonly NoteSigner[];
+  /** What the origins of this cell's logs begin with. */
+  readonly origin: string;
+}
+
+interface Head {
+  readonly log: string;
+  readonly size: number;
+  readonly chain: Buffer;
+  readonly frontier: Buffer;
+  /** Full tiles of leaves that are in the levels above already. */
+  readonly tiles: number;
+}
+
+interface Checkpointed {
+  readonly log: string;
+  readonly size: number;
+  readonly root: Buffer;
+  readonly note: string;
+}
+
+/**
+ * One round over a cell's logs, in the transaction that the client is in: raises full tiles into the levels above, signs
+ * a checkpoint of every log that has grown, and enters all of them into the log of checkpoints, which gets one itself.
+ * Returns whether there is more to do; undefined where another process is at it.
+ */
+export async function checkpointRound(options: RoundOptions): Promise<boolean | undefined> {
+  const { client, signers, origin } = options;
+  const lock = await client.query<{ held: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS held', [
+    ROUND_LOCK,
+  ]);
+  if (!lock.rows[0]?.held) return undefined;
+  const grown = await grownLogs(client);
+  const done: Checkpointed[] = [];
+  let budget = TILES_PER_ROUND;
+  for (const head of grown) {
+    const raised = await raiseTiles(
+      options,
+      head.log,
+      head.tiles,
+      Math.floor(head.size / TILE_WIDTH),
+      budget,
+    );
+    budget -= raised.count;
+    if (raised.complete) done.push(checkpointOf(head, origin, signers));
+    await noteProgress(client, head.log, raised.complete ? head.size : undefined, head.tiles + raised.count);
+    if (budget <= 0) break;
+  }
+  if (done.length > 0) await enterIntoRoots(options, done);
+  await forgetSuperseded(client);
+  return budget <= 0 || grown.length === LOGS_PER_ROUND;
+}
+
+async function grownLogs(client: pg.PoolClient): Promise<Head[]> {
+  const { rows } = await client.query<{
+    tenant: string;
+    seq: string;
+    chain_hash: Buffer;
+    frontier: Buffer;
+    tiles: string;
+  }>(
+    `SELECT h.tenant, h.seq, h.chain_hash, h.frontier, COALESCE(p.tiles, 0) AS tiles
+     FROM audit.heads h LEFT JOIN audit.progress p ON p.log = h.tenant
+     WHERE h.seq > COALESCE(p.size, 0) LIMIT ${LOGS_PER_ROUND}`,
+  );
+  return rows.map((row) => ({
+    log: row.tenant,
+    size: Number(row.seq),
+    chain: row.chain_hash,
+    frontier: row.frontier,
+    tiles: Number(row.tiles),
+  }));
+}
+
+/** Full tiles never change: each is stored as an object before it counts. */
+async function raiseTiles(
+  { client, objects }: RoundOptions,
+  log: string,
+  from: number,
+  to: number,
+  budget: number,
+): Promise<{ count: number; complete: boolean }> {
+  const tree = new LogTree(client, log);
+  const end = Math.min(to, from + budget);
+  for (let index = from; index < end; index += 1) {
+    const leaves = await tree.leaves(index);
+    await objects.put(objectKey(log, tilePath({ level: 0, index })), leaves);
+    for (const { tile, bytes } of await tree.raise(1, index, tileRoot(leaves)))
+      await objects.put(objectKey(log, tilePath(tile)), bytes);
+  }
+  return { count: end - from, complete: end === to };
+}
+
+function checkpointOf(head: Head, origin: string, signers: readonly NoteSigner[]): Checkpointed {
+  const root = Frontier.of(head.frontier, head.size).root();
+  const extension = [`time ${new Date().toISOString()}`, `chain ${head.chain.toString('base64')}`];
+  const note = signCheckpoint({ origin: `${origin}/${head.log}`, size: head.size, root, extension }, signers);
+  return { log: head.log, size: head.size, root, note };
+}
+
+/** The checkpoints become entries of the log of checkpoints: a tenant cannot be shown another log than everybody else. */
+async function enterIntoRoots(options: RoundOptions, entries: readonly Checkpointed[]): Promise<void> {
+  const { client, origin, signers } = options;
+  const head = await client.query<{ size: string; frontier: Buffer | null; tiles: string }>(
+    'SELECT size, frontier, tiles FROM audit.progress WHERE log = $1',
+    [ROOT_LOG],
+  );
+  const { size: before = '0', frontier: edge = null, tiles = '0' } = head.rows[0] ?? {};
+  const from = Number(before);
+  const frontier = Frontier.of(edge ?? Buffer.alloc(0), from);
+  const leaves = entries.map(({ note }) => leafHash(Buffer.from(note)));
+  for (const leaf of leaves) frontier.append(leaf);
+  const size = from + entries.length;
+  await client.query(
+    `INSERT INTO audit.roots (seq, log, size, leaf_hash)
+     SELECT $1 + ordinality, log, size, leaf FROM unnest($2::text[], $3::bigint[], $4::bytea[]) WITH ORDINALITY AS e(log, size, leaf)`,
+    [from, entries.map(({ log }) => log), entries.map((entry) => entry.size), leaves],
+  );
+  const full = Math.floor(size / TILE_WIDTH);
+  await raiseTiles(options, ROOT_LOG, Number(tiles), full, TILES_PER_ROUND);
+  await client.query(
+    `INSERT INTO audit.progress (log, size, tiles, frontier) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (log) DO UPDATE SET size = excluded.size, tiles = excluded.tiles, frontier = excluded.frontier`,
+    [ROOT_LOG, size, full, frontier.bytes()],
+  );
+  const root = frontier.root();
+  const text = {
+    origin: `${origin}/${ROOT_LOG}`,
+    size,
+    root,
+    extension: [`time ${new Date().toISOString()}`],
+  };
+  const own = { log: ROOT_LOG, size, root, note: signCheckpoint(text, signers) };
+  await client.query(
+    `INSERT INTO audit.checkpoints (log, size, root, note, root_seq, stored)
+     SELECT log, size, root, note, seq, log <> $6
+     FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[], $5::bigint[]) AS e(log, size, root, note, seq)
+     ON CONFLICT DO NOTHING`,
+    [
+      [...entries.map(({ log }) => log), ROOT_LOG],
+      [...entries.map((entry) => entry.size), size],
+      [...entries.map((entry) => entry.root), root],
+      [...entries.map(({ note }) => note), own.note],
+      [...entries.map((_, at) => from + at + 1), null],
+      ROOT_LOG,
+    ],
+  );
+}
+
+async function noteProgress(
+  client: pg.PoolClient,
+  log: string,
+  size: number | undefined,
+  tiles: number,
+): Promise<void> {
+  await client.query(
+    `INSERT INTO audit.progress AS p (log, size, tiles) VALUES ($1, COALESCE($2::bigint, 0), $3)
+     ON CONFLICT (log) DO UPDATE SET size = COALESCE($2::bigint, p.size), tiles = excluded.tiles`,
+    [log, size ?? null, tiles],
+  );
+}
+
+/** They are in the object store; here the last days' are kept, and of each log the last. */
+async function forgetSuperseded(client: pg.PoolClient): Promise<void> {
+  await client.query(
+    `DELETE FROM audit.checkpoints WHERE ctid IN (
+       SELECT c.ctid FROM audit.checkpoints c JOIN audit.progress p ON p.log = c.log
+       WHERE c.at < now() - interval '7 days' AND c.size < p.size AND c.stored LIMIT 1000)`,
+  );
+}
+
+export function objectKey(log: string, path: string): string {
+  return `audit/${log}/${path}`;
+}

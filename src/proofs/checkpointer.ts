@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Cells, type Cell } from '../platform/database/index.js';
+import { CellObjects } from '../platform/objects/index.js';
+import { ServiceUnavailable } from '../platform/http/errors.js';
+import { Log } from '../platform/observability/log.js';
+import { AuditLog } from '../audit/index.js';
+import { CheckpointKeys } from './checkpoint-keys.js';
+import { checkpointRound, objectKey } from './checkpoint-round.js';
+import { ROOT_LOG } from './log-tree.js';
+
+/** A log that has grown has a checkpoint within this time and the time of a round. */
+const EVERY_MS = 5_000;
+/** How long a request waits for a checkpoint. */
+const PATIENCE_MS = 8_000;
+
+/** Signs checkpoints of all logs that have grown, every few seconds; of many processes one at a time does it for a cell. */
+@Injectable()
+export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> = Promise.resolve();
+  /** By cell: what is being done, and what is done after it. */
+  readonly #atWork = new Map<string, Promise<void>>();
+  readonly #waiting = new Map<string, Promise<void>>();
+  #stopping = false;
+
+  constructor(
+    private readonly cells: Cells,
+    private readonly log: AuditLog,
+    private readonly keys: CheckpointKeys,
+    private readonly objects: CellObjects,
+    private readonly logger: Log,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#soon();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  /** Brings every log of a cell up to a checkpoint that covers all that was answered before the call. */
+  bringUp(cell: Cell): Promise<void> {
+    const waiting = this.#waiting.get(cell.name);
+    if (waiting) return waiting;
+    // What is at work already may have read our log before its last event; those who come meanwhile share the next.
+    const before = this.#atWork.get(cell.name) ?? Promise.resolve();
+    const next = before
+      .catch(() => undefined)
+      .then(() => {
+        this.#waiting.delete(cell.name);
+        const work = this.#bringUp(cell).finally(() => this.#atWork.delete(cell.name));
+        this.#atWork.set(cell.name, work);
+        return work;
+      });
+    this.#waiting.set(cell.name, next);
+    return next;
+  }
+
+  async #bringUp(cell: Cell): Promise<void> {
+    await this.log.drainOutbox(cell.name);
+    for (const until = Date.now() + PATIENCE_MS; ;) {
+      const more = await this.#once(cell);
+      if (more === false) return;
+      if (this.#stopping || Date.now() > until)
+        throw new ServiceUnavailable('The log is being checkpointed. Repeat the request in a moment.');
+      // Another process is at it.
+      if (more === undefined) await sleep(50);
+    }
+  }
+
+  #soon(): void {
+    if (this.#stopping) return;
+    this.#timer = setTimeout(() => {
+      this.#round = this.#all().finally(() => this.#soon());
+    }, EVERY_MS);
+  }
+
+  async #all(): Promise<void> {
+    for (const cell of this.cells.all()) {
+      try {
+        await this.bringUp(cell);
+      } catch (error) {
+        if (!this.#stopping)
+          this.logger.error('logs could not be checkpointed; it is repeated', error, { cell: cell.name });
+      }
+    }
+  }
+
+  async #once(cell: Cell): Promise<boolean | undefined> {
+    const signers = await this.keys.signers();
+    const objects = this.objects.of(cell.name);
+    const client = await cell.audit.connect();
+    let broken: Error | undefined;
+    let round: boolean | undefined;
+    try {
+      await client.query('BEGIN');
+      const more = await checkpointRound({ client, objects, signers, origin: this.keys.name });
+      await client.query('COMMIT');
+      round = more;
+    } catch (error) {
+      await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+    if (round !== undefined) await this.#store(cell);
+    return round;
+  }
+
+  /** Puts rounds into the object store: the checkpoint of the log of checkpoints, with all that it covers since the one before. */
+  async #store(cell: Cell): Promise<void> {
+    const waiting = await cell.audit.query<{ size: string; note: string; before: string | null }>(
+      `SELECT c.size, c.note, (SELECT max(b.size) FROM audit.checkpoints b WHERE b.log = c.log AND b.size < c.size) AS before
+       FROM audit.checkpoints c WHERE NOT c.stored ORDER BY c.size LIMIT 100`,
+    );
+    for (const { size, note, before } of waiting.rows) {
+      const { rows } = await cell.audit.query<{ note: string }>(
+        'SELECT note FROM audit.checkpoints WHERE root_seq > $1 AND root_seq <= $2 ORDER BY root_seq',
+        [before ?? 0, size],
+      );
+      const body = { checkpoint: note, covers: rows.map((row) => row.note) };
+      const key = objectKey(ROOT_LOG, `checkpoint/${size.padStart(15, '0')}`);
+      await this.objects.of(cell.name).put(key, Buffer.from(JSON.stringify(body)));
+      await cell.audit.query('UPDATE audit.checkpoints SET stored = true WHERE log = $1 AND size = $2', [
+        ROOT_LOG,
+        size,
+      ]);
+    }
+  }
+}

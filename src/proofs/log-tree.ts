@@ -1,0 +1,90 @@
+import type pg from 'pg';
+import {
+  HASH_LENGTH,
+  nodeInTile,
+  nodesFor,
+  tileOf,
+  tileRoot,
+  TILE_WIDTH,
+  type NodeHashes,
+  type TileId,
+} from '@waxell/transparency';
+
+/** The log of all checkpoints of a cell. Every other log is a tenant's. */
+export const ROOT_LOG = 'roots';
+
+interface Queries {
+  query<Row extends pg.QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<pg.QueryResult<Row>>;
+}
+
+/**
+ * The Merkle tree of one log, as far as it is tiled: leaves are read from where the log's entries stand, 256 at a time,
+ * everything above from `audit.tiles`.
+ */
+export class LogTree {
+  constructor(
+    private readonly db: Queries,
+    private readonly log: string,
+  ) {}
+
+  /** Calls `make` with the hashes that it needs. They are read with one query for each tile. */
+  async with<T>(make: (hashes: NodeHashes) => T): Promise<T> {
+    const tiles = new Map<string, Buffer>();
+    for (const node of nodesFor(make)) {
+      const tile = tileOf(node);
+      if (!tiles.has(keyOf(tile))) tiles.set(keyOf(tile), await this.#tile(tile));
+    }
+    return make((node) => nodeInTile(node, tiles.get(keyOf(tileOf(node))) ?? Buffer.alloc(0)));
+  }
+
+  /** A full tile of leaves. */
+  async leaves(index: number): Promise<Buffer> {
+    const tile = await this.#tile({ level: 0, index });
+    if (tile.length < TILE_WIDTH * HASH_LENGTH)
+      throw new Error(`Log ${this.log} has no full tile of leaves ${index}.`);
+    return tile;
+  }
+
+  /** Adds the root of the full tile of an index, of the level below, as the next entry of this level; and so on upwards. */
+  async raise(level: number, index: number, root: Buffer): Promise<{ tile: TileId; bytes: Buffer }[]> {
+    const tile = { level, index: Math.floor(index / TILE_WIDTH) };
+    // Written at its place rather than appended: repeating it changes nothing.
+    const { rows } = await this.db.query<{ hashes: Buffer }>(
+      `INSERT INTO audit.tiles AS t (log, level, index, hashes) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (log, level, index) DO UPDATE SET hashes = substring(t.hashes, 1, $5) || excluded.hashes
+       RETURNING hashes`,
+      [this.log, tile.level, tile.index, root, (index % TILE_WIDTH) * HASH_LENGTH],
+    );
+    const bytes = rows[0]?.hashes ?? Buffer.alloc(0);
+    if (bytes.length < TILE_WIDTH * HASH_LENGTH) return [];
+    return [{ tile, bytes }, ...(await this.raise(level + 1, tile.index, tileRoot(bytes)))];
+  }
+
+  async #tile({ level, index }: TileId): Promise<Buffer> {
+    if (level > 0) {
+      const { rows } = await this.db.query<{ hashes: Buffer }>(
+        'SELECT hashes FROM audit.tiles WHERE log = $1 AND level = $2 AND index = $3',
+        [this.log, level, index],
+      );
+      return rows[0]?.hashes ?? Buffer.alloc(0);
+    }
+    const [first, last] = [index * TILE_WIDTH + 1, (index + 1) * TILE_WIDTH];
+    const { rows } = await (this.log === ROOT_LOG
+      ? this.db.query<{ leaf_hash: Buffer }>(
+          'SELECT leaf_hash FROM audit.roots WHERE seq BETWEEN $1 AND $2 ORDER BY seq',
+          [first, last],
+        )
+      : this.db.query<{ leaf_hash: Buffer }>(
+          'SELECT leaf_hash FROM audit.events WHERE tenant = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq',
+          [this.log, first, last],
+        ));
+    return Buffer.concat(rows.map((row) => row.leaf_hash));
+  }
+}
+
+function keyOf({ level, index }: TileId): string {
+  return `${level}/${index}`;
+}

@@ -1,0 +1,197 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  leafHash,
+  openCheckpoint,
+  parseVerifier,
+  verifyConsistency,
+  verifyInclusion,
+} from '@waxell/transparency';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type {
+  CheckpointDto,
+  CheckpointKeysDto,
+  ConsistencyProofDto,
+  InclusionProofDto,
+  NewCheckpointKeyDto,
+  PublicationProofDto,
+} from '../../src/proofs/proofs.dto.js';
+import { startApplication, type Application } from '../support/application.js';
+import { client, must, refusal } from '../support/client.js';
+import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
+
+const WAX = fileURLToPath(new URL('../../libs/cli/bin/wax.js', import.meta.url));
+
+let app: Application;
+let acme: TestTenant;
+let globex: TestTenant;
+let folder: string;
+
+beforeAll(async () => {
+  app = await startApplication();
+  [acme, globex] = [await createTenant(app), await createTenant(app, { region: 'eu-west-1' })];
+  folder = await mkdtemp(join(tmpdir(), 'waxell-wax-'));
+});
+afterAll(async () => {
+  await app.dispose();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The program as its user runs it: what it printed, and its exit code. */
+function wax(
+  args: readonly string[],
+  apiKey?: string,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env['PATH'] ?? '', ...(apiKey !== undefined && { WAXELL_API_KEY: apiKey }) };
+    const options = { env, maxBuffer: 64 * 1_048_576 };
+    const child = execFile(process.execPath, [WAX, ...args], options, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    );
+  });
+}
+
+async function verifiers() {
+  const { items } = await must(client(app.baseUrl).get<CheckpointKeysDto>('/v1/audit/keys'), 200);
+  return items.map(({ verifier }) => parseVerifier(verifier));
+}
+
+const hashes = (hex: readonly string[]): Buffer[] => hex.map((hash) => Buffer.from(hash, 'hex'));
+
+async function saved(name: string, content: string): Promise<string> {
+  await writeFile(join(folder, name), content);
+  return join(folder, name);
+}
+
+describe('a log', () => {
+  it('proves itself to its organisation, by signed checkpoints that are published for all', async () => {
+    const first = await must(acme.api.get<CheckpointDto>('/v1/audit/checkpoint'), 200);
+    for (let at = 0; at < 5; at += 1) await must(acme.api.get('/v1/me'), 200);
+    const second = await must(acme.api.get<CheckpointDto>('/v1/audit/checkpoint'), 200);
+    const known = await verifiers();
+    const [older, newer] = [openCheckpoint(first.note, known), openCheckpoint(second.note, known)];
+    expect(newer.origin.endsWith(acme.id)).toBe(true);
+    expect(newer.size).toBeGreaterThanOrEqual(older.size + 5);
+
+    const between = `/v1/audit/proofs/consistency?from=${older.size}&to=${newer.size}`;
+    const consistency = await must(acme.api.get<ConsistencyProofDto>(between), 200);
+    verifyConsistency(older, newer, hashes(consistency.hashes));
+
+    const inclusion = await must(
+      acme.api.get<InclusionProofDto>(`/v1/audit/proofs/inclusion?seq=2&size=${newer.size}`),
+      200,
+    );
+    verifyInclusion(
+      Buffer.from(inclusion.leafHash, 'hex'),
+      1,
+      newer.size,
+      hashes(inclusion.hashes),
+      newer.root,
+    );
+
+    const publication = await must(
+      acme.api.get<PublicationProofDto>(`/v1/audit/proofs/publication?size=${newer.size}`),
+      200,
+    );
+    const published = openCheckpoint(publication.rootCheckpoint, known);
+    expect(publication.leafHash).toBe(leafHash(Buffer.from(second.note)).toString('hex'));
+    const path = hashes(publication.hashes);
+    verifyInclusion(
+      Buffer.from(publication.leafHash, 'hex'),
+      publication.index,
+      published.size,
+      path,
+      published.root,
+    );
+  });
+
+  it('is checkpointed without being asked', async () => {
+    await must(globex.api.get('/v1/me'), 200);
+    const before = await globex.api.all<CheckpointDto>('/v1/audit/checkpoints');
+    const newest = (before.at(0)?.size ?? 0) + 1;
+    const deadline = Date.now() + 30_000;
+    for (let size = 0; size < newest;) {
+      if (Date.now() > deadline) throw new Error('No checkpoint came.');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      size = (await globex.api.all<CheckpointDto>('/v1/audit/checkpoints')).at(0)?.size ?? 0;
+    }
+  });
+
+  it('is exported, and verified offline by who kept the keys and a checkpoint', async () => {
+    const keys = await saved('keys.txt', (await wax(['audit', 'keys', '--url', app.baseUrl])).stdout);
+    const kept = await saved(
+      'kept.txt',
+      (await must(acme.api.get<CheckpointDto>('/v1/audit/checkpoint'), 200)).note,
+    );
+    await must(acme.api.get('/v1/me'), 200);
+    const exported = await wax(['audit', 'export', '--url', app.baseUrl], acme.apiKey);
+    expect(exported.code).toBe(0);
+    expect(exported.stdout).not.toContain(acme.owner.email);
+    const file = await saved('audit.jsonl', exported.stdout);
+    const verify = (name: string) => wax(['audit', 'verify', name, '--keys', keys, '--checkpoint', kept]);
+    const intact = await verify(file);
+    expect({ code: intact.code, said: intact.stdout }).toEqual({
+      code: 0,
+      said: expect.stringMatching(/^Intact: \d+ events, held against 2 signed checkpoints\.\n$/) as string,
+    });
+
+    const lines = exported.stdout.trimEnd().split('\n');
+    const altered = lines.map((line, at) => (at === 2 ? line.replace('success', 'failure') : line));
+    const tampered = await verify(await saved('altered.jsonl', altered.join('\n')));
+    expect(tampered.code).toBe(1);
+    expect(tampered.stdout).toContain('NOT INTACT: event_altered at event 3.');
+    const cut = await verify(await saved('cut.jsonl', [...lines.slice(0, 3), ...lines.slice(-1)].join('\n')));
+    expect(cut.stdout).toContain('NOT INTACT: truncated at event 4.');
+  });
+
+  it('of another organisation is not to be had', async () => {
+    const theirs = await must(globex.api.get<CheckpointDto>('/v1/audit/checkpoint'), 200);
+    expect(theirs.note).toContain(globex.id);
+    expect(theirs.note).not.toContain(acme.id);
+    const exported = await wax(['audit', 'export', '--url', app.baseUrl], globex.apiKey);
+    expect(exported.stdout).not.toContain(acme.id);
+    const reader = await createApiKey(acme.api, ['audit:read']);
+    const refused = await wax(['audit', 'export', '--url', app.baseUrl], reader.key);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('403');
+    expect(await readFile(join(folder, 'audit.jsonl'), 'utf8')).toContain(acme.id);
+  });
+
+  it('refuses what cannot be proven', async () => {
+    const { size } = await must(acme.api.get<CheckpointDto>('/v1/audit/checkpoint'), 200);
+    const cases: readonly [string, number, string][] = [
+      [`inclusion?seq=${size + 1}&size=${size}`, 400, 'INVALID_REQUEST'],
+      [`inclusion?seq=1&size=${size + 100_000}`, 404, 'NOT_FOUND'],
+      ['inclusion?seq=0', 400, 'INVALID_REQUEST'],
+      ['inclusion?seq=1.5', 400, 'INVALID_REQUEST'],
+      ['inclusion?seq=1e99', 400, 'INVALID_REQUEST'],
+      ['inclusion', 400, 'INVALID_REQUEST'],
+      [`consistency?from=${size}&to=0`, 400, 'INVALID_REQUEST'],
+      [`consistency?from=${size + 7}&to=${size}`, 404, 'NOT_FOUND'],
+      ['publication?size=x', 400, 'INVALID_REQUEST'],
+    ];
+    for (const [path, status, code] of cases)
+      expect({ path, ...(await refusal(acme.api.get(`/v1/audit/proofs/${path}`))) }).toEqual({
+        path,
+        status,
+        code,
+      });
+    const { accessToken } = await signIn(app, acme.slug, await createPerson(acme.api, 'Developer'));
+    expect(await refusal(client(app.baseUrl, accessToken).get('/v1/audit/checkpoint'))).toMatchObject({
+      status: 403,
+    });
+  });
+
+  it('is signed by two keys after a rotation, which is the operator’s', async () => {
+    const before = await verifiers();
+    expect(await refusal(acme.api.post('/v1/audit/keys/rotate'))).toMatchObject({ status: 403 });
+    const operator = client(app.baseUrl, app.firstRun.operatorKey);
+    const { verifier } = await must(operator.post<NewCheckpointKeyDto>('/v1/audit/keys/rotate'), 201);
+    const { note } = await must(acme.api.get<CheckpointDto>('/v1/audit/checkpoint'), 200);
+    expect(openCheckpoint(note, [parseVerifier(verifier)]).origin).toContain(acme.id);
+    expect(openCheckpoint(note, before).origin).toContain(acme.id);
+  });
+});

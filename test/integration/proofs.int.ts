@@ -1,0 +1,204 @@
+import { generateKeyPairSync } from 'node:crypto';
+import {
+  consistencyProof,
+  formatVerifier,
+  leafHash,
+  openCheckpoint,
+  parseVerifier,
+  verifyConsistency,
+  verifyInclusion,
+} from '@waxell/transparency';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { VerifyLog } from '../../src/audit/verify-log.js';
+import type { TenantRef } from '../../src/platform/database/index.js';
+import { CellObjects, type ObjectStore } from '../../src/platform/objects/index.js';
+import { Log } from '../../src/platform/observability/log.js';
+import type { CheckpointKeys } from '../../src/proofs/checkpoint-keys.js';
+import { Checkpointer } from '../../src/proofs/checkpointer.js';
+import { ProveLog } from '../../src/proofs/prove-log.js';
+import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const NAME = 'waxell.example/audit';
+const VERIFIER = parseVerifier(formatVerifier(NAME, publicKey));
+const KEYS = {
+  name: NAME,
+  signers: () => Promise.resolve([{ name: NAME, key: privateKey }]),
+} as unknown as CheckpointKeys;
+
+/** The objects that were put, in memory; `fail` makes the next put fail, as a store that is down does. */
+class Objects implements ObjectStore {
+  readonly stored = new Map<string, Buffer>();
+  fail = 0;
+
+  put(key: string, body: Buffer): Promise<void> {
+    if (this.fail > 0) {
+      this.fail -= 1;
+      return Promise.reject(new Error('The store is down.'));
+    }
+    this.stored.set(key, Buffer.from(body));
+    return Promise.resolve();
+  }
+  get(key: string): Promise<Buffer | null> {
+    return Promise.resolve(this.stored.get(key) ?? null);
+  }
+  list(prefix: string): Promise<string[]> {
+    return Promise.resolve([...this.stored.keys()].filter((key) => key.startsWith(prefix)).sort());
+  }
+  delete(): Promise<void> {
+    return Promise.reject(new Error('Nothing is deleted here.'));
+  }
+}
+
+describe('proofs of a log', () => {
+  let db: TestDatabase;
+  let log: AuditLog;
+  let objects: Objects;
+  let prove: ProveLog;
+
+  beforeAll(async () => {
+    db = await openTestDatabase();
+    log = new AuditLog(db.cells);
+    objects = new Objects();
+    prove = process();
+  });
+  afterAll(() => db.close());
+
+  /** Another process of the application, as far as this goes. */
+  function process(): ProveLog {
+    const stores = new CellObjects(new Map([[db.cells.home.name, objects]]));
+    return new ProveLog(db.cells, new Checkpointer(db.cells, log, KEYS, stores, new Log('silent')));
+  }
+
+  /** Appends events, and answers their bytes in the order of the log. */
+  async function append(tenant: TenantRef, count: number): Promise<void> {
+    const event = () =>
+      canonicalEvent(
+        newEventId(),
+        tenant,
+        { action: 'agent.read', actor: { type: 'user', id: 'somebody' }, outcome: 'success' },
+        undefined,
+      );
+    await Promise.all(Array.from({ length: count }, () => log.append(tenant, event())));
+  }
+
+  async function bytes(tenant: TenantRef): Promise<Buffer[]> {
+    const { rows } = await db.superuser.query<{ event: Buffer }>(
+      'SELECT event FROM audit.events WHERE tenant = $1 ORDER BY seq',
+      [tenant.id],
+    );
+    return rows.map((row) => row.event);
+  }
+
+  it('has a signed checkpoint of all that was appended, with the root that the whole log gives', async () => {
+    const [a, b] = [await db.newTenant(), await db.newTenant()];
+    await Promise.all([append(a, 700), append(b, 3)]);
+    for (const [tenant, size] of [
+      [a, 700],
+      [b, 3],
+    ] as const) {
+      const { note } = await prove.current(tenant);
+      const opened = openCheckpoint(note, [VERIFIER]);
+      const { head } = await new VerifyLog(db.cells, log).execute(tenant);
+      expect(opened).toMatchObject({ origin: `${NAME}/${tenant.id}`, size });
+      expect(opened.root.toString('hex')).toBe(head.rootHash);
+      expect(opened.extension).toContain(`chain ${Buffer.from(head.chainHash, 'hex').toString('base64')}`);
+    }
+  });
+
+  it('proves every event in every checkpoint, and no event in another place', async () => {
+    const [a, b] = [await db.newTenant(), await db.newTenant()];
+    const sizes: { size: number; root: Buffer }[] = [];
+    for (const count of [1, 255, 300, 1]) {
+      await Promise.all([append(a, count), append(b, 5)]);
+      sizes.push(await prove.current(a));
+    }
+    const events = await bytes(a);
+    expect(sizes.map(({ size }) => size)).toEqual([1, 256, 556, 557]);
+    for (const { size, root } of sizes) {
+      for (const seq of [1, 2, 128, 256, 257, 512, 556, 557].filter((number) => number <= size)) {
+        const proof = await prove.inclusion(a, seq, size);
+        const leaf = leafHash(events[seq - 1] ?? Buffer.alloc(0));
+        verifyInclusion(leaf, seq - 1, size, proof.hashes, root);
+        if (size > 1)
+          expect(() => verifyInclusion(leaf, seq % size, size, proof.hashes, root)).toThrow('proof');
+      }
+    }
+    await expect(prove.inclusion(a, 557, 556)).rejects.toThrow('not valid');
+    await expect(prove.inclusion(b, 1, 557)).rejects.toThrow('No such checkpoint');
+  });
+
+  it('proves that nothing changed between any two checkpoints', async () => {
+    const tenant = await db.newTenant();
+    const points: { size: number; root: Buffer }[] = [];
+    for (const count of [3, 300, 40, 256]) {
+      await append(tenant, count);
+      points.push(await prove.current(tenant));
+    }
+    for (const [at, older] of points.entries()) {
+      for (const newer of points.slice(at)) {
+        const { hashes } = await prove.consistency(tenant, older.size, newer.size);
+        verifyConsistency(older, newer, hashes);
+      }
+    }
+    expect(consistencyProof(0, 0, () => Buffer.alloc(0))).toEqual([]);
+  });
+
+  it('publishes every checkpoint in one log for all, whatever several processes do at once', async () => {
+    const tenants = await Promise.all(Array.from({ length: 4 }, () => db.newTenant()));
+    const processes = [prove, process(), process()];
+    for (let round = 0; round < 4; round += 1) {
+      await Promise.all(tenants.map((tenant) => append(tenant, 20)));
+      await Promise.all(tenants.flatMap((tenant) => processes.map((each) => each.current(tenant))));
+    }
+    for (const tenant of tenants) {
+      const all = await prove.list(tenant, undefined, 100);
+      expect(all.at(0)?.size).toBe(80);
+      for (const { size, note } of all) {
+        const { root, index, hashes } = await prove.publication(tenant, size);
+        const published = openCheckpoint(root.note, [VERIFIER]);
+        verifyInclusion(leafHash(Buffer.from(note)), index, published.size, hashes, published.root);
+      }
+    }
+    const { rows } = await db.superuser.query<{ n: number; last: number }>(
+      'SELECT count(*)::int AS n, max(seq)::int AS last FROM audit.roots',
+    );
+    expect(rows[0]?.n).toBe(rows[0]?.last);
+  });
+
+  it('stores full tiles and checkpoints as objects, and goes on after a store that was down', async () => {
+    const tenant = await db.newTenant();
+    await append(tenant, 520);
+    objects.fail = 1;
+    await expect(prove.current(tenant)).rejects.toThrow('The store is down.');
+    const { size, note } = await prove.current(tenant);
+    expect(size).toBe(520);
+    const leaves = (await bytes(tenant)).map((event) => leafHash(event));
+    expect(await objects.list(`audit/${tenant.id}/tile/`)).toEqual([
+      `audit/${tenant.id}/tile/0/000`,
+      `audit/${tenant.id}/tile/0/001`,
+    ]);
+    expect(objects.stored.get(`audit/${tenant.id}/tile/0/001`)).toEqual(
+      Buffer.concat(leaves.slice(256, 512)),
+    );
+    const rounds = [...objects.stored].filter(([key]) => key.startsWith('audit/roots/checkpoint/'));
+    const covering = rounds.filter(([, body]) => body.includes(JSON.stringify(note).slice(1, -1)));
+    expect(covering).toHaveLength(1);
+  });
+
+  it('shows a log that was rewritten: its new root is in no checkpoint', async () => {
+    const tenant = await db.newTenant();
+    await append(tenant, 10);
+    const kept = await prove.current(tenant);
+    await db.superuser.query(
+      `UPDATE audit.events SET event = 'forged', leaf_hash = $2 WHERE tenant = $1 AND seq = 4`,
+      [tenant.id, leafHash(Buffer.from('forged'))],
+    );
+    const proof = await prove.inclusion(tenant, 4, kept.size);
+    expect(() => verifyInclusion(proof.leafHash, 3, kept.size, proof.hashes, kept.root)).toThrow(
+      'another root',
+    );
+  });
+});
