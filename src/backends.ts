@@ -61,7 +61,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     return {
       embedded,
       lost,
-      database: new DatabaseConfig(cells, loginSecret, pools),
+      database: new DatabaseConfig(cells, loginSecret, pools, env.SPARE_TENANTS),
       kms:
         env.AWS_REGION === undefined
           ? await LocalKms.open({ home: env.WAXELL_HOME })

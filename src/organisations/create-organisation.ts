@@ -7,14 +7,13 @@ import {
   Cells,
   Provisioning,
   TenantDatabase,
-  tenantId,
   type TenantId,
   type TenantRef,
 } from '../platform/database/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+import { SlugTaken, TenantRegistry, type Tenant } from '../tenancy/index.js';
 
 const INSTALLATION_LOCK = 7_283_004;
 
@@ -56,13 +55,25 @@ export class CreateOrganisation {
       const detail = `region must be one of ${this.cells.regions.join(', ')}`;
       throw new InvalidRequest([{ pointer: '/region', detail }]);
     }
-    const id = tenantId(`t_${randomBytes(8).toString('hex')}`);
     const generated = owner.password === undefined ? randomBytes(18).toString('base64url') : undefined;
     const passwordHash = await hashPassword(owner.password ?? generated ?? '');
-    await this.tenants.claim({ id, slug, name, region });
+    const id = await this.#claim({ slug, name, region });
     const ownerId = await this.#build({ id, region }, { slug, name }, { ...owner, passwordHash });
     const tenant = await this.tenants.activate(id);
     return { tenant, owner: { id: ownerId, email: owner.email, ...(generated && { password: generated }) } };
+  }
+
+  /** A slug, and the id of a tenant that is built already, if one is ready. What a crash leaves claimed is dropped. */
+  async #claim(named: Pick<Tenant, 'slug' | 'name' | 'region'>): Promise<TenantId> {
+    const id = await this.provisioning.claimId(named.region);
+    try {
+      await this.tenants.claim({ id, ...named });
+    } catch (error) {
+      // Of any other failure it is not known whether the registry has the id now.
+      if (error instanceof SlugTaken) await this.provisioning.giveBackId({ id, region: named.region });
+      throw error;
+    }
+    return id;
   }
 
   /** Gives the installation's own tenant its schema and keys, where it has none yet. */
