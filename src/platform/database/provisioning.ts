@@ -186,6 +186,12 @@ export class Provisioning implements OnApplicationShutdown {
     return (await this.#in(region)).spares.refill(refill);
   }
 
+  /** Builds one spare in a region, whatever there are. */
+  async buildSpare(region: string): Promise<TenantId> {
+    const { owner, spares } = await this.#in(region);
+    return owner.use((client) => spares.build(client));
+  }
+
   /** Drops spares that were claimed that long ago by a process that did not live to make tenants of them. */
   async dropAbandonedSpares(region: string, seconds: number): Promise<number> {
     const { spares, schemas } = await this.#in(region);
