@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { TENANTS_PER_BATCH, WORKERS } from './platform/database/index.js';
+import { TENANTS_PER_BATCH, WORKERS } from './platform/database/migrate-defaults.js';
 
 export interface MigrateCommand {
   readonly help: boolean;

@@ -1,74 +1,12 @@
-import { AppModule } from './app.module.js';
-import { openBackends } from './backends.js';
-import { readMigrateCommand, USAGE, UsageError, type MigrateCommand } from './migrate-options.js';
-import { describePlan } from './migrate-plan.js';
-import { MigrateProgress } from './migrate-progress.js';
-import { RELEASED_THROUGH } from './migrations/index.js';
-import { readEnvironment } from './platform/config/index.js';
-import type { Cells, MigrationReport, Provisioning, TenantRef } from './platform/database/index.js';
-import { Log } from './platform/observability/log.js';
-import { exitWithReason } from './start.js';
-import { findTenants } from './tenancy/index.js';
+import { readMigrateCommand, USAGE, UsageError } from './migrate-options.js';
 
-/** `npm run db:migrate`: brings every region's database to the schema of this version. Safe to repeat. */
+/** `npm run db:migrate`. What it takes long to load is loaded once the command is known to be one. */
 try {
   const command = readMigrateCommand(process.argv.slice(2));
   if (command.help) process.stdout.write(USAGE);
-  else await run(command);
+  else await (await import('./run-migrations.js')).runMigrations(command);
 } catch (error) {
-  if (!(error instanceof UsageError)) exitWithReason(error);
-  process.stderr.write(`${error.message}\n\n${USAGE}`);
+  if (!(error instanceof UsageError)) (await import('./start.js')).exitWithReason(error);
+  else process.stderr.write(`${error.message}\n\n${USAGE}`);
   process.exitCode = 2;
-}
-
-async function run(command: MigrateCommand): Promise<void> {
-  const env = readEnvironment(process.env);
-  const backends = await openBackends(env, new Log(env.LOG_LEVEL));
-  try {
-    // One connection more than the workers have: for what is asked between.
-    await AppModule.provision(backends, command.workers + 1, (provisioning, cells) =>
-      command.plan ? showPlan(provisioning) : migrate(command, provisioning, cells),
-    );
-  } finally {
-    await backends.close();
-  }
-}
-
-async function showPlan(provisioning: Provisioning): Promise<void> {
-  const lines = describePlan(await provisioning.pending(), await provisioning.plan(), RELEASED_THROUGH);
-  process.stdout.write(`${lines.join('\n')}\n`);
-}
-
-async function migrate(
-  { canaries: named, workers, batch }: MigrateCommand,
-  provisioning: Provisioning,
-  cells: Cells,
-): Promise<void> {
-  const canaries = await canariesNamed(named, cells);
-  const progress = new MigrateProgress(process.stderr);
-  const reports = await provisioning.migrate({
-    workers,
-    batch,
-    ...(canaries.length > 0 && { canaries }),
-    onProgress: (region, state) => progress.show(region, state),
-  });
-  progress.end();
-  for (const line of describeReports(reports)) process.stdout.write(`${line}\n`);
-  if ([...reports.values()].some(({ failed }) => failed.length > 0)) process.exitCode = 1;
-}
-
-async function canariesNamed(named: readonly string[], cells: Cells): Promise<TenantRef[]> {
-  if (named.length === 0) return [];
-  const found = await findTenants(cells, named);
-  const unknown = named.filter((name) => !found.some(({ id, slug }) => id === name || slug === name));
-  if (unknown.length > 0) throw new UsageError(`There is no organisation ${unknown.join(', ')}.`);
-  return found;
-}
-
-function describeReports(reports: ReadonlyMap<string, MigrationReport>): string[] {
-  return [...reports].flatMap(([region, { cell, migrated, failed, stopped }]) => [
-    `${region}: ${cell} shared migrations, ${migrated} tenants and spares migrated, ${failed.length} failed` +
-      (stopped ? '; stopped at a canary, nobody else was touched' : ''),
-    ...failed.map(({ schema, migration, reason }) => `  ${schema} ${migration}: ${reason}`),
-  ]);
 }

@@ -13,8 +13,6 @@ export { connectionOf, type Login } from './logins.js';
 export { announce, Feed, type Change } from './feed.js';
 export {
   Provisioning,
-  TENANTS_PER_BATCH,
-  WORKERS,
   type MigrateOptions,
   type MigrationClasses,
   type MigrationReport,

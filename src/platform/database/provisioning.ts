@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Cell } from './cells.js';
 import { Cells } from './cells.js';
 import { compileMigrations, latestOf, type MigrationClass, type MigrationPlan } from './migration.js';
+import { TENANTS_PER_BATCH, WORKERS } from './migrate-defaults.js';
 import { Migrator, type PendingMigrations } from './migrator.js';
 import { OwnerConnections } from './owner-connections.js';
 import { Spares, type Refill } from './spares.js';
@@ -42,8 +43,6 @@ export class DatabaseNotCurrent extends Error {
   override readonly name = 'DatabaseNotCurrent';
 }
 
-export const WORKERS = 4;
-export const TENANTS_PER_BATCH = 50;
 /** Enough for the workers, and for organisations that are created where there is no spare. */
 const OWNER_CONNECTIONS = 6;
 
