@@ -31,9 +31,15 @@ function describeCell(
     const tenants = lacking.reduce((sum, standing) => sum + standing.tenants, 0);
     const spares = lacking.reduce((sum, standing) => sum + standing.spares, 0);
     if (tenants + spares > 0)
-      lines.push(...describe(migration, `to ${tenants} tenants and ${spares} spares`, findings));
+      lines.push(
+        ...describe(migration, `to ${counted(tenants, 'tenant')} and ${counted(spares, 'spare')}`, findings),
+      );
   }
   return [`${region}: ${lines.length === 0 ? 'nothing to do' : ''}`.trimEnd(), ...lines];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function describe(migration: CompiledMigration, to: string, findings: readonly Finding[]): string[] {
