@@ -62,7 +62,7 @@ export class HttpLoad {
 }
 
 /** Ticks of 10 ms, as Linux counts them for every process: proc_pid_stat(5), fields 14 and 15. */
-function processorMicros(pid: number): number | undefined {
+export function processorMicros(pid: number): number | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
     return (Number(fields[11]) + Number(fields[12])) * 10_000;

@@ -5,6 +5,7 @@ import { machine, type Bench } from './measure.ts';
 const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   codec: () => import('./codec.ts'),
   request: () => import('./request.ts'),
+  tenants: () => import('./tenants.ts'),
 };
 
 const [name = '', ...options] = process.argv.slice(2);

@@ -11,14 +11,7 @@ import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
 import { AuthConfig, WorkerConfig } from './platform/config/index.js';
-import {
-  Cell,
-  Cells,
-  Feed,
-  Provisioning,
-  TenantDatabase,
-  type MigrationReport,
-} from './platform/database/index.js';
+import { Cell, Cells, Feed, Provisioning, SpareFiller, TenantDatabase } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
 import { CellObjects, TenantObjects } from './platform/objects/index.js';
@@ -50,12 +43,18 @@ export interface Composition {
 /** The composition root: the only place that binds adapters to ports. */
 @Module({})
 export class AppModule {
-  /** Brings every cell's database to the current schema; for `npm run db:migrate`. */
-  static async migrate(backends: Backends): Promise<Map<string, MigrationReport>> {
+  /** Lends the owner's work to a process that has nothing else open: `npm run db:migrate`. */
+  static async provision<T>(
+    backends: Backends,
+    ownerConnections: number,
+    work: (provisioning: Provisioning, cells: Cells) => Promise<T>,
+  ): Promise<T> {
     const cells = cellsOf(backends.database, () => undefined);
+    const provisioning = provisioningOf(cells, backends.database, ownerConnections);
     try {
-      return await provisioningOf(cells, backends.database).migrate();
+      return await work(provisioning, cells);
     } finally {
+      await provisioning.close();
       await cells.close();
     }
   }
@@ -84,14 +83,28 @@ export class AppModule {
         ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],
-      providers: [Readiness, ...PIPELINE],
+      providers: [Readiness, ...PIPELINE, ...(roles.http ? [spareFiller(backends)] : [])],
     };
   }
 }
 
-/** The databases' owner's work, for a process that has nothing else open. */
-function provisioningOf(cells: Cells, { loginSecret }: Backends['database']): Provisioning {
-  return new Provisioning(cells, loginSecret, { cell: CELL_MIGRATIONS, tenant: TENANT_MIGRATIONS });
+function provisioningOf(
+  cells: Cells,
+  { loginSecret }: Backends['database'],
+  ownerConnections?: number,
+): Provisioning {
+  const classes = { cell: CELL_MIGRATIONS, tenant: TENANT_MIGRATIONS };
+  return new Provisioning(cells, loginSecret, classes, ownerConnections);
+}
+
+/** For the process that creates organisations. */
+function spareFiller({ database }: Backends): Provider {
+  return {
+    provide: SpareFiller,
+    inject: [Cells, Provisioning, Log],
+    useFactory: (cells: Cells, provisioning: Provisioning, log: Log) =>
+      new SpareFiller(cells, provisioning, log, database.spares),
+  };
 }
 
 function cellsOf(
@@ -119,7 +132,8 @@ class BackendsModule {
         provide: Cells,
         useFactory: async () => {
           // Embedded, this process is the only one; elsewhere an operator migrates first, and this finds nothing to do.
-          await provisioning.requireCurrent(backends.embedded);
+          for (const { schema, migration, reason } of await provisioning.requireCurrent(backends.embedded))
+            log.error(`Tenant ${schema} is not served: ${migration} failed. ${reason}`);
           await opened.open();
           return opened;
         },

@@ -73,7 +73,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     return {
       embedded,
       lost,
-      database: new DatabaseConfig(cells, loginSecret, pools),
+      database: new DatabaseConfig(cells, loginSecret, pools, env.SPARE_TENANTS),
       kms: await openKms(env, cells),
       objects: openObjects(env, cells),
       models,

@@ -13,7 +13,7 @@ import {
   WorkerConfig,
   type Environment,
 } from './platform/config/index.js';
-import { Cells, PLATFORM_TENANT } from './platform/database/index.js';
+import { Cells, PLATFORM_TENANT, SpareFiller } from './platform/database/index.js';
 import { declaredRoutes, refuseUnknownPermissions } from './platform/http/annotated-routes.js';
 import { setUpServer } from './platform/http/server.js';
 import { Readiness } from './platform/observability/health.controller.js';
@@ -67,6 +67,7 @@ export async function start(
     await prepare(app, backends);
     const stop = async (): Promise<void> => {
       app.get(Readiness).drain();
+      if (process === 'main') await app.get(SpareFiller).stop();
       await sleep(DRAIN_MS);
       await app.close();
       await app.get(Cells).close();

@@ -11,7 +11,7 @@ import {
   type RequestTenant,
 } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantRegistry } from '../tenancy/index.js';
+import { TenantBeingUpgraded, TenantRegistry } from '../tenancy/index.js';
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
 import { fingerprintOf } from './authentication.guard.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
@@ -156,6 +156,8 @@ export class Sessions {
     const tenant = hex && (await this.tenants.byId(`t_${hex}` as TenantId));
     const request = currentRequest();
     if (!tenant || tenant.status !== 'active' || !request) throw new InvalidCredential();
+    // Nothing is wrong with the token: a client that was told so would throw it away.
+    if (tenant.behind) throw new TenantBeingUpgraded();
     if (request.tenant && request.tenant.id !== tenant.id) throw new InvalidCredential();
     request.tenant = { id: tenant.id, slug: tenant.slug, region: tenant.region, cell: tenant.cell };
     return request.tenant;

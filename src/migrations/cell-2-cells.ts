@@ -8,6 +8,10 @@ export class CellCells20261121000200 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
     await db.query(`ALTER TABLE control.tenants ADD COLUMN cell text`);
     await db.query(`UPDATE control.tenants SET cell = region || '-c1'`);
+    await db.query(
+      `ALTER TABLE control.tenants ADD CONSTRAINT tenants_cell_known CHECK (cell IS NOT NULL) NOT VALID`,
+    );
+    await db.query(`ALTER TABLE control.tenants VALIDATE CONSTRAINT tenants_cell_known`);
     await db.query(`ALTER TABLE control.tenants ALTER COLUMN cell SET NOT NULL`);
     await db.query(`CREATE INDEX ON control.tenants (region, cell)`);
     await db.query(`

@@ -4,6 +4,12 @@ import { CellCells20261121000200 } from './cell-2-cells.js';
 import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 
+/**
+ * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
+ * release. Raised with each. Only what was released before may be the earlier step of one that takes something away.
+ */
+export const RELEASED_THROUGH = 0;
+
 /** Applied once per database, in the order of their timestamps. */
 export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellFoundation20261121000000,

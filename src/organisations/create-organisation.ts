@@ -5,15 +5,15 @@ import { hashPassword, Users } from '../auth/index.js';
 import { KeyRing } from '../encryption/index.js';
 import {
   Cells,
+  type Cell,
   Provisioning,
   TenantDatabase,
-  tenantId,
   type TenantId,
   type TenantRef,
 } from '../platform/database/index.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+import { SlugTaken, TenantRegistry, type Tenant } from '../tenancy/index.js';
 import { Placement } from './placement.js';
 
 const INSTALLATION_LOCK = 7_283_004;
@@ -54,14 +54,25 @@ export class CreateOrganisation {
     owner,
   }: NewOrganisation): Promise<CreatedOrganisation> {
     const cell = await this.placement.cellIn(region);
-    const id = tenantId(`t_${randomBytes(8).toString('hex')}`);
     const generated = owner.password === undefined ? randomBytes(18).toString('base64url') : undefined;
     const passwordHash = await hashPassword(owner.password ?? generated ?? '');
-    const ref = cell.tenant(id);
-    await this.tenants.claim({ ...ref, slug, name });
+    const ref = await this.#claim(cell, { slug, name });
     const ownerId = await this.#build(ref, { slug, name }, { ...owner, passwordHash });
-    const tenant = await this.tenants.activate(id);
+    const tenant = await this.tenants.activate(ref.id);
     return { tenant, owner: { id: ownerId, email: owner.email, ...(generated && { password: generated }) } };
+  }
+
+  /** A slug, and the id of a tenant that is built already, if one is ready. What a crash leaves claimed is dropped. */
+  async #claim(cell: Cell, named: Pick<Tenant, 'slug' | 'name'>): Promise<TenantRef> {
+    const tenant = cell.tenant(await this.provisioning.claimId(cell.name));
+    try {
+      await this.tenants.claim({ ...tenant, ...named });
+    } catch (error) {
+      // Of any other failure it is not known whether the registry has the id now.
+      if (error instanceof SlugTaken) await this.provisioning.giveBackId(tenant);
+      throw error;
+    }
+    return tenant;
   }
 
   /** Gives the installation's own tenant its schema and keys, where it has none yet. */

@@ -21,7 +21,8 @@ export class MendOrganisations {
 
   /** @param alone whether no other process can be creating one: then everything unfinished is abandoned */
   async execute(alone: boolean): Promise<void> {
-    for (const tenant of await this.tenants.unfinished(alone ? 0 : ABANDONED_AFTER_SECONDS)) {
+    const seconds = alone ? 0 : ABANDONED_AFTER_SECONDS;
+    for (const tenant of await this.tenants.unfinished(seconds)) {
       if (!this.cells.has(tenant.cell)) continue;
       if (await this.provisioning.hasOwner(tenant)) {
         await this.tenants.activate(tenant.id);
@@ -32,5 +33,6 @@ export class MendOrganisations {
         this.log.log(`Took away the unfinished organisation ${tenant.slug}; create it again.`);
       }
     }
+    for (const region of this.cells.regions) await this.provisioning.dropAbandonedSpares(region, seconds);
   }
 }

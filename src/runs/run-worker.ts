@@ -44,7 +44,8 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
 
   async #work(job: { tenantId: string; id: string }, signal: AbortSignal): Promise<void> {
     const tenant = isTenantId(job.tenantId) ? await this.tenants.byId(job.tenantId) : undefined;
-    if (tenant?.status !== 'active') return;
+    // A run whose tenant is not served waits in its table; the sweep queues it again.
+    if (tenant?.status !== 'active' || tenant.behind) return;
     const lease = await this.dispatch.acquire(tenant, job.id);
     if (lease) await this.run.execute(lease, signal);
   }

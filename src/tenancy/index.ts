@@ -1,3 +1,3 @@
 export { TenancyModule } from './tenancy.module.js';
-export { TenantGuard } from './tenant.guard.js';
-export { TenantRegistry, type Tenant } from './tenant-registry.js';
+export { TenantBeingUpgraded, TenantGuard } from './tenant.guard.js';
+export { findTenants, SlugTaken, TenantRegistry, type Tenant } from './tenant-registry.js';

@@ -4,6 +4,7 @@ import {
   announce,
   Cells,
   Feed,
+  Provisioning,
   tenantId,
   type TenantId,
   type TenantRef,
@@ -16,6 +17,8 @@ export interface Tenant extends TenantRef {
   readonly name: string;
   readonly status: 'creating' | 'active' | 'suspended';
   readonly createdAt: Date;
+  /** Its schema lacks a migration of this program: it is not served until it is migrated. Known of one that was asked for. */
+  readonly behind?: boolean;
 }
 
 interface Row {
@@ -40,6 +43,8 @@ const TENANTS_IN_MEMORY = 10_000;
 const KEEP_MS = 5 * 60 * 1_000;
 /** Unknown names are remembered too, briefly: asking for them must not be a way to load the database. */
 const KEEP_UNKNOWN_MS = 5_000;
+/** The migrator says when it is done; this is for whoever does not hear it. */
+const KEEP_BEHIND_MS = 5_000;
 const COLUMNS = 'id, slug, name, region, cell, status, created_at';
 
 /** Which tenants exist and where they live. In the home database; read through a cache that the change feed keeps true. */
@@ -54,10 +59,12 @@ export class TenantRegistry implements OnModuleInit {
   constructor(
     private readonly cells: Cells,
     private readonly feed: Feed,
+    private readonly provisioning: Provisioning,
   ) {}
 
   onModuleInit(): void {
     this.feed.subscribe(({ kind }) => {
+      if (kind === 'schemas') return this.#forgetBehind();
       if (kind !== 'tenant') return;
       this.#changesHeard += 1;
       // Rare, and an entry stands under its id and its slug: all of them are read again.
@@ -143,10 +150,21 @@ export class TenantRegistry implements OnModuleInit {
       text: `SELECT ${COLUMNS} FROM control.tenants WHERE ${column} = $1`,
       values: [key],
     });
-    const tenant = rows[0] && tenantOf(rows[0]);
-    if (heard === this.#changesHeard)
-      this.#cache.set(key, { tenant }, tenant ? {} : { ttl: KEEP_UNKNOWN_MS });
+    const tenant = rows[0] && (await this.#withSchema(tenantOf(rows[0])));
+    const ttl = tenant ? (tenant.behind ? KEEP_BEHIND_MS : KEEP_MS) : KEEP_UNKNOWN_MS;
+    if (heard === this.#changesHeard) this.#cache.set(key, { tenant }, { ttl });
     return tenant;
+  }
+
+  async #withSchema(tenant: Tenant): Promise<Tenant> {
+    if (!this.cells.has(tenant.cell)) return tenant;
+    return { ...tenant, behind: !(await this.provisioning.isCurrent(tenant)) };
+  }
+
+  /** A schema only ever goes forward: what was known to be current stays so. */
+  #forgetBehind(): void {
+    this.#changesHeard += 1;
+    for (const [key, { tenant }] of this.#cache.entries()) if (tenant?.behind) this.#cache.delete(key);
   }
 
   async #announce(id: string): Promise<void> {
@@ -155,6 +173,15 @@ export class TenantRegistry implements OnModuleInit {
     const { text, values } = announce({ kind: 'tenant', tenant: id, id });
     await this.cells.home.control.query(text, [...values]);
   }
+}
+
+/** Tenants by slug or id, for a process that serves nobody and so has no change feed. */
+export async function findTenants(cells: Cells, names: readonly string[]): Promise<Tenant[]> {
+  const { rows } = await cells.home.control.query<Row>(
+    `SELECT ${COLUMNS} FROM control.tenants WHERE id = ANY ($1) OR slug = ANY ($1)`,
+    [names],
+  );
+  return rows.map(tenantOf);
 }
 
 function tenantOf(row: Row): Tenant {

@@ -16,6 +16,15 @@ export class TenantSuspended extends AppError {
   }
 }
 
+/** Its schema lacks what this program needs; the others' do not. */
+export class TenantBeingUpgraded extends AppError {
+  readonly kind = 'unavailable';
+  readonly code = 'TENANT_BEING_UPGRADED';
+  constructor() {
+    super('This organisation is being upgraded. Repeat the request in a moment; nothing of it was done.');
+  }
+}
+
 /** The tenant that the request names in its header and the one that its credential belongs to are not the same. */
 export class TenantMismatch extends AppError {
   readonly kind = 'forbidden';
@@ -85,9 +94,12 @@ function decide(
   slug: string | string[] | undefined,
 ): boolean {
   const tenant = owning ?? named;
-  if (tenant && tenant.status !== 'creating') request.tenant = requestTenant(tenant);
+  const behind = tenant?.behind === true;
+  // Nothing of a schema that is behind is touched, not even for its log: the refusal is in the installation's.
+  if (tenant && tenant.status !== 'creating' && !behind) request.tenant = requestTenant(tenant);
   if (owning && slug !== undefined && named?.id !== owning.id) throw new TenantMismatch();
   if (tenant?.status === 'suspended') throw new TenantSuspended();
+  if (behind) throw new TenantBeingUpgraded();
   return true;
 }
 

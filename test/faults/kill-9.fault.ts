@@ -51,11 +51,12 @@ async function killedRound(afterMs: number): Promise<void> {
   await app.start();
 }
 
-/** Schemas that a region's database has, without the installation's own. */
+/** Schemas that a region's database has, without the installation's own and those that are nobody's yet. */
 async function schemasIn(region: Region): Promise<string[]> {
   return asSuperuser(app.home, region, async (database) => {
     const { rows } = await database.query<{ name: string }>(
-      `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^t_' AND nspname <> 't_0000000000000000' ORDER BY 1`,
+      `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^t_' AND nspname <> 't_0000000000000000'
+         AND nspname NOT IN (SELECT schema FROM migrations.spares WHERE claimed_at IS NULL) ORDER BY 1`,
     );
     return rows.map(({ name }) => name);
   });

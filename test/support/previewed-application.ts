@@ -21,7 +21,7 @@ export function previewedApplication(): Promise<INestApplication> {
   };
   const backends = {
     embedded: true,
-    database: new DatabaseConfig(cells, 'x'.repeat(32), { tenant: 2, lane: 1, control: 1, audit: 1 }),
+    database: new DatabaseConfig(cells, 'x'.repeat(32), { tenant: 2, lane: 1, control: 1, audit: 1 }, 0),
     queue: unused,
     close: unused,
   } as unknown as Backends;

@@ -10,6 +10,7 @@ import {
   Provisioning,
   TenantDatabase,
   tenantId,
+  type MigrationClass,
   type TenantRef,
 } from '../../src/platform/database/index.js';
 import { TenantTransactions } from '../../src/platform/database/tenant-transactions.js';
@@ -25,6 +26,8 @@ export interface TestDatabase {
   readonly database: TenantDatabase;
   readonly transactions: TenantTransactions;
   readonly provisioning: Provisioning;
+  /** As a newer program, whose tenants have these migrations more. */
+  readonly withMigrations: (...more: readonly MigrationClass[]) => Provisioning;
   /** As the superuser: looks from outside, and tampers. */
   readonly superuser: pg.Pool;
   readonly newTenant: () => Promise<TenantRef>;
@@ -44,10 +47,14 @@ export async function openTestDatabase(
     () => undefined,
   );
   const cells = new Cells([cell]);
-  const provisioning = new Provisioning(cells, LOGIN_SECRET, {
-    cell: CELL_MIGRATIONS,
-    tenant: TENANT_MIGRATIONS,
-  });
+  const opened: Provisioning[] = [];
+  const withMigrations = (...more: readonly MigrationClass[]): Provisioning => {
+    const tenant = [...TENANT_MIGRATIONS, ...more];
+    const made = new Provisioning(cells, LOGIN_SECRET, { cell: CELL_MIGRATIONS, tenant });
+    opened.push(made);
+    return made;
+  };
+  const provisioning = withMigrations();
   await provisioning.migrate();
   await cells.open();
   const superuser = new pg.Pool({ connectionString: url, max: 4 });
@@ -58,6 +65,7 @@ export async function openTestDatabase(
     database: new TenantDatabase(cells),
     transactions: new TenantTransactions(cells),
     provisioning,
+    withMigrations,
     superuser,
     newTenant: async () => {
       const tenant = cell.tenant(tenantId(`t_${randomBytes(8).toString('hex')}`));
@@ -65,6 +73,7 @@ export async function openTestDatabase(
       return tenant;
     },
     close: async () => {
+      await Promise.all(opened.map((one) => one.close()));
       await cells.close();
       await superuser.end();
     },

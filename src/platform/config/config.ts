@@ -7,6 +7,8 @@ export class DatabaseConfig {
     readonly cells: readonly CellConfig[],
     readonly loginSecret: string,
     readonly pools: PoolSizes,
+    /** Tenants built in advance, per database. */
+    readonly spares: number,
   ) {}
 }
 

@@ -51,6 +51,13 @@ export const environment = z.object({
     .max(200)
     .default(10)
     .describe('Connections for tenant statements, per cell'),
+  SPARE_TENANTS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(8)
+    .describe('Tenants built in advance, per database; 0: none'),
   REDIS_URL: url(/^rediss?$/)
     .optional()
     .describe('Redis >= 7 for the queue; unset: the queue is in PostgreSQL'),

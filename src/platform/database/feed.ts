@@ -12,7 +12,7 @@ const PROBE_MS = 1_000;
 
 /** Something changed that processes keep in memory, or that somebody waits for. */
 export interface Change {
-  readonly kind: 'tenant' | 'user' | 'api_key' | 'session' | 'run_progress' | 'run_cancel';
+  readonly kind: 'tenant' | 'schemas' | 'user' | 'api_key' | 'session' | 'run_progress' | 'run_cancel';
   readonly tenant: string;
   readonly id: string;
 }
@@ -22,6 +22,11 @@ type Listener = (change: Change) => void;
 /** The statement that announces a change; in a transaction it is heard at its commit, and not at all without one. */
 export function announce(change: Change): Statement {
   return { name: 'announce', text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [JSON.stringify(change)] };
+}
+
+/** The same as plain text, for what is sent in one message with other statements. */
+export function announcement(change: Change): string {
+  return `SELECT pg_notify('${CHANNEL}', ${pg.escapeLiteral(JSON.stringify(change))})`;
 }
 
 /**

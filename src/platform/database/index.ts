@@ -1,6 +1,10 @@
 export { Cell, Cells, type CellConfig, type PoolSizes } from './cells.js';
-export { compileMigrations, type CompiledMigration, type MigrationClass } from './migration.js';
-export { Migrator, type MigrationPlan, type MigrationReport } from './migrator.js';
+export {
+  compileMigrations,
+  type CompiledMigration,
+  type MigrationClass,
+  type MigrationPlan,
+} from './migration.js';
 export { TenantDatabase, type Statement } from './tenant-database.js';
 export { isTenantId, PLATFORM_TENANT, tenantId, type TenantId, type TenantRef } from './tenant-id.js';
 export { currentTenant, TenantMissing } from './tenant-scope.js';
@@ -8,4 +12,13 @@ export { StatementRefused } from './tenant-client.js';
 export type { RegistryTransaction } from './registry-transactions.js';
 export { connectionOf, type Login } from './logins.js';
 export { announce, Feed, type Change } from './feed.js';
-export { Provisioning, type MigrationClasses } from './provisioning.js';
+export {
+  Provisioning,
+  type MigrateOptions,
+  type MigrationClasses,
+  type MigrationReport,
+} from './provisioning.js';
+export { reviewMigrations, type Finding } from './migration-review.js';
+export type { PendingMigrations } from './migrator.js';
+export type { FailedTenant, Progress } from './tenant-migrations.js';
+export { SpareFiller } from './spare-filler.js';

@@ -11,3 +11,10 @@ export function scramVerifier(password: string, salt = randomBytes(16), iteratio
   const serverKey = createHmac('sha256', salted).update('Server Key').digest('base64');
   return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
 }
+
+/** Whether a stored verifier is that of a password. */
+export function hasPassword(verifier: string, password: string): boolean {
+  const [, iterations, salt] = /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(verifier) ?? [];
+  if (iterations === undefined || salt === undefined) return false;
+  return scramVerifier(password, Buffer.from(salt, 'base64'), Number(iterations)) === verifier;
+}
