@@ -7,9 +7,17 @@ import { AuditModule } from './audit/index.js';
 import { ApiKeyEntity, AuthenticationGuard, AuthModule, UserEntity } from './auth/index.js';
 import type { Backends } from './backends.js';
 import { EncryptionModule, Kms } from './encryption/index.js';
+import {
+  CountryLookup,
+  LimitsModule,
+  NetworkRulesGuard,
+  SignInLimitGuard,
+  TenantLimitGuard,
+  TokenBuckets,
+} from './limits/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
-import { AuthConfig, WorkerConfig } from './platform/config/index.js';
+import { AuthConfig, LimitsConfig, WorkerConfig } from './platform/config/index.js';
 import {
   Cell,
   Cells,
@@ -26,10 +34,13 @@ import { TenancyModule, TenantGuard } from './tenancy/index.js';
 
 const ENTITIES = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
 
-/** What a request passes, in this order; a reviewer reads the pipeline here. */
+/** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
 const PIPELINE: Provider[] = [
   { provide: APP_GUARD, useClass: TenantGuard },
+  { provide: APP_GUARD, useClass: NetworkRulesGuard },
+  { provide: APP_GUARD, useClass: SignInLimitGuard },
   { provide: APP_GUARD, useClass: AuthenticationGuard },
+  { provide: APP_GUARD, useClass: TenantLimitGuard },
   { provide: APP_GUARD, useClass: AuthorizationGuard },
   { provide: APP_GUARD, useClass: ServeRequest },
   { provide: APP_FILTER, useClass: FailedRequest },
@@ -39,6 +50,7 @@ export interface Composition {
   readonly backends: Backends;
   readonly auth: AuthConfig;
   readonly worker: WorkerConfig;
+  readonly limits: LimitsConfig;
   readonly log: Log;
   /** What this process does: serve HTTP, work on runs, or both. */
   readonly roles: { readonly http: boolean; readonly worker: boolean };
@@ -73,6 +85,7 @@ export class AppModule {
         AuditModule,
         RequestsModule,
         TenancyModule,
+        LimitsModule,
         AccessModule,
         AuthModule,
         OrganisationsModule,
@@ -99,13 +112,22 @@ function cellsOf(
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
-  static bind({ backends, auth, worker, log }: Composition): DynamicModule {
+  static bind({ backends, auth, worker, limits, log }: Composition): DynamicModule {
     const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
     const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
       { provide: Log, useValue: log },
       { provide: AuthConfig, useValue: auth },
       { provide: WorkerConfig, useValue: worker },
+      { provide: LimitsConfig, useValue: limits },
+      { provide: CountryLookup, useValue: backends.countries ?? null },
+      {
+        provide: TokenBuckets,
+        useFactory: async () => {
+          await backends.tokenBuckets.open();
+          return backends.tokenBuckets;
+        },
+      },
       { provide: Kms, useValue: backends.kms },
       { provide: ModelProvider, useValue: backends.models },
       { provide: Sandbox, useValue: backends.sandbox ?? null },
@@ -140,6 +162,9 @@ class BackendsModule {
       Log,
       AuthConfig,
       WorkerConfig,
+      LimitsConfig,
+      CountryLookup,
+      TokenBuckets,
       Kms,
       ModelProvider,
       Sandbox,

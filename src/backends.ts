@@ -1,16 +1,21 @@
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import {
   AwsKms,
   BullMqQueue,
   ChildProcessSandbox,
+  CountryDatabase,
   LocalKms,
   lockHome,
+  MemoryTokenBuckets,
   ModelProviders,
   PgBossQueue,
+  RedisTokenBuckets,
   startEmbeddedPostgres,
 } from '@waxell/infra';
 import type { ModelProvider, Sandbox } from '@waxell/runtime';
 import type { Kms } from './encryption/index.js';
+import type { CountryLookup, TokenBuckets } from './limits/index.js';
 import { DatabaseConfig, type Environment } from './platform/config/index.js';
 import { connectionOf, type CellConfig } from './platform/database/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
@@ -28,6 +33,9 @@ export interface Backends {
   readonly sandbox: Sandbox | undefined;
   /** Resolves, in words, when the embedded database has ended unasked: nothing works any more. */
   readonly lost: Promise<string>;
+  readonly tokenBuckets: TokenBuckets & { open(): Promise<void> };
+  /** Undefined where no file of countries is configured. */
+  readonly countries: CountryLookup | undefined;
   /** A region's queue: what a tenant queues stays in its region. */
   queue(region: string): JobQueue;
   close(): Promise<void>;
@@ -56,6 +64,10 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(async () => {
       await Promise.all(queues.map((queue) => queue.close()));
     });
+    const tokenBuckets = openTokenBuckets(env, loginSecret, log);
+    closing.push(() => tokenBuckets.close());
+    const countries = await openCountries(env, log);
+    closing.push(() => Promise.resolve(countries?.close()));
     const models = modelProviders(env, embedded);
     closing.push(() => models.close());
     return {
@@ -67,6 +79,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
           ? await LocalKms.open({ home: env.WAXELL_HOME })
           : new AwsKms({ region: env.AWS_REGION, endpoint: env.AWS_KMS_ENDPOINT }),
       models,
+      tokenBuckets,
+      countries,
       sandbox:
         env.NODE_ENV === 'production'
           ? undefined
@@ -122,6 +136,34 @@ function modelProviders(env: Environment, embedded: boolean): ModelProviders {
     anthropic: { apiKey: env.ANTHROPIC_API_KEY, baseUrl: env.ANTHROPIC_BASE_URL },
     egress: { allowLoopback: env.MODEL_ALLOW_LOOPBACK ?? embedded },
   });
+}
+
+/** Counted together where there is a Redis, else by each process. */
+function openTokenBuckets(
+  env: Environment,
+  loginSecret: string,
+  log: Log,
+): TokenBuckets & { open(): Promise<void>; close(): Promise<void> } {
+  if (env.REDIS_URL === undefined) return new MemoryTokenBuckets();
+  return new RedisTokenBuckets({
+    redisUrl: env.REDIS_URL,
+    prefix: 'waxell:limits',
+    // A secret that all processes have; of its own, so that nothing of the logins' follows from what is in Redis.
+    secret: createHmac('sha256', loginSecret).update('waxell rate limit keys').digest('base64url'),
+    onHealth: (reachable, cause) => {
+      if (reachable) log.warn('Redis is back: rate limits are counted by all processes together again.');
+      else log.error('Redis is lost: each process counts rate limits by itself until it is back', cause);
+    },
+  });
+}
+
+async function openCountries(
+  { GEO_DATABASE: file }: Environment,
+  log: Log,
+): Promise<CountryDatabase | undefined> {
+  if (file === undefined) return undefined;
+  const onError = (error: Error): void => log.error('the file of countries stays as it was', error);
+  return CountryDatabase.open({ file, onError });
 }
 
 function openQueue(

@@ -28,9 +28,13 @@ export const PERMISSIONS = {
   'run:read': { grantee: 'viewer', scope: 'run:read' },
   'run:create': { grantee: 'developer', scope: 'run:write' },
   'run:cancel': { grantee: 'developer', scope: 'run:write' },
+  'network_rules:read': { grantee: 'admin', scope: 'network_rules:read' },
+  'network_rules:update': { grantee: 'admin', scope: 'network_rules:admin' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
+  'rate_limits:read': { grantee: 'operator', scope: 'tenant:read' },
+  'rate_limits:update': { grantee: 'operator', scope: 'tenant:admin' },
 } as const satisfies Record<string, Permission>;
 
 export type PermissionName = keyof typeof PERMISSIONS;

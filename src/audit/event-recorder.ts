@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { FieldEncryption } from '../encryption/index.js';
-import { Cells, PLATFORM_TENANT, TenantDatabase, type TenantRef } from '../platform/database/index.js';
+import {
+  Cells,
+  PLATFORM_TENANT,
+  TenantDatabase,
+  type Statement,
+  type TenantRef,
+} from '../platform/database/index.js';
 import {
   canonicalEvent,
   CLIENT_PLACE,
@@ -49,8 +55,17 @@ export class EventRecorder {
     });
   }
 
-  /** To be said after a commit that carried an event. */
-  committed(tenant: TenantRef): void {
+  /** The statement that adds an event of the installation's own log to a transaction on the registry. */
+  async statementOfInstallation(event: AuditEvent): Promise<Statement> {
+    const { bytes } = await this.#canonical(this.#platform, event);
+    return {
+      text: 'INSERT INTO audit.outbox (tenant, event) VALUES ($1, $2)',
+      values: [this.#platform.id, bytes],
+    };
+  }
+
+  /** To be said after a commit that carried an event; without a tenant, one of the installation's own log. */
+  committed(tenant: TenantRef = this.#platform): void {
     this.log.outboxFilled(tenant.region);
   }
 

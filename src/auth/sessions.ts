@@ -10,8 +10,9 @@ import {
   type Actor,
   type RequestTenant,
 } from '../platform/http/request-context.js';
+import { NetworkAdmission } from '../limits/index.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantRegistry } from '../tenancy/index.js';
+import { requestTenant, TenantRegistry } from '../tenancy/index.js';
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
 import { fingerprintOf } from './authentication.guard.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
@@ -40,6 +41,7 @@ export class Sessions {
     private readonly work: UnitOfWork,
     private readonly tokens: AccessTokens,
     private readonly tenants: TenantRegistry,
+    private readonly network: NetworkAdmission,
   ) {}
 
   async signIn(tenant: RequestTenant | undefined, email: string, password: string): Promise<SignedIn> {
@@ -157,7 +159,9 @@ export class Sessions {
     const request = currentRequest();
     if (!tenant || tenant.status !== 'active' || !request) throw new InvalidCredential();
     if (request.tenant && request.tenant.id !== tenant.id) throw new InvalidCredential();
-    request.tenant = { id: tenant.id, slug: tenant.slug, region: tenant.region };
+    request.tenant = requestTenant(tenant);
+    // Its guard could not know yet for whom the request is.
+    this.network.require(request.tenant, request);
     return request.tenant;
   }
 

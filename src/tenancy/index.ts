@@ -1,3 +1,3 @@
 export { TenancyModule } from './tenancy.module.js';
-export { TenantGuard } from './tenant.guard.js';
+export { requestTenant, TenantGuard } from './tenant.guard.js';
 export { TenantRegistry, type Tenant } from './tenant-registry.js';

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Cells, Feed, tenantId, type TenantId } from '../platform/database/index.js';
 import { AppError } from '../platform/http/errors.js';
+import type { NetworkRules, RateLimits } from '../platform/http/tenant-rules.js';
 
 /** A tenant as the registry knows it. */
 export interface Tenant {
@@ -11,6 +12,8 @@ export interface Tenant {
   readonly region: string;
   readonly status: 'creating' | 'active' | 'suspended';
   readonly createdAt: Date;
+  readonly rateLimits?: RateLimits;
+  readonly networkRules?: NetworkRules;
 }
 
 interface Row {
@@ -20,6 +23,8 @@ interface Row {
   region: string;
   status: Tenant['status'];
   created_at: Date;
+  rate_limits: RateLimits | null;
+  network_rules: NetworkRules | null;
 }
 
 export class SlugTaken extends AppError {
@@ -34,7 +39,7 @@ const TENANTS_IN_MEMORY = 10_000;
 const KEEP_MS = 5 * 60 * 1_000;
 /** Unknown names are remembered too, briefly: asking for them must not be a way to load the database. */
 const KEEP_UNKNOWN_MS = 5_000;
-const COLUMNS = 'id, slug, name, region, status, created_at';
+const COLUMNS = 'id, slug, name, region, status, created_at, rate_limits, network_rules';
 
 /** Which tenants exist and where they live. In the home database; read through a cache that the change feed keeps true. */
 @Injectable()
@@ -144,5 +149,14 @@ export class TenantRegistry implements OnModuleInit {
 
 function tenantOf(row: Row): Tenant {
   const { id, slug, name, region, status } = row;
-  return { id: tenantId(id), slug, name, region, status, createdAt: row.created_at };
+  return {
+    id: tenantId(id),
+    slug,
+    name,
+    region,
+    status,
+    createdAt: row.created_at,
+    rateLimits: row.rate_limits ?? undefined,
+    networkRules: row.network_rules ?? undefined,
+  };
 }

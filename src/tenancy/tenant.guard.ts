@@ -91,6 +91,7 @@ function decide(
   return true;
 }
 
-function requestTenant({ id, slug, region }: Tenant): RequestTenant {
-  return { id, slug, region };
+/** What a request carries of its tenant. */
+export function requestTenant({ id, slug, region, rateLimits, networkRules }: Tenant): RequestTenant {
+  return { id, slug, region, rateLimits, networkRules };
 }

@@ -1,8 +1,9 @@
-export { AuthConfig, DatabaseConfig, HttpConfig, WorkerConfig } from './config.js';
+export { AuthConfig, DatabaseConfig, HttpConfig, LimitsConfig, WorkerConfig, type Rate } from './config.js';
 export {
   ConfigurationError,
   environment,
   readEnvironment,
+  refuseContradictions,
   refuseUnfitProduction,
   type Environment,
 } from './environment.js';

@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { Cells } from '../platform/database/index.js';
+import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
+import { VersionMismatch } from '../platform/http/parameters.js';
+import {
+  auditDetails,
+  currentRequest,
+  type RequestContext,
+  type RequestTenant,
+} from '../platform/http/request-context.js';
+import type { NetworkRules } from '../platform/http/tenant-rules.js';
+import { CallerCountry } from './caller-country.js';
+import type { NetworkRulesDto, ReplaceNetworkRulesDto } from './limits.dto.js';
+import { CountrySourceMissing, RulesLockOutCaller } from './limits.errors.js';
+import { letsIn } from './network-admission.js';
+import { RegistryChange } from './registry-change.js';
+
+interface Row {
+  network_rules: NetworkRules | null;
+  network_rules_version: number;
+}
+
+/** What an organisation has that never set any: everybody is let in. Nothing is stored for it, and nothing looked up. */
+const NONE: NetworkRules = { mode: 'deny', countries: [], unknown: 'allow' };
+
+/** From which countries an organisation may be called, as its administrators set it. */
+@Injectable()
+export class TenantNetworkRules {
+  constructor(
+    private readonly cells: Cells,
+    private readonly country: CallerCountry,
+    private readonly registry: RegistryChange,
+  ) {}
+
+  async read(tenant: RequestTenant): Promise<NetworkRulesDto> {
+    const { rows } = await this.cells.home.control.query<Row>(
+      'SELECT network_rules, network_rules_version FROM control.tenants WHERE id = $1',
+      [tenant.id],
+    );
+    const [row] = rows;
+    if (!row) throw new ResourceNotFound('organisation');
+    return dto(row.network_rules ?? NONE, row.network_rules_version);
+  }
+
+  /** Replaces them. They hold for every request that begins later, whichever process serves it. */
+  async replace(
+    tenant: RequestTenant,
+    { mode, countries, unknown }: ReplaceNetworkRulesDto,
+    version: number | undefined,
+  ): Promise<NetworkRulesDto> {
+    const request = currentRequest();
+    if (!request) throw new Error('No request is being served.');
+    const rules: NetworkRules = { mode, countries: countries.toSorted(), unknown };
+    this.#refuseUnfit(rules, request);
+    const now = await this.registry.run(
+      tenant.id,
+      // For the installation's log, in the home region: what changed, and nothing of who did it. That is in the
+      // organisation's own log, in its own region, before the answer leaves; the two name the same request.
+      (changed: number) => ({
+        action: 'network_rules.updated',
+        actor: { type: 'system', id: 'registry' },
+        outcome: 'success',
+        resource: { type: 'tenant', id: tenant.id },
+        changes: { version: changed },
+        request: { id: request.requestId, method: request.method, path: request.path },
+      }),
+      async (query) => {
+        const [row] = await query<Row>({
+          text: 'SELECT network_rules, network_rules_version FROM control.tenants WHERE id = $1 FOR UPDATE',
+          values: [tenant.id],
+        });
+        if (!row) throw new ResourceNotFound('organisation');
+        if (version !== undefined && version !== row.network_rules_version) throw new VersionMismatch();
+        await query({
+          text: `UPDATE control.tenants SET network_rules = $2, network_rules_version = network_rules_version + 1 WHERE id = $1`,
+          values: [tenant.id, isNone(rules) ? null : JSON.stringify(rules)],
+        });
+        return row.network_rules_version + 1;
+      },
+    );
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { ...rules, version: now } });
+    return dto(rules, now);
+  }
+
+  #refuseUnfit(rules: NetworkRules, request: RequestContext): void {
+    if (rules.mode === 'allow' && rules.countries.length === 0) {
+      const detail = 'countries must name at least one country where mode is allow';
+      throw new InvalidRequest([{ pointer: '/countries', detail }]);
+    }
+    if (isNone(rules)) return;
+    if (!this.country.known) throw new CountrySourceMissing();
+    const country = this.country.of(request);
+    if (!letsIn(rules, country)) throw new RulesLockOutCaller(country);
+  }
+}
+
+function isNone({ mode, countries, unknown }: NetworkRules): boolean {
+  return mode === 'deny' && countries.length === 0 && unknown === 'allow';
+}
+
+function dto({ mode, countries, unknown }: NetworkRules, version: number): NetworkRulesDto {
+  return { mode, countries: [...countries], unknown, version };
+}
