@@ -5,6 +5,7 @@ import type { AuditPageDto } from '../../src/audit/audit.dto.js';
 import type { NetworkRulesDto } from '../../src/limits/limits.dto.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { countryDatabase } from '../fakes/mmdb.js';
+import { publishedAgent, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
@@ -30,7 +31,10 @@ beforeAll(async () => {
     file,
     countryDatabase({ '203.0.113.0/24': 'DE', '198.51.100.0/24': 'FR', '2001:db8::/32': 'DE' }),
   );
-  app = await startApplication({ env: { TRUSTED_PROXIES: '1', GEO_DATABASE: file } });
+  // Without a worker: runs wait, and streams of their events stay open.
+  app = await startApplication({
+    env: { TRUSTED_PROXIES: '1', GEO_DATABASE: file, WORKER: 'separate' },
+  });
   acme = await createTenant(app);
   globex = await createTenant(app);
 });
@@ -144,6 +148,30 @@ describe('network rules', () => {
       reason: 'COUNTRY_NOT_ALLOWED',
       request: { id: headers.get('x-request-id') },
     });
+  });
+
+  it('end streams that were opened before them', async () => {
+    const run = await startRun(acme.api, (await publishedAgent(acme.api)).id);
+    const path = `/v1/runs/${run.id}/events`;
+    let ended = false;
+    const stream = from(acme.api, FRANCE).events(path);
+    const watching = stream.next().then(({ done }) => {
+      ended = done === true;
+    });
+    await vi.waitFor(async () => {
+      const watched = await acme.api.get<AuditPageDto>('/v1/audit/events?action=run.watched');
+      expect(watched.body.items).toHaveLength(1);
+    });
+    // Said again until it is heard: the stream begins a moment after its event is in the log.
+    await vi.waitFor(
+      async () => {
+        await onlyGermany();
+        expect(ended).toBe(true);
+      },
+      { timeout: 10_000 },
+    );
+    await watching;
+    expect(await refusal(from(acme.api, FRANCE).get(path))).toEqual(REFUSED);
   });
 
   it('stay over a restart', async () => {
