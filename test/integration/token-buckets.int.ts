@@ -21,10 +21,17 @@ afterEach(async () => {
 });
 
 const health: boolean[] = [];
-async function redisBuckets(url: string, prefix = 'test'): Promise<RedisTokenBuckets> {
+/** A machine that stands still for a while is no lost Redis, unless that is what a test is about. */
+const PATIENT_MS = 20_000;
+
+async function redisBuckets(
+  url: string,
+  { prefix = 'test', commandLimitMs = PATIENT_MS } = {},
+): Promise<RedisTokenBuckets> {
   const buckets = new RedisTokenBuckets({
     redisUrl: url,
     prefix,
+    commandLimitMs,
     secret: 'a secret of this test',
     onHealth: (reachable) => health.push(reachable),
   });
@@ -161,7 +168,7 @@ describe.skipIf(!redis)('RedisTokenBuckets', () => {
   });
 
   it('puts no address into Redis in the clear, and nothing that stays', async () => {
-    const buckets = await redisBuckets(url, 'private');
+    const buckets = await redisBuckets(url, { prefix: 'private' });
     const of = quota(10, 1);
     await buckets.take(of, '203.0.113.77');
     await buckets.take(of, '2001:db8:1:2');
@@ -189,7 +196,7 @@ describe.skipIf(!redis)('RedisTokenBuckets', () => {
     ['its connection is cut', () => relay.cut()],
     ['it answers nothing', () => relay.fallSilent()],
   ])('counts by itself when %s, says so once, and comes back', async (_how, lose) => {
-    const buckets = await redisBuckets(`redis://127.0.0.1:${relay.port}`);
+    const buckets = await redisBuckets(`redis://127.0.0.1:${relay.port}`, { commandLimitMs: 300 });
     const shared = quota(5);
     expect(allowed(await takeAll(buckets, shared, 'a', 3))).toBe(3);
     health.length = 0;

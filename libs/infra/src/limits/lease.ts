@@ -65,6 +65,8 @@ export class Lease {
     this.#expiresAt = now + LEASE_MS;
     this.#free = free;
     this.#fullAt = now + fullInMs;
-    this.#refusedUntil = granted > 0 ? 0 : now + taken(false, this.#fullAt, now, this.quota).waitMs;
+    // At least for whoever waits now: they would ask again without end.
+    const waitMs = Math.max(taken(false, this.#fullAt, now, this.quota).waitMs, 1);
+    this.#refusedUntil = granted > 0 ? 0 : now + waitMs;
   }
 }

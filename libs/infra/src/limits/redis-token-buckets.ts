@@ -15,12 +15,13 @@ export interface RedisTokenBucketsOptions {
   readonly secret: string;
   /** Told once when Redis is lost, and once when it is back. */
   readonly onHealth: (reachable: boolean, cause?: Error) => void;
+  /** Nobody waits longer for an answer; then Redis counts as lost. */
+  readonly commandLimitMs?: number;
 }
 
 /** Buckets that a process holds leases of, of each name. */
 const MAX_LEASES = 50_000;
-/** Nobody waits longer for Redis. */
-const COMMAND_LIMIT_MS = 250;
+const COMMAND_LIMIT_MS = 400;
 const CONNECT_LIMIT_MS = 1_000;
 /** How long the start waits for a Redis that is away; it goes on without. */
 const OPEN_LIMIT_MS = 1_500;
@@ -80,7 +81,7 @@ export class RedisTokenBuckets {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: CONNECT_LIMIT_MS,
-      commandTimeout: COMMAND_LIMIT_MS,
+      commandTimeout: options.commandLimitMs ?? COMMAND_LIMIT_MS,
       retryStrategy: (times) => Math.min(times * 100, 1_000),
     });
     redis.defineCommand('withdraw', { numberOfKeys: 1, lua: WITHDRAW });

@@ -30,6 +30,9 @@ function walk(quota: Quota, way: readonly { passed: number; wanted: number }[], 
     now += passed;
     const withdrawal = withdraw(fullAt, now, quota, wanted);
     fullAt = withdrawal.fullAt;
+    expect(withdrawal.granted).toSatisfy(Number.isInteger);
+    expect(withdrawal.granted).toBeGreaterThanOrEqual(0);
+    expect(withdrawal.granted).toBeLessThanOrEqual(wanted);
     return { granted: withdrawal.granted, forward: Math.max(passed, 0), now, fullAt };
   });
 }
