@@ -33,6 +33,7 @@ export const PERMISSIONS = {
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
+  'network_rules:clear': { grantee: 'operator', scope: 'tenant:admin' },
   'rate_limits:read': { grantee: 'operator', scope: 'tenant:read' },
   'rate_limits:update': { grantee: 'operator', scope: 'tenant:admin' },
 } as const satisfies Record<string, Permission>;

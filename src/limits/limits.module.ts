@@ -2,7 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { AddressLimit } from './address-limit.js';
 import { CallerCountry } from './caller-country.js';
 import { NetworkAdmission } from './network-admission.js';
-import { NetworkRulesController } from './network-rules.controller.js';
+import { LockedOutController, NetworkRulesController } from './network-rules.controller.js';
 import { Policies } from './policies.js';
 import { RateLimiter } from './rate-limiter.js';
 import { RateLimitsController } from './rate-limits.controller.js';
@@ -14,7 +14,7 @@ import { TenantRateLimits } from './tenant-rate-limits.js';
 /** Global: every request passes its guards. */
 @Global()
 @Module({
-  controllers: [RateLimitsController, NetworkRulesController],
+  controllers: [RateLimitsController, NetworkRulesController, LockedOutController],
   providers: [
     AddressLimit,
     CallerCountry,

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Put } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Put } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { CurrentTenant, IfMatch } from '../platform/http/parameters.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
@@ -32,5 +32,23 @@ export class NetworkRulesController {
     @IfMatch() version: number | undefined,
   ): Promise<NetworkRulesDto> {
     return this.rules.replace(tenant, body, version);
+  }
+}
+
+@Controller('v1/tenants/:id/network-rules')
+export class LockedOutController {
+  constructor(private readonly rules: TenantNetworkRules) {}
+
+  @Delete()
+  @HttpCode(204)
+  @Endpoint({
+    permission: 'network_rules:clear',
+    audit: 'network_rules.cleared',
+    summary:
+      'Takes away the network rules of an organisation that has locked itself out. Needs the operator key.',
+    problems: [404],
+  })
+  clear(@Param('id') id: string): Promise<void> {
+    return this.rules.clear(id);
   }
 }

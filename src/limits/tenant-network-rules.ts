@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Cells } from '../platform/database/index.js';
+import { eventOfRequest, type AuditEvent } from '../audit/index.js';
+import { Cells, isTenantId, type TenantId } from '../platform/database/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import {
@@ -52,34 +53,51 @@ export class TenantNetworkRules {
     if (!request) throw new Error('No request is being served.');
     const rules: NetworkRules = { mode, countries: countries.toSorted(), unknown };
     this.#refuseUnfit(rules, request);
-    const now = await this.registry.run(
-      tenant.id,
-      // For the installation's log, in the home region: what changed, and nothing of who did it. That is in the
-      // organisation's own log, in its own region, before the answer leaves; the two name the same request.
-      (changed: number) => ({
-        action: 'network_rules.updated',
-        actor: { type: 'system', id: 'registry' },
-        outcome: 'success',
-        resource: { type: 'tenant', id: tenant.id },
-        changes: { version: changed },
-        request: { id: request.requestId, method: request.method, path: request.path },
-      }),
-      async (query) => {
-        const [row] = await query<Row>({
-          text: 'SELECT network_rules, network_rules_version FROM control.tenants WHERE id = $1 FOR UPDATE',
-          values: [tenant.id],
-        });
-        if (!row) throw new ResourceNotFound('organisation');
-        if (version !== undefined && version !== row.network_rules_version) throw new VersionMismatch();
-        await query({
-          text: `UPDATE control.tenants SET network_rules = $2, network_rules_version = network_rules_version + 1 WHERE id = $1`,
-          values: [tenant.id, isNone(rules) ? null : JSON.stringify(rules)],
-        });
-        return row.network_rules_version + 1;
-      },
-    );
+    // For the installation's log, in the home region: what changed, and nothing of who did it. That is in the
+    // organisation's own log, in its own region, before the answer leaves; the two name the same request.
+    const event = (changed: number): AuditEvent => ({
+      action: 'network_rules.updated',
+      actor: { type: 'system', id: 'registry' },
+      outcome: 'success',
+      resource: { type: 'tenant', id: tenant.id },
+      changes: { version: changed },
+      request: { id: request.requestId, method: request.method, path: request.path },
+    });
+    const now = await this.#store(tenant.id, isNone(rules) ? null : rules, version, event);
     auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { ...rules, version: now } });
     return dto(rules, now);
+  }
+
+  /** For the operator: lets an organisation in again that has locked itself out. */
+  async clear(id: string): Promise<void> {
+    if (!isTenantId(id)) throw new ResourceNotFound('organisation');
+    const request = currentRequest();
+    if (!request) throw new Error('No request is being served.');
+    auditDetails({ resource: { type: 'tenant', id } });
+    await this.#store(id, null, undefined, () => eventOfRequest(request, 'success'));
+    request.recorded = true;
+  }
+
+  /** Answers the new version. */
+  async #store(
+    id: TenantId,
+    rules: NetworkRules | null,
+    version: number | undefined,
+    event: (changed: number) => AuditEvent,
+  ): Promise<number> {
+    return this.registry.run(id, event, async (query) => {
+      const [row] = await query<Row>({
+        text: 'SELECT network_rules, network_rules_version FROM control.tenants WHERE id = $1 FOR UPDATE',
+        values: [id],
+      });
+      if (!row) throw new ResourceNotFound('organisation');
+      if (version !== undefined && version !== row.network_rules_version) throw new VersionMismatch();
+      await query({
+        text: `UPDATE control.tenants SET network_rules = $2, network_rules_version = network_rules_version + 1 WHERE id = $1`,
+        values: [id, rules && JSON.stringify(rules)],
+      });
+      return row.network_rules_version + 1;
+    });
   }
 
   #refuseUnfit(rules: NetworkRules, request: RequestContext): void {

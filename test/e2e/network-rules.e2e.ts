@@ -174,6 +174,19 @@ describe('network rules', () => {
     expect(await refusal(from(acme.api, FRANCE).get(path))).toEqual(REFUSED);
   });
 
+  it('can be taken away by the operator, and by nobody outside the organisation else', async () => {
+    await onlyGermany();
+    const path = `/v1/tenants/${acme.id}/network-rules`;
+    for (const { api } of [globex, acme])
+      expect((await from(api, GERMANY).delete(path)).body.code).toBe('PERMISSION_DENIED');
+    const operator = client(app.baseUrl, app.firstRun.operatorKey);
+    expect((await operator.delete('/v1/tenants/t_ffffffffffffffff/network-rules')).status).toBe(404);
+    expect((await operator.delete('/v1/tenants/acme/network-rules')).status).toBe(404);
+    expect((await operator.delete(path)).status).toBe(204);
+    await holds(from(acme.api, FRANCE), 200);
+    expect((await acme.api.get<NetworkRulesDto>(RULES)).body).toMatchObject(EVERYBODY);
+  });
+
   it('stay over a restart', async () => {
     await onlyGermany();
     await app.restart();

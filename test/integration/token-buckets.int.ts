@@ -213,6 +213,14 @@ describe.skipIf(!redis)('RedisTokenBuckets', () => {
     expect(allowed(await takeAll(buckets, shared, 'a', 10))).toBeLessThanOrEqual(2);
   });
 
+  it('answers whoever still waits when it is closed, and whoever comes later', async () => {
+    const buckets = await redisBuckets(url);
+    const waiting = takeAll(buckets, quota(5), 'a', 100);
+    await buckets.close();
+    expect(allowed(await waiting)).toBe(5);
+    expect(allowed(await takeAll(buckets, quota(5), 'a', 100))).toBe(5);
+  });
+
   it('starts without Redis, and finds it later', async () => {
     relay.cut();
     health.length = 0;

@@ -34,14 +34,17 @@ export class RedisHealth {
 
   /** Says so once, however many requests found out. */
   failed(cause: unknown): void {
-    if (this.#lost || this.#closed) return;
+    if (this.#lost) return;
     this.#lost = true;
+    if (this.#closed) return;
     this.onChange(false, asError(cause));
     this.#probeSoon();
   }
 
+  /** From now on it cannot be asked: whoever still waits is answered without it. */
   close(): void {
     this.#closed = true;
+    this.#lost = true;
     clearTimeout(this.#probe);
     this.redis.disconnect();
   }
