@@ -1,4 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { applyDecorators } from '@nestjs/common';
+import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -43,25 +44,30 @@ export class SignInQuotaDto {
   burst!: number;
 }
 
-/** `null`, which has to be said, is the installation's default. */
-function OrDefault(type: () => new () => object): PropertyDecorator {
-  return (target, key) => {
-    for (const decorate of [
-      ApiProperty({ type, nullable: true }),
-      ValidateIf((_body, value) => value !== null),
-      IsObject(),
-      ValidateNested(),
-      Type(type),
-    ])
-      decorate(target, key);
-  };
+type Dto = new () => object;
+
+/** JSON Schema's way of saying it; the framework's `nullable` is of OpenAPI 3.0. */
+function OrNull(dto: Dto): PropertyDecorator {
+  return ApiProperty({ oneOf: [{ $ref: getSchemaPath(dto) }, { type: 'null' }] });
 }
 
+/** `null`, which has to be said, is the installation's default. */
+function OrDefault(dto: Dto): PropertyDecorator {
+  return applyDecorators(
+    OrNull(dto),
+    ValidateIf((_body, value) => value !== null),
+    IsObject(),
+    ValidateNested(),
+    Type(() => dto),
+  );
+}
+
+@ApiExtraModels(RequestQuotaDto, SignInQuotaDto)
 export class ReplaceRateLimitsDto {
-  @OrDefault(() => RequestQuotaDto)
+  @OrDefault(RequestQuotaDto)
   requests!: RequestQuotaDto | null;
 
-  @OrDefault(() => SignInQuotaDto)
+  @OrDefault(SignInQuotaDto)
   signIns!: SignInQuotaDto | null;
 }
 
@@ -72,10 +78,10 @@ export class EffectiveLimitsDto {
 
 export class RateLimitsDto {
   /** What was set for this organisation; `null` where nothing was. */
-  @ApiProperty({ type: () => RequestQuotaDto, nullable: true })
+  @OrNull(RequestQuotaDto)
   requests!: RequestQuotaDto | null;
 
-  @ApiProperty({ type: () => SignInQuotaDto, nullable: true })
+  @OrNull(SignInQuotaDto)
   signIns!: SignInQuotaDto | null;
 
   /** What holds: what was set, or else the installation's default. */
