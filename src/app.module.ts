@@ -7,10 +7,18 @@ import { AuditModule } from './audit/index.js';
 import { ApiKeyEntity, AuthenticationGuard, AuthModule, UserEntity } from './auth/index.js';
 import type { Backends } from './backends.js';
 import { CellKms, EncryptionModule } from './encryption/index.js';
+import {
+  CountryLookup,
+  LimitsModule,
+  NetworkRulesGuard,
+  SignInLimitGuard,
+  TenantLimitGuard,
+  TokenBuckets,
+} from './limits/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
-import { AuthConfig, WorkerConfig } from './platform/config/index.js';
+import { AuthConfig, LimitsConfig, WorkerConfig } from './platform/config/index.js';
 import { Cell, Cells, Feed, Provisioning, SpareFiller, TenantDatabase } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
@@ -22,10 +30,13 @@ import { TenancyModule, TenantGuard } from './tenancy/index.js';
 
 const ENTITIES = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
 
-/** What a request passes, in this order; a reviewer reads the pipeline here. */
+/** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
 const PIPELINE: Provider[] = [
   { provide: APP_GUARD, useClass: TenantGuard },
+  { provide: APP_GUARD, useClass: NetworkRulesGuard },
+  { provide: APP_GUARD, useClass: SignInLimitGuard },
   { provide: APP_GUARD, useClass: AuthenticationGuard },
+  { provide: APP_GUARD, useClass: TenantLimitGuard },
   { provide: APP_GUARD, useClass: AuthorizationGuard },
   { provide: APP_GUARD, useClass: ServeRequest },
   { provide: APP_FILTER, useClass: FailedRequest },
@@ -35,6 +46,7 @@ export interface Composition {
   readonly backends: Backends;
   readonly auth: AuthConfig;
   readonly worker: WorkerConfig;
+  readonly limits: LimitsConfig;
   readonly log: Log;
   /** What this process does: serve HTTP, work on runs, or both. */
   readonly roles: { readonly http: boolean; readonly worker: boolean };
@@ -76,6 +88,7 @@ export class AppModule {
         ProofsModule,
         RequestsModule,
         TenancyModule,
+        LimitsModule,
         AccessModule,
         AuthModule,
         OperationsModule,
@@ -117,7 +130,7 @@ function cellsOf(
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
-  static bind({ backends, auth, worker, log }: Composition): DynamicModule {
+  static bind({ backends, auth, worker, limits, log }: Composition): DynamicModule {
     const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
     const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
@@ -126,6 +139,15 @@ class BackendsModule {
       { provide: WorkerConfig, useValue: worker },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
+      { provide: LimitsConfig, useValue: limits },
+      { provide: CountryLookup, useValue: backends.countries ?? null },
+      {
+        provide: TokenBuckets,
+        useFactory: async () => {
+          await backends.tokenBuckets.open();
+          return backends.tokenBuckets;
+        },
+      },
       { provide: ModelProvider, useValue: backends.models },
       { provide: Sandbox, useValue: backends.sandbox ?? null },
       {
@@ -164,6 +186,9 @@ class BackendsModule {
       CellKms,
       CellObjects,
       TenantObjects,
+      LimitsConfig,
+      CountryLookup,
+      TokenBuckets,
       ModelProvider,
       Sandbox,
       Cells,

@@ -1,18 +1,23 @@
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import {
   AwsKms,
   BullMqQueue,
   ChildProcessSandbox,
+  CountryDatabase,
   FileObjectStore,
   LocalKms,
   lockHome,
+  MemoryTokenBuckets,
   ModelProviders,
   PgBossQueue,
+  RedisTokenBuckets,
   S3ObjectStore,
   startEmbeddedPostgres,
 } from '@waxell/infra';
 import type { ModelProvider, Sandbox } from '@waxell/runtime';
 import { CellKms, type Kms } from './encryption/index.js';
+import type { CountryLookup, TokenBuckets } from './limits/index.js';
 import {
   CELL_CAPACITY,
   DatabaseConfig,
@@ -39,6 +44,9 @@ export interface Backends {
   readonly sandbox: Sandbox | undefined;
   /** Resolves, in words, when the embedded database has ended unasked: nothing works any more. */
   readonly lost: Promise<string>;
+  readonly tokenBuckets: TokenBuckets & { open(): Promise<void> };
+  /** Undefined where no file of countries is configured. */
+  readonly countries: CountryLookup | undefined;
   /** A cell's queue: what a tenant queues stays in its cell. */
   queue(cell: string): JobQueue;
   close(): Promise<void>;
@@ -68,6 +76,10 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(async () => {
       await Promise.all(queues.map((queue) => queue.close()));
     });
+    const tokenBuckets = openTokenBuckets(env, loginSecret, log);
+    closing.push(() => tokenBuckets.close());
+    const countries = await openCountries(env, log);
+    closing.push(() => Promise.resolve(countries?.close()));
     const models = modelProviders(env, embedded);
     closing.push(() => models.close());
     return {
@@ -77,6 +89,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       kms: await openKms(env, cells),
       objects: openObjects(env, cells),
       models,
+      tokenBuckets,
+      countries,
       sandbox:
         env.NODE_ENV === 'production'
           ? undefined
@@ -175,6 +189,34 @@ function openObjects(env: Environment, cells: readonly CellConfig[]): CellObject
 /** Where a cell keeps what it keeps on this machine: the first one directly in the data folder. */
 function cellHome(env: Environment, name: string, at: number): string {
   return at === 0 ? env.WAXELL_HOME : join(env.WAXELL_HOME, 'cells', name);
+}
+
+/** Counted together where there is a Redis, else by each process. */
+function openTokenBuckets(
+  env: Environment,
+  loginSecret: string,
+  log: Log,
+): TokenBuckets & { open(): Promise<void>; close(): Promise<void> } {
+  if (env.REDIS_URL === undefined) return new MemoryTokenBuckets();
+  return new RedisTokenBuckets({
+    redisUrl: env.REDIS_URL,
+    prefix: 'waxell:limits',
+    // A secret that all processes have; of its own, so that nothing of the logins' follows from what is in Redis.
+    secret: createHmac('sha256', loginSecret).update('waxell rate limit keys').digest('base64url'),
+    onHealth: (reachable, cause) => {
+      if (reachable) log.warn('Redis is back: rate limits are counted by all processes together again.');
+      else log.error('Redis is lost: each process counts rate limits by itself until it is back', cause);
+    },
+  });
+}
+
+async function openCountries(
+  { GEO_DATABASE: file }: Environment,
+  log: Log,
+): Promise<CountryDatabase | undefined> {
+  if (file === undefined) return undefined;
+  const onError = (error: Error): void => log.error('the file of countries stays as it was', error);
+  return CountryDatabase.open({ file, onError });
 }
 
 function openQueue(

@@ -5,10 +5,13 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { isPermission } from './access/index.js';
 import { AppModule } from './app.module.js';
 import { openBackends, type Backends } from './backends.js';
+import { AddressLimit } from './limits/index.js';
 import { CreateOrganisation, MendOrganisations } from './organisations/index.js';
 import {
   AuthConfig,
+  LimitsConfig,
   readEnvironment,
+  refuseContradictions,
   refuseUnfitProduction,
   WorkerConfig,
   type Environment,
@@ -40,6 +43,7 @@ export async function start(
 ): Promise<Started> {
   const env = readEnvironment(variables);
   refuseUnfitProduction(env);
+  refuseContradictions(env);
   const log = new Log(env.LOG_LEVEL);
   const backends = await openBackends(env, log);
   exitWithoutDatabase(backends, log);
@@ -54,6 +58,7 @@ export async function start(
       backends,
       auth: new AuthConfig(baseUrl, keyHash),
       worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
+      limits: LimitsConfig.of(env),
       log,
       roles: { http: process === 'main', worker },
     });
@@ -63,7 +68,12 @@ export async function start(
       abortOnError: false,
     });
     refuseUnknownPermissions(declaredRoutes(app), isPermission);
-    setUpServer(app, { publicUrl: baseUrl, trustedProxies: env.TRUSTED_PROXIES });
+    const addresses = app.get(AddressLimit);
+    setUpServer(app, {
+      publicUrl: baseUrl,
+      trustedProxies: env.TRUSTED_PROXIES,
+      admit: (request, response, next) => addresses.admit(request, response, next),
+    });
     await prepare(app, backends);
     const stop = async (): Promise<void> => {
       app.get(Readiness).drain();
@@ -122,7 +132,12 @@ export function sha256(text: string): Buffer {
 }
 
 /** Failures whose message says what to do; of any other, the stack is what helps. */
-const SELF_EXPLAINING = new Set(['ConfigurationError', 'HomeInUse', 'DatabaseNotCurrent']);
+const SELF_EXPLAINING = new Set([
+  'ConfigurationError',
+  'HomeInUse',
+  'DatabaseNotCurrent',
+  'CountryDatabaseUnfit',
+]);
 
 /** For what goes wrong before there is a log. */
 export function exitWithReason(error: unknown): never {

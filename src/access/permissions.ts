@@ -28,11 +28,16 @@ export const PERMISSIONS = {
   'run:read': { grantee: 'viewer', scope: 'run:read' },
   'run:create': { grantee: 'developer', scope: 'run:write' },
   'run:cancel': { grantee: 'developer', scope: 'run:write' },
+  'network_rules:read': { grantee: 'admin', scope: 'network_rules:read' },
+  'network_rules:update': { grantee: 'admin', scope: 'network_rules:admin' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
   'audit:export': { grantee: 'admin', scope: 'audit:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
+  'network_rules:clear': { grantee: 'operator', scope: 'tenant:admin' },
+  'rate_limits:read': { grantee: 'operator', scope: 'tenant:read' },
+  'rate_limits:update': { grantee: 'operator', scope: 'tenant:admin' },
 } as const satisfies Record<string, Permission>;
 
 export type PermissionName = keyof typeof PERMISSIONS;

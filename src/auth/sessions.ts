@@ -10,8 +10,9 @@ import {
   type Actor,
   type RequestTenant,
 } from '../platform/http/request-context.js';
+import { NetworkAdmission } from '../limits/index.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantBeingUpgraded, TenantRegistry } from '../tenancy/index.js';
+import { requestTenant, TenantBeingUpgraded, TenantRegistry } from '../tenancy/index.js';
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
 import { fingerprintOf } from './authentication.guard.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
@@ -40,6 +41,7 @@ export class Sessions {
     private readonly work: UnitOfWork,
     private readonly tokens: AccessTokens,
     private readonly tenants: TenantRegistry,
+    private readonly network: NetworkAdmission,
   ) {}
 
   async signIn(tenant: RequestTenant | undefined, email: string, password: string): Promise<SignedIn> {
@@ -159,7 +161,9 @@ export class Sessions {
     // Nothing is wrong with the token: a client that was told so would throw it away.
     if (tenant.behind) throw new TenantBeingUpgraded();
     if (request.tenant && request.tenant.id !== tenant.id) throw new InvalidCredential();
-    request.tenant = { id: tenant.id, slug: tenant.slug, region: tenant.region, cell: tenant.cell };
+    request.tenant = requestTenant(tenant);
+    // Its guard could not know yet for whom the request is.
+    this.network.require(request.tenant, request);
     return request.tenant;
   }
 

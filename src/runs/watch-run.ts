@@ -38,6 +38,8 @@ export class WatchRun {
       if (change.kind === 'run_progress' && change.id === runId) wait.wake();
       const mine = change.kind === 'user' || change.kind === 'api_key' || change.kind === 'session';
       if (mine && credentials.has(change.id)) controller.abort();
+      // It may be suspended now, or its network rules may keep this caller out: who may still watch comes again.
+      if (change.kind === 'tenant' && change.id === tenant.id) controller.abort();
     });
     try {
       for (let seq = watch.after; !signal.aborted;) {

@@ -1,3 +1,3 @@
 export { TenancyModule } from './tenancy.module.js';
-export { TenantBeingUpgraded, TenantGuard } from './tenant.guard.js';
+export { requestTenant, TenantBeingUpgraded, TenantGuard } from './tenant.guard.js';
 export { findTenants, SlugTaken, TenantRegistry, type Tenant } from './tenant-registry.js';

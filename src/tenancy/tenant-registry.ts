@@ -10,6 +10,7 @@ import {
   type TenantRef,
 } from '../platform/database/index.js';
 import { AppError } from '../platform/http/errors.js';
+import type { NetworkRules, RateLimits } from '../platform/http/tenant-rules.js';
 
 /** A tenant as the registry knows it. */
 export interface Tenant extends TenantRef {
@@ -19,6 +20,8 @@ export interface Tenant extends TenantRef {
   readonly createdAt: Date;
   /** Its schema lacks a migration of this program: it is not served until it is migrated. Known of one that was asked for. */
   readonly behind?: boolean;
+  readonly rateLimits?: RateLimits;
+  readonly networkRules?: NetworkRules;
 }
 
 interface Row {
@@ -29,6 +32,8 @@ interface Row {
   cell: string;
   status: Tenant['status'];
   created_at: Date;
+  rate_limits: RateLimits | null;
+  network_rules: NetworkRules | null;
 }
 
 export class SlugTaken extends AppError {
@@ -45,7 +50,7 @@ const KEEP_MS = 5 * 60 * 1_000;
 const KEEP_UNKNOWN_MS = 5_000;
 /** The migrator says when it is done; this is for whoever does not hear it. */
 const KEEP_BEHIND_MS = 5_000;
-const COLUMNS = 'id, slug, name, region, cell, status, created_at';
+const COLUMNS = 'id, slug, name, region, cell, status, created_at, rate_limits, network_rules';
 
 /** Which tenants exist and where they live. In the home database; read through a cache that the change feed keeps true. */
 @Injectable()
@@ -186,5 +191,15 @@ export async function findTenants(cells: Cells, names: readonly string[]): Promi
 
 function tenantOf(row: Row): Tenant {
   const { id, slug, name, region, cell, status } = row;
-  return { id: tenantId(id), slug, name, region, cell, status, createdAt: row.created_at };
+  return {
+    id: tenantId(id),
+    slug,
+    name,
+    region,
+    cell,
+    status,
+    createdAt: row.created_at,
+    rateLimits: row.rate_limits ?? undefined,
+    networkRules: row.network_rules ?? undefined,
+  };
 }

@@ -103,6 +103,7 @@ function decide(
   return true;
 }
 
-function requestTenant({ id, slug, region, cell }: Tenant): RequestTenant {
-  return { id, slug, region, cell };
+/** What a request carries of its tenant. */
+export function requestTenant({ id, slug, region, cell, rateLimits, networkRules }: Tenant): RequestTenant {
+  return { id, slug, region, cell, rateLimits, networkRules };
 }

@@ -17,7 +17,9 @@ beforeAll(async () => {
   contract = await OpenApiContract.of(app.baseUrl);
   const agent = await createAgent(tenant.api);
   const run = await startRun(tenant.api, (await publishedAgent(tenant.api)).id);
-  ids = { agents: agent.id, runs: run.id, users: tenant.owner.id, 'api-keys': agent.id };
+  // Another organisation than the one that is called: what is set for it must not keep us out.
+  const { id: tenants } = await createTenant(app);
+  ids = { agents: agent.id, runs: run.id, users: tenant.owner.id, 'api-keys': agent.id, tenants };
 });
 afterAll(() => app.dispose());
 

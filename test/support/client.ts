@@ -48,6 +48,10 @@ export class Client {
     return this.send('POST', path, { body, headers });
   }
 
+  put<T = Problem>(path: string, body?: unknown, headers?: Named): Promise<Answer<T>> {
+    return this.send('PUT', path, { body, headers });
+  }
+
   patch<T = Problem>(path: string, body?: unknown, headers?: Named): Promise<Answer<T>> {
     return this.send('PATCH', path, { body, headers });
   }

@@ -28,3 +28,16 @@ export async function asSuperuser<T>(
     await client.end();
   }
 }
+
+/** The variables of a further process beside an embedded one: the same databases, logins and keys. */
+export async function besideEmbedded(home: string): Promise<Record<string, string>> {
+  const { port } = await postmaster(home);
+  const password = encodeURIComponent((await readFile(join(home, 'postgres-password'), 'utf8')).trim());
+  const url = (region: Region): string =>
+    `postgres://postgres:${password}@127.0.0.1:${port}/waxell_${region.replaceAll('-', '_')}`;
+  return {
+    DATABASE_URL: url('us-east-1'),
+    MORE_REGIONS: JSON.stringify({ 'eu-west-1': url('eu-west-1') }),
+    DATABASE_LOGIN_SECRET: (await readFile(join(home, 'database-login-secret'), 'utf8')).trim(),
+  };
+}

@@ -3,7 +3,13 @@ import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../../src/app.module.js';
 import type { Backends } from '../../src/backends.js';
-import { AuthConfig, DatabaseConfig, WorkerConfig } from '../../src/platform/config/index.js';
+import {
+  AuthConfig,
+  DatabaseConfig,
+  LimitsConfig,
+  readEnvironment,
+  WorkerConfig,
+} from '../../src/platform/config/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 
 /** The whole application as it is composed, with nothing constructed and nothing connected: for looking at what is declared. */
@@ -29,6 +35,7 @@ export function previewedApplication(): Promise<INestApplication> {
     backends,
     auth: new AuthConfig('http://localhost', undefined),
     worker: new WorkerConfig(1, true),
+    limits: LimitsConfig.of(readEnvironment({})),
     log: new Log('silent'),
     roles: { http: true, worker: true },
   });

@@ -30,3 +30,11 @@ export * from './models/model-providers.js';
 export * from './models/openai.js';
 export type { ModelEndpoint } from './models/provider-call.js';
 export * from './sandbox/child-process.js';
+export {
+  CountryDatabase,
+  CountryDatabaseUnfit,
+  type CountryDatabaseOptions,
+} from './geo/country-database.js';
+export { MemoryTokenBuckets, type MemoryTokenBucketsOptions } from './limits/memory-token-buckets.js';
+export { RedisTokenBuckets, type RedisTokenBucketsOptions } from './limits/redis-token-buckets.js';
+export { leaseSize, type Quota, type Taken } from './limits/token-bucket.js';

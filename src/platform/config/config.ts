@@ -1,4 +1,5 @@
 import type { CellConfig, PoolSizes } from '../database/cells.js';
+import type { Environment } from './environment.js';
 
 /** Slices of the configuration, each handed to those who need it. Made once, frozen. */
 export class DatabaseConfig {
@@ -36,4 +37,41 @@ export class WorkerConfig {
     /** No other process can be working: leases that are found at the start belong to dead ones. */
     readonly alone: boolean,
   ) {}
+}
+
+/** A bucket of `burst` tokens, into which `perSecond` fall. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** How many requests are served, and from what the country of a caller is known. */
+export class LimitsConfig {
+  constructor(
+    readonly rates: {
+      /** Of an address. */
+      readonly ip: Rate;
+      /** Of an organisation for which the operator has set nothing else. */
+      readonly tenant: Rate;
+      /** Sign-ins from an address, to whichever organisation. */
+      readonly signIn: Rate;
+      /** Sign-ins from an address to an organisation for which the operator has set nothing else. */
+      readonly tenantSignIn: Rate;
+    },
+    /** The header, in lower case, in which a trusted edge says the caller's country. */
+    readonly countryHeader: string | undefined,
+  ) {}
+
+  static of(env: Environment): LimitsConfig {
+    const rates = {
+      ip: { perSecond: env.RATE_LIMIT_IP_PER_SECOND, burst: env.RATE_LIMIT_IP_BURST },
+      tenant: { perSecond: env.RATE_LIMIT_TENANT_PER_SECOND, burst: env.RATE_LIMIT_TENANT_BURST },
+      signIn: { perSecond: env.RATE_LIMIT_SIGN_IN_PER_MINUTE / 60, burst: env.RATE_LIMIT_SIGN_IN_BURST },
+      tenantSignIn: {
+        perSecond: env.RATE_LIMIT_TENANT_SIGN_IN_PER_MINUTE / 60,
+        burst: env.RATE_LIMIT_TENANT_SIGN_IN_BURST,
+      },
+    };
+    return new LimitsConfig(rates, env.GEO_COUNTRY_HEADER);
+  }
 }

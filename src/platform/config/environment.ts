@@ -4,6 +4,8 @@ import { CELL_NAME, furtherCells, REGION_NAME } from './cells.js';
 const url = (protocol: RegExp): z.ZodType<string> => z.url({ protocol });
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 
+const atLeastOne = (most: number) => z.coerce.number().int().min(1).max(most);
+
 /** Every variable that is read, with what it means. `.env.example` is held against this by a test. */
 export const environment = z.object({
   NODE_ENV: z
@@ -22,6 +24,35 @@ export const environment = z.object({
     .max(10)
     .default(0)
     .describe('Proxies in front whose X-Forwarded-For is believed'),
+  RATE_LIMIT_IP_PER_SECOND: atLeastOne(1_000_000)
+    .default(100)
+    .describe('Requests a second from one address (IPv6: /64)'),
+  RATE_LIMIT_IP_BURST: atLeastOne(10_000_000).default(500).describe('The same at once, after a pause'),
+  RATE_LIMIT_TENANT_PER_SECOND: atLeastOne(1_000_000)
+    .default(500)
+    .describe('Requests a second of one organisation, unless set for it'),
+  RATE_LIMIT_TENANT_BURST: atLeastOne(10_000_000).default(2_000).describe('The same at once, after a pause'),
+  RATE_LIMIT_SIGN_IN_PER_MINUTE: atLeastOne(1_000_000)
+    .default(60)
+    .describe('Sign-ins a minute from one address'),
+  RATE_LIMIT_SIGN_IN_BURST: atLeastOne(1_000_000).default(60).describe('The same at once, after a pause'),
+  RATE_LIMIT_TENANT_SIGN_IN_PER_MINUTE: atLeastOne(1_000_000)
+    .default(30)
+    .describe('Sign-ins a minute from one address to one organisation, unless set for it'),
+  RATE_LIMIT_TENANT_SIGN_IN_BURST: atLeastOne(1_000_000)
+    .default(30)
+    .describe('The same at once, after a pause'),
+  GEO_DATABASE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File in MaxMind's format that says which country an address is in"),
+  GEO_COUNTRY_HEADER: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9-]*$/)
+    .transform((name) => name.toLowerCase())
+    .optional()
+    .describe('Header in which the edge in front says it; needs TRUSTED_PROXIES'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
     .default('info')
@@ -60,7 +91,7 @@ export const environment = z.object({
     .describe('Tenants built in advance, per database; 0: none'),
   REDIS_URL: url(/^rediss?$/)
     .optional()
-    .describe('Redis >= 7 for the queue; unset: the queue is in PostgreSQL'),
+    .describe('Redis >= 7 for queue and rate limits; unset: PostgreSQL, and each process by itself'),
   AWS_REGION: z.string().min(1).optional().describe('With AWS credentials: keys in AWS KMS, objects in S3'),
   AWS_KMS_ENDPOINT: url(/^https?$/)
     .optional()
@@ -127,6 +158,19 @@ function withoutValue(issue: z.core.$ZodIssue): string {
     default:
       return 'does not have the form that .env.example shows';
   }
+}
+
+/** What each variable may say by itself, and not beside another. */
+export function refuseContradictions(env: Environment): void {
+  if (env.GEO_COUNTRY_HEADER === undefined) return;
+  // Without a proxy the header is the caller's own, who would choose a country.
+  if (env.TRUSTED_PROXIES === 0) {
+    throw new ConfigurationError(
+      'GEO_COUNTRY_HEADER needs TRUSTED_PROXIES: without a proxy in front, callers would choose their country.',
+    );
+  }
+  if (env.GEO_DATABASE !== undefined)
+    throw new ConfigurationError('Set one of GEO_COUNTRY_HEADER and GEO_DATABASE, not both.');
 }
 
 const REQUIRED_IN_PRODUCTION = [

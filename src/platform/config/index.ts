@@ -1,10 +1,11 @@
 export { CELL_CAPACITY, type FurtherCell } from './cells.js';
-export { AuthConfig, DatabaseConfig, HttpConfig, WorkerConfig } from './config.js';
+export { AuthConfig, DatabaseConfig, HttpConfig, LimitsConfig, WorkerConfig, type Rate } from './config.js';
 export {
   ConfigurationError,
   environment,
   homeCell,
   readEnvironment,
+  refuseContradictions,
   refuseSharedCells,
   refuseUnfitProduction,
   type Environment,

@@ -63,7 +63,8 @@ export function refuseUnknownPermissions(
 export function describeRoute({ method, path, options }: DeclaredRoute): string {
   const permission = options.permission === PUBLIC ? `PUBLIC (${options.reason})` : options.permission;
   const audit = options.audit === UNAUDITED ? 'UNAUDITED' : options.audit;
-  return `${method} ${path} | ${permission} | ${audit}`;
+  const limit = options.limit === undefined ? '' : ` | limited as ${options.limit}`;
+  return `${method} ${path} | ${permission} | ${audit}${limit}`;
 }
 
 function joined(base: string, handler: object): string {

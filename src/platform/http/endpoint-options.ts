@@ -10,6 +10,8 @@ interface Common {
   readonly status?: number;
   /** Statuses of problems that the route can answer beyond those that all can. */
   readonly problems?: readonly number[];
+  /** A stricter limit than that of all requests (src/limits). */
+  readonly limit?: 'sign-in';
 }
 
 /** Everything a reviewer wants to see of a route; guards, audit and OpenAPI follow from it. */

@@ -31,7 +31,10 @@ export function openApiDocument(app: INestApplication, publicUrl: string): OpenA
   });
   for (const [path, item] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(item) as [string, Operation][]) {
-      if (operation.responses) asProblems(operation.responses);
+      if (operation.responses) {
+        asProblems(operation.responses);
+        withRateLimits(operation.responses);
+      }
       if (method === 'post' && operation.security && !WITHOUT_IDEMPOTENCY.has(path)) repeatable(operation);
     }
   }
@@ -75,6 +78,26 @@ function asProblems(responses: Responses): void {
         'X-Request-Id': { description: 'Name it when you report a problem.', schema: { type: 'string' } },
       };
     }
+  }
+}
+
+/** Every answer says how much the caller has left, and some when to come again. */
+function withRateLimits(responses: Responses): void {
+  for (const [status, response] of Object.entries(responses)) {
+    response.headers = {
+      ...response.headers,
+      RateLimit: {
+        description: 'For each limit: requests left, and seconds until all are, as in `"tenant";r=1999;t=1`.',
+        schema: { type: 'string' },
+      },
+      'RateLimit-Policy': {
+        description: 'For each limit: requests, and seconds for them, as in `"tenant";q=2000;w=4`.',
+        schema: { type: 'string' },
+      },
+      ...((status === '429' || status === '503') && {
+        'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } },
+      }),
+    };
   }
 }
 

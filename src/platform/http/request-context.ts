@@ -4,10 +4,15 @@ import type { TenantId, TenantRef } from '../database/tenant-id.js';
 
 import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint-options.js';
+import type { NetworkRules, RateLimits } from './tenant-rules.js';
 
 /** A tenant as requests see it. */
 export interface RequestTenant extends TenantRef {
   readonly slug: string;
+  /** Where the operator has set any. */
+  readonly rateLimits?: RateLimits;
+  /** Where the organisation has any. */
+  readonly networkRules?: NetworkRules;
 }
 
 /** Who acts. A user's API key acts for the user, within its scopes. */
@@ -45,6 +50,8 @@ export interface RequestContext {
   readonly path: string;
   readonly ip: string;
   readonly userAgent: string;
+  /** The caller's country as the edge in front says it, unchecked; undefined where no edge is believed. */
+  edgeCountry?: string;
   endpoint?: EndpointOptions;
   /** What was shown; not verified by being here. */
   credential?: Credential;

@@ -1,4 +1,4 @@
-import type { Response } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { declaredRoutes } from './annotated-routes.js';
 import { jsonBody } from './body.js';
@@ -10,6 +10,8 @@ export interface ServerOptions {
   readonly publicUrl: string;
   /** Proxies in front of this process whose X-Forwarded-For is believed. */
   readonly trustedProxies: number;
+  /** Looks at every request before anything is done for it: refuses it, or calls the next. */
+  readonly admit: RequestHandler;
 }
 
 /** Puts together what every request passes before its route's guards, and the documents about the routes. */
@@ -22,6 +24,7 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   server.set('x-powered-by', false);
   server.response.json = sendJson;
   app.use(requestContextMiddleware);
+  app.use(options.admit);
   for (const handler of jsonBody()) app.use(handler);
   app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());

@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+import { LimitsConfig, type Rate } from '../platform/config/index.js';
+import type { RequestTenant } from '../platform/http/request-context.js';
+import type { RateLimits } from '../platform/http/tenant-rules.js';
+import type { Quota } from './token-buckets.js';
+
+export type PolicyName = 'ip' | 'tenant' | 'sign-in' | 'tenant-sign-in';
+
+/** A quota with its texts for headers, which are made once and not for each answer. */
+export interface Policy extends Quota {
+  readonly name: PolicyName;
+  /** Its item of `RateLimit-Policy`. */
+  readonly announcement: string;
+}
+
+interface TenantPolicies {
+  readonly requests: Policy;
+  readonly signIns: Policy;
+}
+
+/** Which limits hold: those of the installation, and those that the operator has set for a tenant. */
+@Injectable()
+export class Policies {
+  /** Of each address. */
+  readonly ip: Policy;
+  /** Sign-ins of each address, to whichever organisation. */
+  readonly signIn: Policy;
+  readonly #defaults: TenantPolicies;
+  /** By the registry's object, which is a new one when it was changed. */
+  readonly #overridden = new WeakMap<RateLimits, TenantPolicies>();
+
+  constructor({ rates }: LimitsConfig) {
+    this.ip = policy('ip', rates.ip);
+    this.signIn = policy('sign-in', rates.signIn);
+    this.#defaults = {
+      requests: policy('tenant', rates.tenant),
+      signIns: policy('tenant-sign-in', rates.tenantSignIn),
+    };
+  }
+
+  of({ rateLimits }: Pick<RequestTenant, 'rateLimits'>): TenantPolicies {
+    if (!rateLimits) return this.#defaults;
+    const known = this.#overridden.get(rateLimits) ?? this.#override(rateLimits);
+    this.#overridden.set(rateLimits, known);
+    return known;
+  }
+
+  #override({ requests, signIns }: RateLimits): TenantPolicies {
+    return {
+      requests: requests ? policy('tenant', requests) : this.#defaults.requests,
+      signIns: signIns
+        ? policy('tenant-sign-in', { perSecond: signIns.perMinute / 60, burst: signIns.burst })
+        : this.#defaults.signIns,
+    };
+  }
+}
+
+function policy(name: PolicyName, { perSecond, burst }: Rate): Policy {
+  // The quota is what the bucket holds, the window the time in which it fills.
+  const announcement = `"${name}";q=${burst};w=${Math.ceil(burst / perSecond)}`;
+  return { name, perSecond, burst, announcement };
+}
