@@ -2,8 +2,7 @@
  * What many tenants cost: reads with 2,000 of them in the database beside reads with 10, claiming and building one,
  * migrating all of them beside migrating one after the other, and the memory of a connection that has served 1,000.
  */
-import { readFile } from 'node:fs/promises';
-import { processorMicros } from './http-load.ts';
+import { backendMemory, SERVED, serverMicros } from './tenant-backends.ts';
 import type { TenantId } from '../src/platform/database/index.ts';
 import {
   compare,
@@ -23,7 +22,6 @@ const READERS = 32;
 /** Many, because the two sides hardly differ and the machine's other work does. */
 const READ_ROUNDS = 15;
 const MIGRATION_ROUNDS = 3;
-const SERVED = 1_000;
 /** As the application's defaults are. */
 const POOLS = { tenant: 10, lane: 4, control: 4, audit: 3 };
 
@@ -159,19 +157,6 @@ async function reader(server: TenantServer): Promise<{ side: Side; close: () => 
   return { side, close };
 }
 
-/** Processor time that the database's connections of the driver have taken. */
-async function serverMicros(server: TenantServer): Promise<number> {
-  const micros = (await appBackends(server)).map((pid) => processorMicros(pid) ?? Number.NaN);
-  return micros.reduce((sum, one) => sum + one, 0);
-}
-
-async function appBackends(server: TenantServer): Promise<number[]> {
-  const { rows } = await server.superuser.query<{ pid: number }>(
-    `SELECT pid FROM pg_stat_activity WHERE usename = 'waxell_app'`,
-  );
-  return rows.map(({ pid }) => pid);
-}
-
 /** A row of the tenant's that is named as it is. */
 async function project(server: TenantServer, tenant: TenantId): Promise<string> {
   const { rows } = await server.superuser.query<{ id: string }>(
@@ -255,43 +240,6 @@ async function everyTenantHas(server: TenantServer, tenants: number): Promise<vo
   );
   const expected = tenants * MIGRATION_ROUNDS * 2;
   if (rows[0]?.columns !== expected) throw new Error(`${rows[0]?.columns} columns instead of ${expected}.`);
-}
-
-/** A connection that reads a row by key in three tables of each of 1,000 tenants; its private memory, on Linux. */
-async function backendMemory(server: TenantServer): Promise<{ mib: number; before: number }> {
-  const { database, close } = await server.driver({ tenant: 1, lane: 1, control: 1, audit: 1 });
-  try {
-    const served = (await server.tenants()).slice(0, SERVED);
-    const touch = async (id: TenantId): Promise<void> => {
-      for (const table of ['projects', 'agents', 'users']) {
-        const text = `SELECT id FROM ${table} WHERE id = $1`;
-        const values = ['00000000-0000-0000-0000-000000000000'];
-        await database.within({ id, region: 'eu-test-1', cell: CELL }, () =>
-          database.query({ name: `bench_${table}`, text, values }),
-        );
-      }
-    };
-    for (const id of served.slice(0, 1)) await touch(id);
-    const before = await largestBackend(server);
-    for (const id of served) await touch(id);
-    return { mib: await largestBackend(server), before };
-  } finally {
-    await close();
-  }
-}
-
-async function largestBackend(server: TenantServer): Promise<number> {
-  const sizes = await Promise.all((await appBackends(server)).map(privateMebibytes));
-  return round(Math.max(...sizes));
-}
-
-/** What no other process shares: proc_pid_smaps(5). */
-async function privateMebibytes(pid: number): Promise<number> {
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
-  const kibibytes = [...rollup.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+) kB$/gm)].map(([, size]) =>
-    Number(size),
-  );
-  return kibibytes.length === 0 ? Number.NaN : kibibytes.reduce((sum, size) => sum + size, 0) / 1_024;
 }
 
 function p99(times: readonly number[]): number {
