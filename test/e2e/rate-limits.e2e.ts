@@ -102,6 +102,12 @@ describe('the limit of an organisation', () => {
       },
       { timeout: 30_000, interval: 500 },
     );
+    const calls = await must(
+      quiet.api.get<AuditPageDto>('/v1/audit/events?action=profile.read&limit=200'),
+      200,
+    );
+    expect(calls.items.filter(({ reason }) => reason === 'RATE_LIMITED')).toEqual([]);
+    expect(calls.items.length).toBeGreaterThan(0);
     // One, unless the refusals of a slow machine took longer than the ten seconds.
     expect(events.length).toBeLessThan(refused / 5);
     for (const event of events)
