@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { canonicalEvent, newEventId, type AuditEvent } from '../../src/audit/audit-event.js';
 import type { EventRecorder } from '../../src/audit/index.js';
-import { RegistryChange } from '../../src/limits/registry-change.js';
 import {
   PLATFORM_TENANT,
   tenantId,
   type Statement,
   type TenantId,
 } from '../../src/platform/database/index.js';
+import { RegistryTransactions } from '../../src/platform/database/registry-transactions.js';
+import { RegistryWork } from '../../src/requests/index.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectAs, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -38,7 +39,7 @@ describe('a change to a tenant in the registry', () => {
     const made = Array.from({ length: 2 }, () => tenantId(`t_${randomBytes(8).toString('hex')}`));
     for (const id of made)
       await db.superuser.query(
-        `INSERT INTO control.tenants (id, slug, name, region, status) VALUES ($1, $2, 'x', 'eu-test-1', 'active')`,
+        `INSERT INTO control.tenants (id, slug, name, region, cell, status) VALUES ($1, $2, 'x', 'eu-test-1', 'eu-test-1-c1', 'active')`,
         [id, `s${id.slice(2)}`],
       );
     tenants = made as [TenantId, TenantId];
@@ -47,30 +48,25 @@ describe('a change to a tenant in the registry', () => {
   const closing: (() => Promise<void>)[] = [];
 
   /** The recorder's part in it, whose statement a test may break. */
-  function registry(statement?: Statement): RegistryChange {
-    const region = db.cells.home.region;
-    const recorder: Pick<EventRecorder, 'statementOfInstallation' | 'committed'> = {
-      statementOfInstallation: (event) =>
-        Promise.resolve(
-          statement ?? {
-            text: 'INSERT INTO audit.outbox (tenant, event) VALUES ($1, $2)',
-            values: [
-              PLATFORM_TENANT,
-              canonicalEvent(newEventId(), { id: PLATFORM_TENANT, region }, event, undefined).bytes,
-            ],
-          },
-        ),
+  function registry(statement?: Statement): RegistryWork {
+    const platform = db.cells.home.tenant(PLATFORM_TENANT);
+    const recorder: Pick<EventRecorder, 'recordInRegistry' | 'committed'> = {
+      recordInRegistry: async (transaction, event) => {
+        const { bytes } = canonicalEvent(newEventId(), platform, event, undefined);
+        const text = 'INSERT INTO audit.outbox (tenant, event) VALUES ($1, $2)';
+        await transaction.query(statement ?? { text, values: [PLATFORM_TENANT, bytes] });
+      },
       committed: () => undefined,
     };
-    return new RegistryChange(db.cells, recorder as EventRecorder);
+    return new RegistryWork(new RegistryTransactions(db.cells), recorder as EventRecorder, db.cells);
   }
 
-  const change = (at: RegistryChange, id: TenantId, fail = false): Promise<number> =>
-    at.run(
+  const change = (at: RegistryWork, id: TenantId, fail = false): Promise<number> =>
+    at.runAs(
       id,
       () => EVENT,
-      async (query) => {
-        await query({
+      async (transaction) => {
+        await transaction.query({
           text: `UPDATE control.tenants SET rate_limits = '{}', rate_limits_version = rate_limits_version + 1 WHERE id = $1`,
           values: [id],
         });
