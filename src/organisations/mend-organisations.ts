@@ -33,6 +33,6 @@ export class MendOrganisations {
         this.log.log(`Took away the unfinished organisation ${tenant.slug}; create it again.`);
       }
     }
-    for (const region of this.cells.regions) await this.provisioning.dropAbandonedSpares(region, seconds);
+    for (const { name } of this.cells.all()) await this.provisioning.dropAbandonedSpares(name, seconds);
   }
 }
