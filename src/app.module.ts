@@ -22,6 +22,7 @@ import {
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
 import { CellObjects, TenantObjects } from './platform/objects/index.js';
+import { CertificateExpiry } from './platform/tls/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { TenancyModule, TenantGuard } from './tenancy/index.js';
@@ -111,6 +112,7 @@ class BackendsModule {
       { provide: WorkerConfig, useValue: worker },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
+      { provide: CertificateExpiry, useValue: backends.certificates },
       { provide: ModelProvider, useValue: backends.models },
       { provide: Sandbox, useValue: backends.sandbox ?? null },
       {
@@ -146,6 +148,7 @@ class BackendsModule {
       AuthConfig,
       WorkerConfig,
       CellKms,
+      CertificateExpiry,
       TenantObjects,
       ModelProvider,
       Sandbox,

@@ -21,8 +21,15 @@ import {
   type Environment,
   type FurtherCell,
 } from './platform/config/index.js';
-import { connectionOf, type CellConfig } from './platform/database/index.js';
+import {
+  connectionOf,
+  databaseCertificates,
+  loginRole,
+  LOGINS,
+  type CellConfig,
+} from './platform/database/index.js';
 import { CellObjects, type ObjectStore } from './platform/objects/index.js';
+import { CertificateExpiry, clientTls, redisFiles, type TlsFiles } from './platform/tls/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
 import type { Log } from './platform/observability/log.js';
@@ -35,6 +42,8 @@ export interface Backends {
   readonly kms: CellKms;
   readonly objects: CellObjects;
   readonly models: ModelProvider;
+  /** The certificates that are presented to the database and to Redis. */
+  readonly certificates: CertificateExpiry;
   /** Undefined in production: there the development sandbox refuses to run anything. */
   readonly sandbox: Sandbox | undefined;
   /** Resolves, in words, when the embedded database has ended unasked: nothing works any more. */
@@ -64,6 +73,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     const loginSecret =
       env.DATABASE_LOGIN_SECRET ?? (await keepSecret(join(env.WAXELL_HOME, 'database-login-secret')));
     const pools = { tenant: env.DATABASE_POOL, lane: 4, control: 4, audit: 3 };
+    const redis = redisFiles(env);
     const queues: (JobQueue & { close(): Promise<void> })[] = [];
     closing.push(async () => {
       await Promise.all(queues.map((queue) => queue.close()));
@@ -77,12 +87,13 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       kms: await openKms(env, cells),
       objects: openObjects(env, cells),
       models,
+      certificates: new CertificateExpiry([...clientCertificates(cells), ...(redis ? [redis] : [])]),
       sandbox:
         env.NODE_ENV === 'production'
           ? undefined
           : new ChildProcessSandbox({ onStderr: (text) => log.debug(`sandbox: ${text}`) }),
       queue: (cell) => {
-        const queue = openQueue(env, cells, loginSecret, cell, log);
+        const queue = openQueue(env, cells, loginSecret, cell, redis, log);
         queues.push(queue);
         return queue;
       },
@@ -131,6 +142,14 @@ function configuredCells(env: Environment): CellConfig[] {
     ownerUrl: env.DATABASE_URL ?? '',
   };
   return [home, ...env.CELLS.map(({ databaseUrl, ...cell }) => ({ ...cell, ownerUrl: databaseUrl }))];
+}
+
+/** What the owner and each login present to the databases. */
+function clientCertificates(cells: readonly CellConfig[]): TlsFiles[] {
+  return cells.flatMap(({ name, ownerUrl }) => {
+    const url = new URL(ownerUrl);
+    return databaseCertificates(url, name, [decodeURIComponent(url.username), ...LOGINS.map(loginRole)]);
+  });
 }
 
 function furtherCell(env: Environment, name: string): FurtherCell | undefined {
@@ -182,11 +201,15 @@ function openQueue(
   cells: readonly CellConfig[],
   secret: string,
   name: string,
+  redis: TlsFiles | undefined,
   log: Log,
 ): JobQueue & { close(): Promise<void> } {
   const onError = (error: Error): void => log.error('queue', error, { cell: name });
   const redisUrl = furtherCell(env, name)?.redisUrl ?? env.REDIS_URL;
-  if (redisUrl !== undefined) return new BullMqQueue({ redisUrl, prefix: `waxell:${name}`, onError });
+  if (redisUrl !== undefined) {
+    const tls = redis && clientTls(redis);
+    return new BullMqQueue({ redisUrl, tls, prefix: `waxell:${name}`, onError });
+  }
   const cell = cells.find((candidate) => candidate.name === name);
   if (!cell) throw new Error(`No cell of the name ${name} is configured.`);
   const { host, port, user, password, database, ssl } = connectionOf(cell.ownerUrl, secret, 'queue');

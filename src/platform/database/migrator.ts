@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { ownerConnection } from './database-tls.js';
 import { loginPassword, loginRole, LOGINS } from './logins.js';
 import { forTenant, type CompiledMigration } from './migration.js';
 import { scramVerifier } from './scram.js';
@@ -115,7 +116,7 @@ export class Migrator {
 
   async #withOwner<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = new pg.Client({
-      connectionString: this.ownerUrl,
+      ...ownerConnection(this.ownerUrl),
       application_name: 'waxell-owner',
       connectionTimeoutMillis: 5_000,
       lock_timeout: 30_000,
