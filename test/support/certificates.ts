@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { randomBytes, webcrypto } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
 import {
   BasicConstraintsExtension,
@@ -37,6 +38,8 @@ export interface Wanted {
   readonly usage: 'server' | 'client';
   readonly kind?: Kind;
   readonly modulusLength?: number;
+  /** What a server is called; localhost and 127.0.0.1 by default. */
+  readonly hosts?: readonly string[];
   /** From when; now, less a minute, by default. */
   readonly from?: Date;
   /** Until when; a day from now by default. */
@@ -72,7 +75,6 @@ export class TestAuthority {
     return new TestAuthority(certificate, keys);
   }
 
-  /** A server's is good for localhost and 127.0.0.1. */
   async issue(wanted: Wanted): Promise<KeyPair> {
     const { modulusLength = 2_048 } = wanted;
     const kind = ALGORITHMS[wanted.kind ?? 'ecdsa'];
@@ -91,7 +93,7 @@ export class TestAuthority {
         new BasicConstraintsExtension(false, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
         new ExtendedKeyUsageExtension([usage]),
-        ...(wanted.usage === 'server' ? [names()] : []),
+        ...(wanted.usage === 'server' ? [names(wanted.hosts ?? ['localhost', '127.0.0.1'])] : []),
       ],
     });
     const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
@@ -99,11 +101,10 @@ export class TestAuthority {
   }
 }
 
-function names(): SubjectAlternativeNameExtension {
-  return new SubjectAlternativeNameExtension([
-    { type: 'dns', value: 'localhost' },
-    { type: 'ip', value: '127.0.0.1' },
-  ]);
+function names(hosts: readonly string[]): SubjectAlternativeNameExtension {
+  return new SubjectAlternativeNameExtension(
+    hosts.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })),
+  );
 }
 
 function generate(algorithm: object): Promise<webcrypto.CryptoKeyPair> {
