@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
@@ -5,6 +6,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext, createServer, type Server } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Application, newHome } from '../support/application.js';
 import { place, TestAuthority, type KeyPair } from '../support/certificates.js';
@@ -12,6 +15,10 @@ import { answerTo, hex, acceptedGroups, acceptedSuites } from '../support/tls-sc
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { handshake, httpsGet, type TlsAnswer } from '../support/tls-client.js';
+import { startTlsPostgres, type TlsPostgres } from '../support/tls-postgres.js';
+
+const run = promisify(execFile);
+const MIGRATE = fileURLToPath(new URL('../../dist/migrate.js', import.meta.url));
 
 /** ECDHE with AES-GCM or ChaCha20-Poly1305, by the kind of the server's key. */
 const AEAD = {
@@ -284,6 +291,46 @@ describe('a server that demands certificates', () => {
 
   it('speaks TLS 1.3 alone when told to', async () => {
     expect(await answerTo(demanding.port, 'TLS 1.2')).toMatchObject({ kind: 'alert', description: 70 });
+  });
+});
+
+describe('a process whose certificates expire soon', () => {
+  const DAY = 86_400_000;
+  /** Of a life of 90 days so many are left. */
+  const left = (days: number): { from: Date; until: Date } => ({
+    from: new Date(Date.now() + (days - 90) * DAY),
+    until: new Date(Date.now() + days * DAY),
+  });
+  let postgres: TlsPostgres;
+  let expiring: Application | undefined;
+
+  beforeAll(async () => {
+    postgres = await startTlsPostgres(authority);
+  });
+  afterAll(async () => {
+    await expiring?.dispose();
+    await postgres.stop();
+  });
+
+  it('says so at its start: of its own, and of those that it shows to the database', async () => {
+    await postgres.issue('waxell_app', left(20));
+    await postgres.issue('waxell_audit', left(31));
+    const server = await authority.issue({ commonName: 'eighth', usage: 'server', ...left(5) });
+    await place(dir, { 'soon.crt': server.cert, 'soon.key': server.key });
+    const database = { DATABASE_URL: postgres.urlWith(), DATABASE_LOGIN_SECRET: 'x'.repeat(32) };
+    await run(process.execPath, [MIGRATE], { env: { ...process.env, ...database, LOG_LEVEL: 'warn' } });
+    expiring = await startWithTls({
+      TLS_CERT_FILE: file('soon.crt'),
+      TLS_KEY_FILE: file('soon.key'),
+      ...database,
+    });
+    const told = [...expiring.logs().matchAll(/"level":(\d+).*"msg":"The certificate of ([^"]+) expires/g)];
+    // Those that the test's authority issues for a day have their day: a third of their life is not reached.
+    expect(told.map(([, level, name]) => `${name} ${level}`).sort()).toEqual([
+      'database client us-east-1-c1 waxell_app 40',
+      'server 50',
+    ]);
+    expect(expiring.logs()).not.toContain(postgres.url.password);
   });
 });
 

@@ -35,20 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 
-/** The database's URL with its certificates, of which each user has one, and what is given instead. */
-function urlWith(parameters: Readonly<Record<string, string | undefined>> = {}): string {
-  const url = new URL(postgres.url);
-  const all = {
-    sslmode: 'verify-full',
-    sslrootcert: file('ca.crt'),
-    sslcert: file('{user}.crt'),
-    sslkey: file('{user}.key'),
-    ...parameters,
-  };
-  for (const [name, value] of Object.entries(all)) if (value !== undefined) url.searchParams.set(name, value);
-  return url.href;
-}
-
+const urlWith: TlsPostgres['urlWith'] = (parameters) => postgres.urlWith(parameters);
 const file = (name: string): string => join(postgres.certificates, name);
 
 function cellsOf(url = urlWith()): Cells {

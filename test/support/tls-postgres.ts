@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@waxell/infra';
 import { Client } from 'pg';
 import { LOGINS, loginRole } from '../../src/platform/database/logins.js';
-import { place, type KeyPair, type TestAuthority } from './certificates.js';
+import { place, type KeyPair, type TestAuthority, type Wanted } from './certificates.js';
 
 /** Everyone needs a password, and a certificate whose common name is the user's. Nobody gets in without TLS. */
 const ACCESS = 'hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-full\n';
@@ -14,8 +14,10 @@ export interface TlsPostgres {
   readonly url: URL;
   /** Folder with ca.crt and, for each user, USER.crt and USER.key. */
   readonly certificates: string;
-  /** Gives a user a certificate with this common name. */
-  issue(user: string, commonName?: string): Promise<KeyPair>;
+  /** The URL with the certificates, of which each user has one, and what is given instead. */
+  urlWith(parameters?: Readonly<Record<string, string | undefined>>): string;
+  /** Gives a user a new certificate, by default good for a day. */
+  issue(user: string, validity?: Pick<Wanted, 'from' | 'until'>): Promise<KeyPair>;
   stop(): Promise<void>;
 }
 
@@ -27,17 +29,31 @@ export async function startTlsPostgres(authority: TestAuthority): Promise<TlsPos
   const postgres = await startEmbeddedPostgres({ home, onLog: () => undefined });
   const { user, password, port } = postgres.connection;
   const certificates = join(root, 'certificates');
-  const issue = async (name: string, commonName = name): Promise<KeyPair> => {
-    const pair = await authority.issue({ commonName, usage: 'client' });
+  const issue: TlsPostgres['issue'] = async (name, validity = {}) => {
+    const pair = await authority.issue({ commonName: name, usage: 'client', ...validity });
     await place(certificates, { [`${name}.crt`]: pair.cert, [`${name}.key`]: pair.key });
     return pair;
   };
   await place(certificates, { 'ca.crt': authority.ca });
   for (const name of [user, ...LOGINS.map(loginRole)]) await issue(name);
   await demandTls(join(home, 'postgres'), authority, new Client(postgres.connection));
+  const url = new URL(`postgres://${user}:${encodeURIComponent(password)}@localhost:${port}/postgres`);
   return {
-    url: new URL(`postgres://${user}:${encodeURIComponent(password)}@localhost:${port}/postgres`),
+    url,
     certificates,
+    urlWith: (parameters = {}) => {
+      const full = new URL(url);
+      const all = {
+        sslmode: 'verify-full',
+        sslrootcert: join(certificates, 'ca.crt'),
+        sslcert: join(certificates, '{user}.crt'),
+        sslkey: join(certificates, '{user}.key'),
+        ...parameters,
+      };
+      for (const [name, value] of Object.entries(all))
+        if (value !== undefined) full.searchParams.set(name, value);
+      return full.href;
+    },
     issue,
     stop: async () => {
       await postgres.stop();
