@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Application, newHome } from '../support/application.js';
 import { place, TestAuthority, type KeyPair } from '../support/certificates.js';
-import { answerTo, hex, acceptedGroups, acceptedSuites } from '../support/tls-scan.js';
+import { acceptedGroups, acceptedSuites, answerTo } from '../support/tls-scan.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { handshake, httpsGet, type TlsAnswer } from '../support/tls-client.js';
@@ -26,6 +26,9 @@ const AEAD = {
   ecdsa: ['c02b', 'c02c', 'cca9'],
   'TLS 1.3': ['1301', '1302', '1303'],
 };
+
+/** How a refusal looks to the client: an alert of TLS, or, when the connection is gone before it is read, that. */
+const REFUSED = /alert|ECONNRESET|EPIPE|socket hang up/;
 
 let authority: TestAuthority;
 let dir: string;
@@ -191,10 +194,10 @@ describe('a certificate that is replaced', () => {
     const failures: unknown[] = [];
     const seen = new Set<string>();
     const kept = { agent: new Agent({ keepAlive: true, maxSockets: 1 }), answers: [] as string[] };
-    let loading = true;
+    const stopped = new AbortController();
     const load = async (agent: Agent | undefined, note: (shownBy: string) => unknown): Promise<void> => {
       const client = { ca: authority.ca, ...(agent && { agent }) };
-      while (loading) {
+      while (!stopped.signal.aborted) {
         const answer = await httpsGet(app.port, '/readyz', client).catch((error: unknown) => error);
         if (answer instanceof Error || (answer as TlsAnswer).status !== 200) failures.push(answer);
         else note((answer as TlsAnswer).shownBy);
@@ -208,7 +211,7 @@ describe('a certificate that is replaced', () => {
       const answered = kept.answers.length;
       await eventually(() => Promise.resolve(expect(kept.answers.length).toBeGreaterThan(answered)), 10_000);
     }
-    loading = false;
+    stopped.abort();
     await Promise.all(clients);
     kept.agent.destroy();
     expect(failures).toEqual([]);
@@ -236,6 +239,7 @@ describe('a certificate that is replaced', () => {
     process.kill(app.pid, 'SIGHUP');
     await eventually(() => told('SIGHUP: reading the certificates again.'), 10_000);
     await shown('seventh');
+    expect((await httpsGet(app.port, '/readyz', { ca: authority.ca })).status).toBe(200);
   });
 
   const told = (text: string): Promise<void> => {
@@ -271,21 +275,21 @@ describe('a server that demands certificates', () => {
   });
 
   it('refuses whoever has none, one of another authority, one for servers, or an expired one', async () => {
-    await expect(ask({})).rejects.toThrow();
+    await expect(ask({})).rejects.toThrow(REFUSED);
     const stranger = await (await TestAuthority.create()).issue({ commonName: 'gateway', usage: 'client' });
-    await expect(ask(stranger)).rejects.toThrow();
-    await expect(ask(await issue('gateway'))).rejects.toThrow();
+    await expect(ask(stranger)).rejects.toThrow(REFUSED);
+    await expect(ask(await issue('gateway'))).rejects.toThrow(REFUSED);
     const [from, until] = [new Date(Date.now() - 7_200_000), new Date(Date.now() - 3_600_000)];
     await expect(
       ask(await authority.issue({ commonName: 'gateway', usage: 'client', from, until })),
-    ).rejects.toThrow();
+    ).rejects.toThrow(REFUSED);
     expect(await ask(client)).toBe(200);
   });
 
   it('no longer believes an authority that was replaced', async () => {
     const other = await TestAuthority.create('Other authority');
     await place(dir, { 'clients.crt': other.ca });
-    await eventually(() => expect(ask(client)).rejects.toThrow(), 30_000);
+    await eventually(() => expect(ask(client)).rejects.toThrow(REFUSED), 30_000);
     expect(await ask(await other.issue({ commonName: 'gateway', usage: 'client' }))).toBe(200);
   });
 

@@ -127,7 +127,7 @@ describe('a database that demands TLS and a certificate from everyone', () => {
     ).issue({ commonName: 'waxell_app', usage: 'client' });
     await place(postgres.certificates, { 'stranger.crt': stranger.cert, 'stranger.key': stranger.key });
     const url = urlWith({ sslcert: file('stranger.crt'), sslkey: file('stranger.key') });
-    await expect(connectAs('app', url)).rejects.toThrow();
+    await expect(connectAs('app', url)).rejects.toThrow(/alert|unknown ca|ECONNRESET|terminated/);
   });
 });
 
@@ -159,15 +159,15 @@ describe('a certificate that is replaced', () => {
     try {
       const { control } = cells.home;
       const open = await control.connect();
-      const before = await presented(open as unknown as pg.Client);
+      const before = await presented(open);
       await postgres.issue('waxell_control');
       const next = await control.connect();
-      const after = await presented(next as unknown as pg.Client);
+      const after = await presented(next);
       expect({ cn: after.cn, same: after.serial === before.serial }).toEqual({
         cn: 'waxell_control',
         same: false,
       });
-      expect(await presented(open as unknown as pg.Client)).toEqual(before);
+      expect(await presented(open)).toEqual(before);
       open.release();
       next.release();
     } finally {
@@ -181,11 +181,11 @@ describe('a certificate that is replaced', () => {
     try {
       const { control } = cells.home;
       const open = await control.connect();
-      const before = await presented(open as unknown as pg.Client);
+      const before = await presented(open);
       const whole = await readFile(file('waxell_control.crt'), 'utf8');
       await place(postgres.certificates, { 'waxell_control.crt': whole.slice(0, 100) });
       const next = await control.connect();
-      expect(await presented(next as unknown as pg.Client)).toEqual(before);
+      expect(await presented(next)).toEqual(before);
       await place(postgres.certificates, { 'waxell_control.crt': whole });
       open.release();
       next.release();

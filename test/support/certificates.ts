@@ -107,11 +107,10 @@ function names(hosts: readonly string[]): SubjectAlternativeNameExtension {
   );
 }
 
-function generate(algorithm: object): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(algorithm as webcrypto.RsaHashedKeyGenParams, true, [
-    'sign',
-    'verify',
-  ]) as Promise<webcrypto.CryptoKeyPair>;
+function generate(
+  algorithm: webcrypto.RsaHashedKeyGenParams | webcrypto.EcKeyGenParams,
+): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
 }
 
 function pem(certificate: X509Certificate): string {

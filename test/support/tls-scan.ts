@@ -13,12 +13,12 @@ const RANGES = [
   [0xff80, 0xff87],
 ] as const;
 /** These two are signals, no suites (RFC 5746, RFC 7507). */
-const SIGNALS = [0x00ff, 0x5600];
+const SIGNALS = new Set([0x00ff, 0x5600]);
 const AT_ONCE = 16;
 
 export const ALL_SUITES: readonly number[] = [
   ...new Set(RANGES.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, at) => from + at))),
-].filter((suite) => !SIGNALS.includes(suite));
+].filter((suite) => !SIGNALS.has(suite));
 
 /** Which suites a server accepts in a version, each asked for by itself. Named in hexadecimal, sorted. */
 export async function acceptedSuites(port: number, version: Version, suites = ALL_SUITES): Promise<string[]> {
@@ -49,6 +49,6 @@ export function answerTo(port: number, version: Version): Promise<Reply> {
   return offer(port, { version, suites: ALL_SUITES });
 }
 
-export function hex(suite: number): string {
+function hex(suite: number): string {
   return suite.toString(16).padStart(4, '0');
 }
