@@ -1,29 +1,25 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent } from 'node:https';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext, createServer, type Server } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Application, newHome } from '../support/application.js';
+import type { Application } from '../support/application.js';
+import { showCertificate, startWithTls } from '../support/tls-application.js';
 import { place, TestAuthority, type KeyPair } from '../support/certificates.js';
 import { acceptedGroups, acceptedSuites, answerTo } from '../support/tls-scan.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
-import { handshake, httpsGet, type TlsAnswer } from '../support/tls-client.js';
-import { startTlsPostgres, type TlsPostgres } from '../support/tls-postgres.js';
+import { handshake, httpsGet } from '../support/tls-client.js';
 
-const run = promisify(execFile);
-const MIGRATE = fileURLToPath(new URL('../../dist/migrate.js', import.meta.url));
+const HEALTH_CHECK = fileURLToPath(new URL('../../docker/healthcheck.mjs', import.meta.url));
 
-/** ECDHE with AES-GCM or ChaCha20-Poly1305, by the kind of the server's key. */
+/** With AES-GCM or ChaCha20-Poly1305; those of 1.2 with ECDHE and, as the server's key is, RSA. */
 const AEAD = {
-  rsa: ['c02f', 'c030', 'cca8'],
-  ecdsa: ['c02b', 'c02c', 'cca9'],
+  'TLS 1.2': ['c02f', 'c030', 'cca8'],
   'TLS 1.3': ['1301', '1302', '1303'],
 };
 
@@ -37,8 +33,8 @@ let app: Application;
 beforeAll(async () => {
   authority = await TestAuthority.create();
   dir = await mkdtemp(join(tmpdir(), 'waxell-transport-'));
-  await show('first', 'rsa');
-  app = await startWithTls({ TLS_CERT_FILE: file('tls.crt'), TLS_KEY_FILE: file('tls.key') });
+  await showCertificate(authority, dir, 'first', 'rsa');
+  app = await startWithTls(authority, { TLS_CERT_FILE: file('tls.crt'), TLS_KEY_FILE: file('tls.key') });
 });
 afterAll(async () => {
   await app.dispose();
@@ -49,31 +45,6 @@ const file = (name: string): string => join(dir, name);
 
 function issue(commonName: string, kind: 'rsa' | 'ecdsa' = 'ecdsa'): Promise<KeyPair> {
   return authority.issue({ commonName, kind, usage: 'server' });
-}
-
-/** Replaces the server's certificate, without waiting for it to be taken. */
-async function show(name: string, kind: 'rsa' | 'ecdsa' = 'ecdsa'): Promise<void> {
-  const { cert, key } = await issue(name, kind);
-  await place(dir, { 'tls.crt': cert, 'tls.key': key });
-}
-
-/** Waits until a new connection sees it. */
-async function shown(name: string): Promise<void> {
-  await eventually(async () => {
-    const answer = await httpsGet(app.port, '/healthz', { ca: authority.ca });
-    expect(answer.shownBy).toBe(name);
-  }, 30_000);
-}
-
-async function startWithTls(env: Record<string, string>, client: { cert?: string; key?: string } = {}) {
-  const application = new Application(await newHome(), await freePort(), { LOG_LEVEL: 'info', ...env });
-  const child = application.launch();
-  await eventually(async () => {
-    if (child.exitCode !== null) throw new Error(application.logs());
-    const { status } = await httpsGet(application.port, '/readyz', { ca: authority.ca, ...client });
-    expect(status).toBe(200);
-  }, 60_000);
-  return application;
 }
 
 describe('the scan itself', () => {
@@ -123,7 +94,7 @@ describe('a server with a certificate', () => {
   });
 
   it('accepts of all suites of TLS 1.2 those with ECDHE and authenticated encryption alone', async () => {
-    expect(await acceptedSuites(app.port, 'TLS 1.2')).toEqual(AEAD.rsa);
+    expect(await acceptedSuites(app.port, 'TLS 1.2')).toEqual(AEAD['TLS 1.2']);
   });
 
   it('accepts of TLS 1.3 those that RFC 8446 wants, without the shortened tag', async () => {
@@ -182,70 +153,27 @@ describe('a server with a certificate', () => {
     expect(headers['strict-transport-security']).toBe('max-age=31536000; includeSubDomains');
   });
 
+  it('cuts off whoever does not shake hands, and whoever does not finish the headers', async () => {
+    const silent = connect(app.port, '127.0.0.1');
+    const slow = await handshake(app.port, { ca: authority.ca });
+    slow.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n');
+    let said = '';
+    slow.on('data', (text: Buffer) => (said += text.toString()));
+    for (const socket of [silent, slow]) socket.on('error', () => undefined);
+    await Promise.all([once(silent, 'close'), once(slow, 'close')]);
+    expect(said).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  it('is found alive by the health check of the image, and what is not there is not', async () => {
+    const TLS_CERT_FILE = file('tls.crt');
+    expect(await healthOf({ TLS_CERT_FILE, PORT: String(app.port) })).toBe(0);
+    expect(await healthOf({ PORT: String(app.port) })).toBe(1);
+    expect(await healthOf({ TLS_CERT_FILE, PORT: String(await freePort()) })).toBe(1);
+  });
+
   it('says https where it says where it is', () => {
     expect(app.logs()).toContain(`Listening on https://localhost:${app.port}`);
   });
-});
-
-describe('a certificate that is replaced', () => {
-  it('is shown to new connections; no request fails, and open connections go on', async () => {
-    await show('second', 'ecdsa');
-    await shown('second');
-    const failures: unknown[] = [];
-    const seen = new Set<string>();
-    const kept = { agent: new Agent({ keepAlive: true, maxSockets: 1 }), answers: [] as string[] };
-    const stopped = new AbortController();
-    const load = async (agent: Agent | undefined, note: (shownBy: string) => unknown): Promise<void> => {
-      const client = { ca: authority.ca, ...(agent && { agent }) };
-      while (!stopped.signal.aborted) {
-        const answer = await httpsGet(app.port, '/readyz', client).catch((error: unknown) => error);
-        if (answer instanceof Error || (answer as TlsAnswer).status !== 200) failures.push(answer);
-        else note((answer as TlsAnswer).shownBy);
-      }
-    };
-    const fresh = (): Promise<void> => load(undefined, (name) => seen.add(name));
-    const clients = [fresh(), fresh(), load(kept.agent, (name) => kept.answers.push(name))];
-    for (const name of ['third', 'fourth']) {
-      await show(name);
-      await shown(name);
-      const answered = kept.answers.length;
-      await eventually(() => Promise.resolve(expect(kept.answers.length).toBeGreaterThan(answered)), 10_000);
-    }
-    stopped.abort();
-    await Promise.all(clients);
-    kept.agent.destroy();
-    expect(failures).toEqual([]);
-    expect([...seen]).toEqual(expect.arrayContaining(['second', 'third', 'fourth']));
-    expect(new Set(kept.answers)).toEqual(new Set(['second']));
-  });
-
-  it('has the suites of its own kind of key, and no others', async () => {
-    expect(await acceptedSuites(app.port, 'TLS 1.2')).toEqual(AEAD.ecdsa);
-  });
-
-  it('stays while its replacement is half written, which the log says; the whole one is taken', async () => {
-    const next = await issue('sixth');
-    await writeFile(file('tls.crt'), next.cert.slice(0, 200));
-    await eventually(() => told('is not a complete list of PEM certificates'), 30_000);
-    await writeFile(file('tls.crt'), next.cert);
-    await eventually(() => told('the key is not that of the first certificate'), 30_000);
-    expect((await httpsGet(app.port, '/healthz', { ca: authority.ca })).shownBy).toBe('fourth');
-    await writeFile(file('tls.key'), next.key);
-    await shown('sixth');
-  });
-
-  it('is taken at SIGHUP, which does not end the process', async () => {
-    await show('seventh');
-    process.kill(app.pid, 'SIGHUP');
-    await eventually(() => told('SIGHUP: reading the certificates again.'), 10_000);
-    await shown('seventh');
-    expect((await httpsGet(app.port, '/readyz', { ca: authority.ca })).status).toBe(200);
-  });
-
-  const told = (text: string): Promise<void> => {
-    expect(app.logs()).toContain(text);
-    return Promise.resolve();
-  };
 });
 
 describe('a server that demands certificates', () => {
@@ -256,6 +184,7 @@ describe('a server that demands certificates', () => {
     client = await authority.issue({ commonName: 'gateway', usage: 'client' });
     await place(dir, { 'clients.crt': authority.ca });
     demanding = await startWithTls(
+      authority,
       {
         TLS_CERT_FILE: file('tls.crt'),
         TLS_KEY_FILE: file('tls.key'),
@@ -293,50 +222,23 @@ describe('a server that demands certificates', () => {
     expect(await ask(await other.issue({ commonName: 'gateway', usage: 'client' }))).toBe(200);
   });
 
+  it('is found alive by the health check of the image, which has no certificate', async () => {
+    const env = { TLS_CERT_FILE: file('tls.crt'), TLS_CLIENT_CA_FILE: file('clients.crt') };
+    expect(await healthOf({ ...env, PORT: String(demanding.port) })).toBe(0);
+    expect(await healthOf({ ...env, PORT: String(await freePort()) })).toBe(1);
+  });
+
   it('speaks TLS 1.3 alone when told to', async () => {
     expect(await answerTo(demanding.port, 'TLS 1.2')).toMatchObject({ kind: 'alert', description: 70 });
   });
 });
 
-describe('a process whose certificates expire soon', () => {
-  const DAY = 86_400_000;
-  /** Of a life of 90 days so many are left. */
-  const left = (days: number): { from: Date; until: Date } => ({
-    from: new Date(Date.now() + (days - 90) * DAY),
-    until: new Date(Date.now() + days * DAY),
-  });
-  let postgres: TlsPostgres;
-  let expiring: Application | undefined;
-
-  beforeAll(async () => {
-    postgres = await startTlsPostgres(authority);
-  });
-  afterAll(async () => {
-    await expiring?.dispose();
-    await postgres.stop();
-  });
-
-  it('says so at its start: of its own, and of those that it shows to the database', async () => {
-    await postgres.issue('waxell_app', left(20));
-    await postgres.issue('waxell_audit', left(31));
-    const server = await authority.issue({ commonName: 'eighth', usage: 'server', ...left(5) });
-    await place(dir, { 'soon.crt': server.cert, 'soon.key': server.key });
-    const database = { DATABASE_URL: postgres.urlWith(), DATABASE_LOGIN_SECRET: 'x'.repeat(32) };
-    await run(process.execPath, [MIGRATE], { env: { ...process.env, ...database, LOG_LEVEL: 'warn' } });
-    expiring = await startWithTls({
-      TLS_CERT_FILE: file('soon.crt'),
-      TLS_KEY_FILE: file('soon.key'),
-      ...database,
-    });
-    const told = [...expiring.logs().matchAll(/"level":(\d+).*"msg":"The certificate of ([^"]+) expires/g)];
-    // Those that the test's authority issues for a day have their day: a third of their life is not reached.
-    expect(told.map(([, level, name]) => `${name} ${level}`).sort()).toEqual([
-      'database client us-east-1-c1 waxell_app 40',
-      'server 50',
-    ]);
-    expect(expiring.logs()).not.toContain(postgres.url.password);
-  });
-});
+/** The exit code of the image's health check. */
+async function healthOf(env: Record<string, string>): Promise<number> {
+  const child = spawn(process.execPath, [HEALTH_CHECK], { env, stdio: 'ignore' });
+  const [code] = (await once(child, 'exit')) as [number];
+  return code;
+}
 
 function knows(group: string): boolean {
   try {
