@@ -24,6 +24,7 @@ import { HealthController, Readiness } from './platform/observability/health.con
 import { Log } from './platform/observability/log.js';
 import { CellObjects, TenantObjects } from './platform/objects/index.js';
 import { ProofsModule } from './proofs/index.js';
+import { CertificateExpiry } from './platform/tls/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { TenancyModule, TenantGuard } from './tenancy/index.js';
@@ -148,6 +149,7 @@ class BackendsModule {
           return backends.tokenBuckets;
         },
       },
+      { provide: CertificateExpiry, useValue: backends.certificates },
       { provide: ModelProvider, useValue: backends.models },
       { provide: Sandbox, useValue: backends.sandbox ?? null },
       {
@@ -185,6 +187,7 @@ class BackendsModule {
       WorkerConfig,
       CellKms,
       CellObjects,
+      CertificateExpiry,
       TenantObjects,
       LimitsConfig,
       CountryLookup,

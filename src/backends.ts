@@ -26,8 +26,15 @@ import {
   type Environment,
   type FurtherCell,
 } from './platform/config/index.js';
-import { connectionOf, type CellConfig } from './platform/database/index.js';
+import {
+  connectionOf,
+  databaseCertificates,
+  loginRole,
+  LOGINS,
+  type CellConfig,
+} from './platform/database/index.js';
 import { CellObjects, type ObjectStore } from './platform/objects/index.js';
+import { CertificateExpiry, clientTls, redisFiles, type TlsFiles } from './platform/tls/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
 import type { Log } from './platform/observability/log.js';
@@ -40,6 +47,8 @@ export interface Backends {
   readonly kms: CellKms;
   readonly objects: CellObjects;
   readonly models: ModelProvider;
+  /** The certificates that are presented to the database and to Redis. */
+  readonly certificates: CertificateExpiry;
   /** Undefined in production: there the development sandbox refuses to run anything. */
   readonly sandbox: Sandbox | undefined;
   /** Resolves, in words, when the embedded database has ended unasked: nothing works any more. */
@@ -72,11 +81,12 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     const loginSecret =
       env.DATABASE_LOGIN_SECRET ?? (await keepSecret(join(env.WAXELL_HOME, 'database-login-secret')));
     const pools = { tenant: env.DATABASE_POOL, lane: 4, control: 4, audit: 3 };
+    const redis = redisFiles(env);
     const queues: (JobQueue & { close(): Promise<void> })[] = [];
     closing.push(async () => {
       await Promise.all(queues.map((queue) => queue.close()));
     });
-    const tokenBuckets = openTokenBuckets(env, loginSecret, log);
+    const tokenBuckets = openTokenBuckets(env, loginSecret, redis, log);
     closing.push(() => tokenBuckets.close());
     const countries = await openCountries(env, log);
     closing.push(() => Promise.resolve(countries?.close()));
@@ -91,12 +101,13 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       models,
       tokenBuckets,
       countries,
+      certificates: new CertificateExpiry([...clientCertificates(cells), ...(redis ? [redis] : [])]),
       sandbox:
         env.NODE_ENV === 'production'
           ? undefined
           : new ChildProcessSandbox({ onStderr: (text) => log.debug(`sandbox: ${text}`) }),
       queue: (cell) => {
-        const queue = openQueue(env, cells, loginSecret, cell, log);
+        const queue = openQueue(env, cells, loginSecret, cell, redis, log);
         queues.push(queue);
         return queue;
       },
@@ -147,6 +158,14 @@ function configuredCells(env: Environment): CellConfig[] {
   return [home, ...env.CELLS.map(({ databaseUrl, ...cell }) => ({ ...cell, ownerUrl: databaseUrl }))];
 }
 
+/** What the owner and each login present to the databases. */
+function clientCertificates(cells: readonly CellConfig[]): TlsFiles[] {
+  return cells.flatMap(({ name, ownerUrl }) => {
+    const url = new URL(ownerUrl);
+    return databaseCertificates(url, name, [decodeURIComponent(url.username), ...LOGINS.map(loginRole)]);
+  });
+}
+
 function furtherCell(env: Environment, name: string): FurtherCell | undefined {
   return env.CELLS.find((cell) => cell.name === name);
 }
@@ -195,11 +214,13 @@ function cellHome(env: Environment, name: string, at: number): string {
 function openTokenBuckets(
   env: Environment,
   loginSecret: string,
+  redis: TlsFiles | undefined,
   log: Log,
 ): TokenBuckets & { open(): Promise<void>; close(): Promise<void> } {
   if (env.REDIS_URL === undefined) return new MemoryTokenBuckets();
   return new RedisTokenBuckets({
     redisUrl: env.REDIS_URL,
+    tls: redis && clientTls(redis),
     prefix: 'waxell:limits',
     // A secret that all processes have; of its own, so that nothing of the logins' follows from what is in Redis.
     secret: createHmac('sha256', loginSecret).update('waxell rate limit keys').digest('base64url'),
@@ -224,11 +245,15 @@ function openQueue(
   cells: readonly CellConfig[],
   secret: string,
   name: string,
+  redis: TlsFiles | undefined,
   log: Log,
 ): JobQueue & { close(): Promise<void> } {
   const onError = (error: Error): void => log.error('queue', error, { cell: name });
   const redisUrl = furtherCell(env, name)?.redisUrl ?? env.REDIS_URL;
-  if (redisUrl !== undefined) return new BullMqQueue({ redisUrl, prefix: `waxell:${name}`, onError });
+  if (redisUrl !== undefined) {
+    const tls = redis && clientTls(redis);
+    return new BullMqQueue({ redisUrl, tls, prefix: `waxell:${name}`, onError });
+  }
   const cell = cells.find((candidate) => candidate.name === name);
   if (!cell) throw new Error(`No cell of the name ${name} is configured.`);
   const { host, port, user, password, database, ssl } = connectionOf(cell.ownerUrl, secret, 'queue');

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { embeddedOperatorKeyHash, firstRun, firstRunFile } from './first-run.js';
-import { exitWithReason, start, stopOnSignal } from './start.js';
+import { exitWithReason, localUrl, start, stopOnSignal } from './start.js';
 
 /** The HTTP process; in embedded mode the only one. */
 async function main(): Promise<void> {
@@ -12,7 +12,7 @@ async function main(): Promise<void> {
   if (backends.embedded) await firstRun(app, env.WAXELL_HOME, started.baseUrl);
   await app.listen(env.PORT, env.HOST);
   const { port } = app.getHttpServer().address() as AddressInfo;
-  const baseUrl = env.PUBLIC_URL ?? `http://localhost:${port}`;
+  const baseUrl = env.PUBLIC_URL ?? localUrl(env, port);
   log.log(`Listening on ${baseUrl}`);
   if (backends.embedded) {
     await firstRun(app, env.WAXELL_HOME, baseUrl);

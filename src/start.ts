@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Server } from 'node:tls';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { isPermission } from './access/index.js';
@@ -12,6 +13,7 @@ import {
   LimitsConfig,
   readEnvironment,
   refuseContradictions,
+  refusePlaintext,
   refuseUnfitProduction,
   WorkerConfig,
   type Environment,
@@ -21,6 +23,7 @@ import { declaredRoutes, refuseUnknownPermissions } from './platform/http/annota
 import { setUpServer } from './platform/http/server.js';
 import { Readiness } from './platform/observability/health.controller.js';
 import { Log, withoutCredentials } from './platform/observability/log.js';
+import { CertificateWatch, serverFiles, serverTls, type TlsFiles } from './platform/tls/index.js';
 
 export interface Started {
   readonly app: NestExpressApplication;
@@ -28,6 +31,7 @@ export interface Started {
   readonly env: Environment;
   readonly log: Log;
   readonly baseUrl: string;
+  readonly certificates: CertificateWatch;
   /** Drains and stops everything; resolves when nothing is left running. */
   stop(): Promise<void>;
 }
@@ -44,11 +48,13 @@ export async function start(
   const env = readEnvironment(variables);
   refuseUnfitProduction(env);
   refuseContradictions(env);
+  refusePlaintext(env, variables, process);
+  const tls = process === 'main' ? serverFiles(env) : undefined;
   const log = new Log(env.LOG_LEVEL);
   const backends = await openBackends(env, log);
   exitWithoutDatabase(backends, log);
   try {
-    const baseUrl = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
+    const baseUrl = env.PUBLIC_URL ?? localUrl(env, env.PORT);
     const hash = env.WAXELL_OPERATOR_KEY_HASH;
     const keyHash = hash === undefined ? await operatorKeyHash?.(env.WAXELL_HOME) : Buffer.from(hash, 'hex');
     const worker =
@@ -66,6 +72,7 @@ export async function start(
       logger: log,
       bodyParser: false,
       abortOnError: false,
+      ...(tls && { httpsOptions: serverTls(tls) }),
     });
     refuseUnknownPermissions(declaredRoutes(app), isPermission);
     const addresses = app.get(AddressLimit);
@@ -75,7 +82,13 @@ export async function start(
       admit: (request, response, next) => addresses.admit(request, response, next),
     });
     await prepare(app, backends);
+    if (tls) backends.certificates.add(tls);
+    const certificates = new CertificateWatch(backends.certificates, log, (files) => {
+      if (files === tls) replaceCertificate(app, tls);
+    });
+    certificates.start();
     const stop = async (): Promise<void> => {
+      certificates.stop();
       app.get(Readiness).drain();
       if (process === 'main') await app.get(SpareFiller).stop();
       await sleep(DRAIN_MS);
@@ -83,11 +96,22 @@ export async function start(
       await app.get(Cells).close();
       await backends.close();
     };
-    return { app, backends, env, log, baseUrl, stop };
+    return { app, backends, env, log, baseUrl, certificates, stop };
   } catch (error) {
     await backends.close();
     throw error;
   }
+}
+
+/** Connections that are open go on; new ones get the new certificate. */
+function replaceCertificate(app: NestExpressApplication, tls: TlsFiles): void {
+  const server: unknown = app.getHttpServer();
+  if (server instanceof Server) server.setSecureContext(tls.options);
+}
+
+/** Where this machine reaches the process. */
+export function localUrl(env: Environment, port: number): string {
+  return `${env.TLS_CERT_FILE === undefined ? 'http' : 'https'}://localhost:${port}`;
 }
 
 /** A process whose database is gone cannot do anything but say so; whoever supervises it starts it again. */
@@ -107,7 +131,7 @@ async function prepare(app: NestExpressApplication, backends: Backends): Promise
   await app.get(MendOrganisations).execute(backends.embedded);
 }
 
-/** Stops on the first SIGINT or SIGTERM; a second one does not wait. */
+/** Stops on the first SIGINT or SIGTERM; a second one does not wait. With certificates, SIGHUP reads their files again. */
 export function stopOnSignal(started: Started): void {
   const { log } = started;
   let stopping = false;
@@ -125,6 +149,12 @@ export function stopOnSignal(started: Started): void {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // Without certificates it ends the process, as it does when a terminal is closed.
+  if (!started.certificates.needed) return;
+  process.on('SIGHUP', () => {
+    log.log('SIGHUP: reading the certificates again.');
+    started.certificates.reload();
+  });
 }
 
 export function sha256(text: string): Buffer {

@@ -122,7 +122,7 @@ describe('npm run db:migrate', () => {
     const plan = await migrate('--plan');
     expect(plan).toMatchObject({ code: 0, err: '' });
     expect(plan.out).toMatch(
-      /us-east-1:\n {2}TenantFoundation\d+, to 1 tenant and 0 spares\n {4}CREATE TABLE/,
+      /us-east-1-c1:\n {2}TenantFoundation\d+, to 1 tenant and 0 spares\n {4}CREATE TABLE/,
     );
     expect(plan.out).toContain('eu-west-1: nothing to do');
     expect(await migrate('--plan')).toEqual(plan);

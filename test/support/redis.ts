@@ -12,12 +12,13 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-/** A Redis of our own on a free port; null where there is none and we may not install it. */
-export async function startRedis(): Promise<TestRedis | null> {
+/** A Redis of our own on a free port; null where there is none and we may not install it. With files of TLS: by TLS alone. */
+export async function startRedis(tls?: Readonly<Record<`tls-${string}`, string>>): Promise<TestRedis | null> {
   if (!(await findServer())) return null;
   const dir = await mkdtemp(join(tmpdir(), 'waxell-redis-'));
   const port = await freePort();
-  const settings = { bind: '127.0.0.1', port: String(port), dir, save: '', appendonly: 'no' };
+  const ports = tls ? { port: '0', 'tls-port': String(port), ...tls } : { port: String(port) };
+  const settings = { bind: '127.0.0.1', ...ports, dir, save: '', appendonly: 'no' };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise<void>((resolve) => server.once('close', () => resolve()));
@@ -31,7 +32,7 @@ export async function startRedis(): Promise<TestRedis | null> {
     void exited.then(() => reject(new Error('redis-server ended at once')));
   });
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls ? 'rediss://localhost' : 'redis://127.0.0.1'}:${port}`,
     stop: async () => {
       process.off('exit', kill);
       kill();

@@ -14,6 +14,24 @@ export const environment = z.object({
     .describe('production refuses embedded parts'),
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(3_000).describe('Port to listen on'),
+  TLS_CERT_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM of the certificate and its chain; set: HTTPS only'),
+  TLS_KEY_FILE: z.string().min(1).optional().describe('PEM of its private key'),
+  TLS_MIN_VERSION: z
+    .enum(['1.2', '1.3'])
+    .default('1.2')
+    .describe('Least version of TLS that callers may use'),
+  TLS_CLIENT_CA_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM of authorities; set: callers need a certificate of theirs'),
+  TLS_TERMINATED_ELSEWHERE: flag
+    .optional()
+    .describe('true: production may serve plain HTTP, as TLS ends before it'),
   PUBLIC_URL: url(/^https?$/)
     .optional()
     .describe('URL under which callers reach the API; issuer of tokens'),
@@ -92,6 +110,13 @@ export const environment = z.object({
   REDIS_URL: url(/^rediss?$/)
     .optional()
     .describe('Redis >= 7 for queue and rate limits; unset: PostgreSQL, and each process by itself'),
+  REDIS_TLS_CA_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM of authorities for rediss://; unset: those of the system'),
+  REDIS_TLS_CERT_FILE: z.string().min(1).optional().describe('PEM of the client certificate for rediss://'),
+  REDIS_TLS_KEY_FILE: z.string().min(1).optional().describe('PEM of its private key'),
   AWS_REGION: z.string().min(1).optional().describe('With AWS credentials: keys in AWS KMS, objects in S3'),
   AWS_KMS_ENDPOINT: url(/^https?$/)
     .optional()

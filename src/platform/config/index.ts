@@ -10,3 +10,4 @@ export {
   refuseUnfitProduction,
   type Environment,
 } from './environment.js';
+export { refusePlaintext } from './transport.js';

@@ -10,7 +10,8 @@ export { isTenantId, PLATFORM_TENANT, tenantId, type TenantId, type TenantRef } 
 export { currentTenant, TenantMissing } from './tenant-scope.js';
 export { StatementRefused } from './tenant-client.js';
 export type { RegistryTransaction } from './registry-transactions.js';
-export { connectionOf, type Login } from './logins.js';
+export { databaseCertificates, databaseTlsMode } from './database-tls.js';
+export { connectionOf, loginRole, LOGINS, type Login } from './logins.js';
 export { announce, Feed, type Change } from './feed.js';
 export {
   Provisioning,

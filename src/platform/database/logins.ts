@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { ClientConfig } from 'pg';
+import { databaseTls } from './database-tls.js';
 
 /**
  * The database logins of the running system; the owner (`DATABASE_URL`) is for migrations and provisioning alone.
@@ -25,14 +26,13 @@ export function loginPassword(secret: string, login: Login): string {
 /** How a login reaches the database that the owner's URL names. */
 export function connectionOf(ownerUrl: string, secret: string, login: Login): ClientConfig {
   const url = new URL(ownerUrl);
-  const sslmode = url.searchParams.get('sslmode');
   return {
     host: url.hostname,
     port: url.port === '' ? 5432 : Number(url.port),
     database: decodeURIComponent(url.pathname.slice(1)),
     user: loginRole(login),
     password: loginPassword(secret, login),
-    ssl: sslmode === null || sslmode === 'disable' ? false : { rejectUnauthorized: sslmode !== 'no-verify' },
+    ssl: databaseTls(url, loginRole(login)),
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
     application_name: `waxell-${login}`,

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { ownerConnection } from './database-tls.js';
 import { outliveConnections } from './tenant-pool.js';
 
 /** Idle connections of the owner are closed soon: it is a superuser, and needed rarely. */
@@ -12,7 +13,7 @@ export class OwnerConnections {
 
   constructor(url: string, max: number) {
     this.#pool = new pg.Pool({
-      connectionString: url,
+      ...ownerConnection(url),
       max,
       application_name: 'waxell-owner',
       connectionTimeoutMillis: 5_000,

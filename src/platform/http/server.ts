@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { RequestHandler, Response } from 'express';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { declaredRoutes } from './annotated-routes.js';
@@ -14,9 +15,14 @@ export interface ServerOptions {
   readonly admit: RequestHandler;
 }
 
+/** Whoever sends a request's headers, or all of it, more slowly than this is cut off. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+
 /** Puts together what every request passes before its route's guards, and the documents about the routes. */
 export function setUpServer(app: NestExpressApplication, options: ServerOptions): void {
   declaredRoutes(app);
+  limitWaiting(app.getHttpServer());
   const server = app.getHttpAdapter().getInstance();
   server.set('trust proxy', options.trustedProxies);
   // Resources carry an ETag of their version; hashing every body for another one is wasted.
@@ -29,6 +35,11 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());
   serveReference(server, openApiDocument(app, options.publicUrl));
+}
+
+function limitWaiting(server: Server): void {
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
 }
 
 /** Express's own goes through charset, freshness and settings, none of which can differ here. */

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import { LRUCache } from 'lru-cache';
 import { Lease } from './lease.js';
@@ -9,6 +10,8 @@ import { leaseSize, type Quota, type Taken } from './token-bucket.js';
 export interface RedisTokenBucketsOptions {
   /** redis:// or rediss:// (TLS). */
   readonly redisUrl: string;
+  /** Of `tls.connect`, for rediss://; unset: the system's authorities, no client certificate. */
+  readonly tls?: ConnectionOptions | undefined;
   /** Begins every key, so that several installations can share one Redis. */
   readonly prefix: string;
   /** Keys the hashes under which buckets stand in Redis: addresses are personal data. The same for all processes. */
@@ -77,6 +80,7 @@ export class RedisTokenBuckets {
   constructor(options: RedisTokenBucketsOptions) {
     this.#options = options;
     const redis = new Redis(options.redisUrl, {
+      ...(options.tls && { tls: options.tls }),
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,

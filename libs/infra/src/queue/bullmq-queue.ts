@@ -1,5 +1,6 @@
 import { Queue, Worker } from 'bullmq';
 import { Redis, type RedisOptions } from 'ioredis';
+import type { ConnectionOptions } from 'node:tls';
 import {
   asError,
   DEFAULTS,
@@ -18,6 +19,8 @@ import { RunningJobs } from './running-jobs.js';
 export interface BullMqQueueOptions extends QueueTuning {
   /** redis:// or rediss:// (TLS). Redis 7 or newer, with `maxmemory-policy noeviction`. */
   readonly redisUrl: string;
+  /** For rediss://: how to connect. Read anew for each connection, so its members may be getters. */
+  readonly tls?: ConnectionOptions | undefined;
   /** Begins every key, so that several installations can share one Redis. */
   readonly prefix: string;
 }
@@ -138,8 +141,10 @@ export class BullMqQueue {
   }
 
   #connection(options: RedisOptions): Redis {
-    const redis = new Redis(this.#options.redisUrl, {
+    const { redisUrl, tls } = this.#options;
+    const redis = new Redis(redisUrl, {
       ...options,
+      ...(tls && { tls }),
       lazyConnect: true,
       connectTimeout: CONNECT_LIMIT_MS,
       retryStrategy: (times) => Math.min(times * 100, 2_000),
