@@ -17,6 +17,7 @@ import {
   Feed,
   Provisioning,
   TenantDatabase,
+  TenantErasure,
   type MigrationReport,
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
@@ -139,6 +140,7 @@ class BackendsModule {
         },
       },
       TenantDatabase,
+      TenantErasure,
       TenantObjects,
     ];
     const exports = [
@@ -154,6 +156,7 @@ class BackendsModule {
       RunQueues,
       Feed,
       TenantDatabase,
+      TenantErasure,
       TenantObjects,
     ];
     return { module: BackendsModule, global: true, providers, exports };

@@ -31,6 +31,9 @@ export const PERMISSIONS = {
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
+  'tenant:update': { grantee: 'operator', scope: 'tenant:write' },
+  'tenant:suspend': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:delete': { grantee: 'operator', scope: 'tenant:admin' },
 } as const satisfies Record<string, Permission>;
 
 export type PermissionName = keyof typeof PERMISSIONS;

@@ -17,6 +17,11 @@ export class AuditLog implements OnApplicationShutdown {
     return this.#writer(tenant.cell).append(tenant.id, event);
   }
 
+  /** As `append`, for an event that may be in the log already. */
+  appendOnce(tenant: { readonly id: string; readonly cell: string }, bytes: Buffer): Promise<void> {
+    return this.#writer(tenant.cell).appendOnce(tenant.id, bytes);
+  }
+
   /** Moves what transactions have left in the outbox into the logs; resolves when nothing older is left. */
   async drainOutbox(cell: string): Promise<void> {
     await this.#writer(cell).drain();

@@ -28,7 +28,7 @@ export class AuthController {
     reason: 'whoever signs in has no credential yet',
     audit: 'session.created',
     summary: 'Signs in with e-mail and password, in the organisation that X-Tenant-Slug names.',
-    problems: [401],
+    problems: [401, 403],
   })
   async signIn(
     @OptionalTenant() tenant: RequestTenant | undefined,
@@ -47,7 +47,7 @@ export class AuthController {
     reason: 'the refresh token in the body is the credential',
     audit: 'session.refreshed',
     summary: 'Exchanges a refresh token for new tokens. A second use ends the session.',
-    problems: [401],
+    problems: [401, 403],
   })
   refresh(@Body() body: RefreshDto): Promise<TokensDto> {
     return this.sessions.refresh(body.refreshToken);

@@ -11,7 +11,7 @@ import {
   type RequestTenant,
 } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantRegistry } from '../tenancy/index.js';
+import { requireServed, TenantRegistry } from '../tenancy/index.js';
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
 import { fingerprintOf } from './authentication.guard.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
@@ -155,8 +155,10 @@ export class Sessions {
     const hex = REFRESH_TOKEN.exec(refreshToken)?.[1];
     const tenant = hex && (await this.tenants.byId(`t_${hex}` as TenantId));
     const request = currentRequest();
-    if (!tenant || tenant.status !== 'active' || !request) throw new InvalidCredential();
+    if (!tenant || !request) throw new InvalidCredential();
+    if (tenant.status === 'creating' || tenant.status === 'purging') throw new InvalidCredential();
     if (request.tenant && request.tenant.id !== tenant.id) throw new InvalidCredential();
+    requireServed(tenant, request.endpoint);
     request.tenant = { id: tenant.id, slug: tenant.slug, region: tenant.region, cell: tenant.cell };
     return request.tenant;
   }

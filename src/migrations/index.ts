@@ -1,12 +1,14 @@
 import type { MigrationClass } from '../platform/database/migration.js';
 import { CellFoundation20261121000000 } from './cell-1-foundation.js';
 import { CellCells20261121000200 } from './cell-2-cells.js';
+import { CellLifecycle20261121000300 } from './cell-3-lifecycle.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 
 /** Applied once per database, in the order of their timestamps. */
 export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellFoundation20261121000000,
   CellCells20261121000200,
+  CellLifecycle20261121000300,
 ];
 
 /** Applied once per tenant. */

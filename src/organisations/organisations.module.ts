@@ -1,14 +1,34 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
+import { RunsModule } from '../runs/index.js';
+import { ChangeOrganisation } from './change-organisation.js';
 import { CreateOrganisation } from './create-organisation.js';
+import { DeleteOrganisation } from './delete-organisation.js';
+import { KnownOrganisations } from './known-organisations.js';
+import { LifecycleController } from './lifecycle.controller.js';
 import { MendOrganisations } from './mend-organisations.js';
 import { Placement } from './placement.js';
 import { OrganisationsController } from './organisations.controller.js';
+import { PurgeOrganisation } from './purge-organisation.js';
+import { SuspendOrganisation } from './suspend-organisation.js';
+import { TellTenant } from './tell-tenant.js';
+import { UpdateOrganisation } from './update-organisation.js';
 
 @Module({
-  imports: [AuthModule],
-  controllers: [OrganisationsController],
-  providers: [CreateOrganisation, MendOrganisations, Placement],
+  imports: [AuthModule, RunsModule],
+  controllers: [OrganisationsController, LifecycleController],
+  providers: [
+    ChangeOrganisation,
+    CreateOrganisation,
+    DeleteOrganisation,
+    KnownOrganisations,
+    MendOrganisations,
+    Placement,
+    PurgeOrganisation,
+    SuspendOrganisation,
+    TellTenant,
+    UpdateOrganisation,
+  ],
   exports: [CreateOrganisation, MendOrganisations],
 })
 export class OrganisationsModule {}

@@ -1,3 +1,5 @@
 export { TenancyModule } from './tenancy.module.js';
 export { TenantGuard } from './tenant.guard.js';
-export { TenantRegistry, type Tenant } from './tenant-registry.js';
+export { CLAIM_SLUG, SlugTaken, TenantRegistry, type Tenant, type TenantStatus } from './tenant-registry.js';
+export { requireServed } from './tenant-status.js';
+export { DEFAULT_QUOTAS, quotasOf, type Quotas } from './quotas.js';

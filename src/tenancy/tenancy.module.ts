@@ -1,7 +1,9 @@
 import { Global, Module } from '@nestjs/common';
+import { OpenStreams } from '../platform/http/event-stream.js';
+import { EndStreams } from './end-streams.js';
 import { TenantRegistry } from './tenant-registry.js';
 
 /** Global: which tenants there are concerns every room. */
 @Global()
-@Module({ providers: [TenantRegistry], exports: [TenantRegistry] })
+@Module({ providers: [TenantRegistry, OpenStreams, EndStreams], exports: [TenantRegistry, OpenStreams] })
 export class TenancyModule {}

@@ -9,3 +9,4 @@ export type { RegistryTransaction } from './registry-transactions.js';
 export { connectionOf, type Login } from './logins.js';
 export { announce, Feed, type Change } from './feed.js';
 export { Provisioning, type MigrationClasses } from './provisioning.js';
+export { TenantErasure, type LogEnd } from './tenant-erasure.js';

@@ -10,6 +10,8 @@ interface Common {
   readonly status?: number;
   /** Statuses of problems that the route can answer beyond those that all can. */
   readonly problems?: readonly number[];
+  /** Served for an organisation that is being deleted too, as nothing else is. */
+  readonly whileDeleting?: true;
 }
 
 /** Everything a reviewer wants to see of a route; guards, audit and OpenAPI follow from it. */

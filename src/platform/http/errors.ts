@@ -87,6 +87,15 @@ export class ResourceNotFound extends AppError {
   }
 }
 
+/** A change that must say which version it is meant for. */
+export class VersionRequired extends AppError {
+  readonly kind = 'precondition_required';
+  readonly code = 'VERSION_REQUIRED';
+  constructor() {
+    super('Send If-Match with the ETag of the version that you read and mean to change.');
+  }
+}
+
 export class InternalError extends AppError {
   readonly kind = 'internal';
   readonly code = 'INTERNAL';
