@@ -1,15 +1,20 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Cells } from '../platform/database/index.js';
 import type { CanonicalEvent } from './audit-event.js';
 import { GroupWriter } from './group-writer.js';
 
 /** Appends to the tenants' logs; each cell's are in its own database. */
 @Injectable()
-export class AuditLog implements OnApplicationShutdown {
+export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #writers: ReadonlyMap<string, GroupWriter>;
 
   constructor(cells: Cells) {
     this.#writers = new Map(cells.all().map((cell) => [cell.name, new GroupWriter(cell)]));
+  }
+
+  /** What a process that died has left in an outbox waits for nobody else's event. */
+  onApplicationBootstrap(): void {
+    for (const cell of this.#writers.keys()) this.outboxFilled(cell);
   }
 
   /** Resolves when the event is durable. */

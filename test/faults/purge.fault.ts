@@ -1,0 +1,185 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { OperationsDto } from '../../src/organisations/lifecycle.dto.js';
+import type { OrganisationDto } from '../../src/organisations/organisations.dto.js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { publishedAgent, runIn, startRun } from '../support/agents.js';
+import { startApplication, type Application } from '../support/application.js';
+import { client, must, type Client } from '../support/client.js';
+import { asSuperuser } from '../support/embedded-database.js';
+import { eventually } from '../support/eventually.js';
+import { discrepancies, readBooks, verified, type Books } from '../support/log-book.js';
+import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
+import { tracesOf } from '../support/traces.js';
+
+let app: Application;
+let operator: Client;
+let acme: TestTenant;
+let neighbour: TestTenant;
+const STEPS = ['refuse', 'keys', 'schema', 'runs', 'objects', 'log', 'events', 'registry'];
+
+beforeAll(async () => {
+  app = await startApplication();
+  operator = client(app.baseUrl, app.firstRun.operatorKey);
+  acme = await createTenant(app, { region: 'eu-west-1' });
+  neighbour = await createTenant(app, { region: 'eu-west-1' });
+});
+afterAll(() => app.dispose());
+
+/** A tenant that has something everywhere: rows, runs that are over, at work and queued, and an entry of every table. */
+async function inhabited(tenant: TestTenant): Promise<void> {
+  await createPerson(tenant.api, 'Developer');
+  const quick = await publishedAgent(tenant.api, { apiKeys: { openai: 'sk-test' } });
+  await runIn(tenant.api, (await startRun(tenant.api, quick.id)).id);
+  const slow = await publishedAgent(tenant.api, { model: { name: 'demo-slow' } });
+  for (let run = 0; run < 8; run += 1) await startRun(tenant.api, slow.id);
+}
+
+/** Makes every process wait after each step, with its effect done and nothing noted of it, until the test lets go. */
+async function stopAfterEachStep(): Promise<void> {
+  await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query(`
+      CREATE TABLE public.stops (step text PRIMARY KEY);
+      INSERT INTO public.stops SELECT unnest('{${STEPS.join(',')}}'::text[]);
+      CREATE FUNCTION public.wait_for_the_test() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        WHILE EXISTS (SELECT 1 FROM public.stops WHERE step = OLD.step) LOOP PERFORM pg_sleep(0.02); END LOOP;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER wait_for_the_test BEFORE UPDATE ON control.operations FOR EACH ROW
+        WHEN (OLD.lease_id IS NOT NULL AND NEW.lease_id IS NULL AND (NEW.step <> OLD.step OR NEW.status = 'done'))
+        EXECUTE FUNCTION public.wait_for_the_test()`),
+  );
+}
+
+/** Waits until a process stands after the step. */
+async function stopped(step: string): Promise<void> {
+  await eventually(async () => {
+    const { rows } = await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query<{ step: string }>(
+        `SELECT (SELECT step FROM control.operations WHERE tenant = $1 AND kind = 'tenant.purge') AS step
+         FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'UPDATE control.operations%'`,
+        [acme.id],
+      ),
+    );
+    expect(rows).toEqual([{ step }]);
+  }, 30_000);
+}
+
+async function letGo(step: string): Promise<void> {
+  await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query('DELETE FROM public.stops WHERE step = $1', [step]),
+  );
+}
+
+it('a purge that is killed after every one of its steps, before it is noted, leaves nothing, and the neighbour whole', async () => {
+  await inhabited(acme);
+  await inhabited(neighbour);
+  const before = await tracesOf(app.home, acme.id);
+  expect(Object.keys(before)).toEqual(
+    expect.arrayContaining([
+      'us-east-1 control.tenants',
+      'eu-west-1 audit.heads',
+      'eu-west-1 work.runs',
+      'eu-west-1 schema',
+    ]),
+  );
+  await stopAfterEachStep();
+  const body = { graceDays: 0, confirm: acme.slug };
+  await must(operator.send<OrganisationDto>('DELETE', `/v1/tenants/${acme.id}`, { body }), 202);
+  for (const step of STEPS) {
+    await stopped(step);
+    await app.kill9();
+    await eventually(async () => expect(await app.processesOnHome()).toEqual([]), 10_000);
+    await app.start();
+    // Begun again, the step stands where it stood.
+    await stopped(step);
+    await letGo(step);
+  }
+  await eventually(async () => {
+    const { items } = await must(operator.get<OperationsDto>(`/v1/tenants/${acme.id}/operations`), 200);
+    expect(items.map(({ kind, status, error }) => ({ kind, status, error }))).toContainEqual({
+      kind: 'tenant.purge',
+      status: 'done',
+      error: undefined,
+    });
+  }, 30_000);
+  await nothingLeft();
+  // Events that were committed with a change follow into the log by themselves.
+  await eventually(proofs, 5_000);
+  await whole(neighbour);
+  // Eight times the start of an application with its PostgreSQL.
+}, 300_000);
+
+/** The id is left where it says that there was one: a tombstone, the end of its log, how the purge went, its dead key. */
+async function nothingLeft(): Promise<void> {
+  const left = Object.entries(await tracesOf(app.home, acme.id));
+  const keys = left.filter(([where]) => /(^|\/)kms\/local-[0-9a-f-]+\.json$/.test(where));
+  expect(Object.fromEntries(left.filter((entry) => !keys.includes(entry)))).toEqual({
+    'us-east-1 control.operations': 1,
+    'us-east-1 control.tombstones': 1,
+    'eu-west-1 audit.closed': 1,
+  });
+  expect(keys).toHaveLength(1);
+  for (const [file] of keys) {
+    const key = JSON.parse(await readFile(join(app.home, file), 'utf8')) as {
+      state: string;
+      deletionDate: string;
+    };
+    expect(key.state).toBe('pending_deletion');
+    const days = (Date.parse(key.deletionDate) - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(6.9);
+    expect(days).toBeLessThanOrEqual(7);
+  }
+}
+
+interface InstallationEvent {
+  readonly action: string;
+  readonly resource?: { readonly id: string };
+  readonly changes?: {
+    readonly step?: string;
+    readonly log?: { readonly events: number; readonly chainHash: string; readonly rootHash: string };
+  };
+}
+
+/** The installation's log tells of every step, of the end once, and where the purged log ended. */
+async function proofs(): Promise<void> {
+  const events = await asSuperuser(app.home, 'us-east-1', async (database) => {
+    const { rows } = await database.query<{ event: Buffer }>(
+      `SELECT event FROM audit.events WHERE tenant = 't_0000000000000000' ORDER BY seq`,
+    );
+    return rows
+      .map(({ event }) => JSON.parse(event.toString()) as InstallationEvent)
+      .filter(({ resource }) => resource?.id === acme.id);
+  });
+  const advanced = new Set(
+    events.filter(({ action }) => action === 'tenant.purge_advanced').map(({ changes }) => changes?.step),
+  );
+  expect([...advanced]).toEqual(STEPS.slice(1, -1));
+  expect(events.filter(({ action }) => action === 'tenant.purge_begun')).toHaveLength(1);
+  const purged = events.filter(({ action }) => action === 'tenant.purged');
+  expect(purged).toHaveLength(1);
+  const { rows } = await asSuperuser(app.home, 'eu-west-1', (database) =>
+    database.query<{ seq: string; chain: string }>(
+      `SELECT seq, encode(chain_hash, 'hex') AS chain FROM audit.closed WHERE tenant = $1`,
+      [acme.id],
+    ),
+  );
+  expect(purged[0]?.changes?.log).toEqual({
+    events: Number(rows[0]?.seq),
+    chainHash: rows[0]?.chain,
+    rootHash: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+  });
+  expect(Number(rows[0]?.seq)).toBeGreaterThan(10);
+}
+
+async function whole({ api }: TestTenant): Promise<void> {
+  await verified(api);
+  let books: Books = await readBooks(api);
+  for (const { id } of books.runs) expect((await runIn(api, id, undefined, 60_000)).status).toBe('COMPLETED');
+  await sleep(200);
+  books = await readBooks(api);
+  expect(books.runs).toHaveLength(9);
+  expect(discrepancies(books).filter((line) => !line.startsWith('run.started'))).toEqual([]);
+  await verified(api);
+}
