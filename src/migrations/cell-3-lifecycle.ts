@@ -35,6 +35,9 @@ export class CellLifecycle20261121000300 implements MigrationInterface {
     await db.query(
       `GRANT SELECT, INSERT, UPDATE, DELETE ON control.slugs, control.notices TO waxell_control`,
     );
+    // What one process of all does now and then.
+    await db.query(`CREATE TABLE work.chores (chore text PRIMARY KEY, due_at timestamptz NOT NULL)`);
+    await db.query(`GRANT SELECT, INSERT, UPDATE ON work.chores TO waxell_control`);
     // A log that has ended: its last head, kept as the proof of what there was. Only the owner ends one.
     await db.query(`
       CREATE TABLE audit.closed (

@@ -3,6 +3,7 @@ import { CellFoundation20261121000000 } from './cell-1-foundation.js';
 import { CellCells20261121000200 } from './cell-2-cells.js';
 import { CellLifecycle20261121000300 } from './cell-3-lifecycle.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
+import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 
 /** Applied once per database, in the order of their timestamps. */
 export const CELL_MIGRATIONS: readonly MigrationClass[] = [
@@ -12,4 +13,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
 ];
 
 /** Applied once per tenant. */
-export const TENANT_MIGRATIONS: readonly MigrationClass[] = [TenantFoundation20261121000000];
+export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
+  TenantFoundation20261121000000,
+  TenantQuotas20261121000300,
+];

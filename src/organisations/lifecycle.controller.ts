@@ -11,10 +11,12 @@ import {
   OperationsDto,
   SuspendOrganisationDto,
   UpdateOrganisationDto,
+  UsageReportDto,
   type OperationDto,
 } from './lifecycle.dto.js';
 import { organisationDto } from './organisation-dto.js';
 import { OrganisationDto } from './organisations.dto.js';
+import { ReadUsage } from './read-usage.js';
 import { SuspendOrganisation } from './suspend-organisation.js';
 import { OrganisationId } from './tenant-id-parameter.js';
 import { UpdateOrganisation } from './update-organisation.js';
@@ -30,6 +32,7 @@ export class LifecycleController {
     private readonly suspending: SuspendOrganisation,
     private readonly deleting: DeleteOrganisation,
     private readonly operations: Operations,
+    private readonly usage: ReadUsage,
   ) {}
 
   @Get()
@@ -48,7 +51,7 @@ export class LifecycleController {
   @Endpoint({
     permission: 'tenant:update',
     audit: 'tenant.updated',
-    summary: 'Renames an organisation. Needs If-Match.',
+    summary: 'Renames an organisation, or sets its quotas. Needs If-Match.',
     problems: [404, 409, 412, 428],
   })
   async update(
@@ -111,6 +114,18 @@ export class LifecycleController {
   })
   async restore(@OrganisationId() id: TenantId): Promise<OrganisationDto> {
     return organisationDto(await this.deleting.restore(id));
+  }
+
+  @Get('usage')
+  @Endpoint({
+    permission: 'tenant:read',
+    audit: 'tenant.usage_read',
+    summary: 'What an organisation may have by its quotas, and has.',
+    problems: [404, 409],
+  })
+  async usageOf(@OrganisationId() id: TenantId): Promise<UsageReportDto> {
+    auditDetails({ resource: { type: 'tenant', id } });
+    return this.usage.execute(await this.known.require(id));
   }
 
   @Get('operations')

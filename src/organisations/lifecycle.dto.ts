@@ -1,6 +1,48 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsInt, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import {
+  IsInt,
+  IsObject,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
+import { applyDecorators } from '@nestjs/common';
 import { Optional } from '../platform/http/fields.js';
+
+/** A whole number, or `null` for the default. */
+function Quota(): PropertyDecorator {
+  return applyDecorators(
+    ValidateIf((_body, value) => value !== undefined && value !== null),
+    IsInt(),
+    Min(0),
+    Max(Number.MAX_SAFE_INTEGER),
+    ApiProperty({ type: 'integer', nullable: true, minimum: 0, required: false }),
+  );
+}
+
+/** What the organisation may have. Left out is left as it is; `null` is the default again. */
+export class QuotasDto {
+  /** Active people. */
+  @Quota()
+  users?: number | null;
+
+  /** Agents that are not deleted. */
+  @Quota()
+  agents?: number | null;
+
+  /** Runs begun in a day of UTC. */
+  @Quota()
+  runsPerDay?: number | null;
+
+  /** Bytes of rows and objects, as measured every ten minutes. */
+  @Quota()
+  storageBytes?: number | null;
+}
 
 /** Left out is left as it is. */
 export class UpdateOrganisationDto {
@@ -15,6 +57,12 @@ export class UpdateOrganisationDto {
   @IsString()
   @Length(1, 200)
   name?: string;
+
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => QuotasDto)
+  quotas?: QuotasDto;
 }
 
 export class SuspendOrganisationDto {
@@ -62,4 +110,27 @@ export class OperationDto {
 
 export class OperationsDto {
   items!: OperationDto[];
+}
+
+export class QuotaUsageDto {
+  limit!: number;
+  used!: number;
+}
+
+export class DailyUsageDto extends QuotaUsageDto {
+  @ApiProperty({ format: 'date-time' })
+  resetsAt!: string;
+}
+
+export class MeasuredUsageDto extends QuotaUsageDto {
+  /** Absent as long as nothing has been measured. */
+  @ApiProperty({ format: 'date-time', required: false })
+  measuredAt?: string;
+}
+
+export class UsageReportDto {
+  users!: QuotaUsageDto;
+  agents!: QuotaUsageDto;
+  runsPerDay!: DailyUsageDto;
+  storageBytes!: MeasuredUsageDto;
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../platform/http/errors.js';
 import type { Tenant, TenantStatus } from '../tenancy/index.js';
 
-export type LifecycleAction = 'update' | 'suspend' | 'resume' | 'delete' | 'restore' | 'purge';
+export type LifecycleAction = 'inspect' | 'update' | 'suspend' | 'resume' | 'delete' | 'restore' | 'purge';
 
 /**
  * What may be done to an organisation in which state, and the state that follows. Nothing else is possible.
@@ -12,6 +12,7 @@ export type LifecycleAction = 'update' | 'suspend' | 'resume' | 'delete' | 'rest
  * entry to act on.
  */
 const TRANSITIONS: Readonly<Record<LifecycleAction, Partial<Record<TenantStatus, TenantStatus>>>> = {
+  inspect: { active: 'active', suspended: 'suspended', deleting: 'deleting' },
   update: { active: 'active', suspended: 'suspended' },
   suspend: { active: 'suspended' },
   resume: { suspended: 'active' },
@@ -21,6 +22,7 @@ const TRANSITIONS: Readonly<Record<LifecycleAction, Partial<Record<TenantStatus,
 };
 
 const DONE: Readonly<Record<LifecycleAction, string>> = {
+  inspect: 'looked into',
   update: 'changed',
   suspend: 'suspended',
   resume: 'resumed',

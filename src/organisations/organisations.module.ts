@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AgentsModule } from '../agents/index.js';
 import { AuthModule } from '../auth/index.js';
 import { RunsModule } from '../runs/index.js';
 import { ChangeOrganisation } from './change-organisation.js';
@@ -6,25 +7,29 @@ import { CreateOrganisation } from './create-organisation.js';
 import { DeleteOrganisation } from './delete-organisation.js';
 import { KnownOrganisations } from './known-organisations.js';
 import { LifecycleController } from './lifecycle.controller.js';
+import { MeasureStorage } from './measure-storage.js';
 import { MendOrganisations } from './mend-organisations.js';
 import { Placement } from './placement.js';
 import { OrganisationsController } from './organisations.controller.js';
 import { PurgeOrganisation } from './purge-organisation.js';
+import { ReadUsage } from './read-usage.js';
 import { SuspendOrganisation } from './suspend-organisation.js';
 import { TellTenant } from './tell-tenant.js';
 import { UpdateOrganisation } from './update-organisation.js';
 
 @Module({
-  imports: [AuthModule, RunsModule],
+  imports: [AgentsModule, AuthModule, RunsModule],
   controllers: [OrganisationsController, LifecycleController],
   providers: [
     ChangeOrganisation,
     CreateOrganisation,
     DeleteOrganisation,
     KnownOrganisations,
+    MeasureStorage,
     MendOrganisations,
     Placement,
     PurgeOrganisation,
+    ReadUsage,
     SuspendOrganisation,
     TellTenant,
     UpdateOrganisation,

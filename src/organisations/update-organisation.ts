@@ -54,6 +54,8 @@ async function rename(registry: RegistryTransaction, tenant: Tenant, slug: strin
 }
 
 function merged(own: Partial<Quotas>, changes: NonNullable<OrganisationUpdate['quotas']>): Partial<Quotas> {
-  const entries = Object.entries({ ...own, ...changes });
-  return Object.fromEntries(entries.filter(([, value]) => value !== null && value !== undefined));
+  // What was left out of a body is there as undefined.
+  const meant = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const entries = Object.entries({ ...own, ...Object.fromEntries(meant) });
+  return Object.fromEntries(entries.filter(([, value]) => value !== null));
 }

@@ -12,6 +12,7 @@ import {
 
 /** Ends an object's file name, so that `a` and `a/b` can both exist; no key contains it. */
 const OBJECT_SUFFIX = '~';
+const SIZE_PAGE = 1_000;
 const ABANDONED_MS = 3_600_000;
 
 /** Objects as files below one folder, for a single machine. */
@@ -58,6 +59,19 @@ export class FileObjectStore {
       throw new ObjectStoreError('The objects cannot be listed', { cause });
     }
     return found;
+  }
+
+  /** Bytes of all objects whose keys begin so. */
+  async size(prefix: string): Promise<number> {
+    let bytes = 0;
+    for (let after: string | undefined, more = true; more;) {
+      const keys = await this.list(prefix, { ...(after !== undefined && { after }), limit: SIZE_PAGE });
+      // One that is deleted meanwhile has no size.
+      for (const key of keys) bytes += (await stat(this.#file(key)).catch(() => ({ size: 0 }))).size;
+      after = keys.at(-1);
+      more = keys.length === SIZE_PAGE;
+    }
+    return bytes;
   }
 
   /** Also resolves when there is none. */
