@@ -29,11 +29,13 @@ export const PERMISSIONS = {
   'run:create': { grantee: 'developer', scope: 'run:write' },
   'run:cancel': { grantee: 'developer', scope: 'run:write' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
+  'organisation:export': { grantee: 'owner', scope: 'organisation:admin' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
   'tenant:update': { grantee: 'operator', scope: 'tenant:write' },
   'tenant:suspend': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:delete': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:export': { grantee: 'operator', scope: 'tenant:admin' },
 } as const satisfies Record<string, Permission>;
 
 export type PermissionName = keyof typeof PERMISSIONS;

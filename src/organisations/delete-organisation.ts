@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { OperationRunner, Operations } from '../operations/index.js';
 import type { TenantId } from '../platform/database/index.js';
-import { InvalidRequest } from '../platform/http/errors.js';
-import { AppError } from '../platform/http/errors.js';
+import { AppError, InvalidRequest } from '../platform/http/errors.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import type { Tenant } from '../tenancy/index.js';
 import { ChangeOrganisation } from './change-organisation.js';
+import { ExportOrganisation } from './export-organisation.js';
 import { PURGE } from './purge-organisation.js';
 
 export const DEFAULT_GRACE_DAYS = 14;
@@ -24,6 +24,7 @@ export class DeleteOrganisation {
   constructor(
     private readonly change: ChangeOrganisation,
     private readonly operations: Operations,
+    private readonly exports: ExportOrganisation,
     private readonly runner: OperationRunner,
   ) {}
 
@@ -49,6 +50,8 @@ export class DeleteOrganisation {
         step: 'refuse',
         afterSeconds: graceDays * 86_400,
       });
+      // Without grace there is nobody who could fetch it.
+      if (graceDays > 0) await this.exports.begin(registry, id);
       auditDetails({ changes: { graceDays, purgeAfter: due.at.toISOString() } });
       return { deleteAfter: due.at };
     });
@@ -60,6 +63,7 @@ export class DeleteOrganisation {
   async restore(id: TenantId): Promise<Tenant> {
     return this.change.execute(id, 'restore', async (registry) => {
       if (!(await this.operations.cancel(registry, id, PURGE))) throw new PurgeBegun();
+      await this.exports.takeBack(registry, id);
       return { deleteAfter: undefined };
     });
   }

@@ -1,8 +1,10 @@
-import { Body, Controller, Delete, Get, HttpCode, Patch, Post } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Res } from '@nestjs/common';
+import { ApiOkResponse } from '@nestjs/swagger';
 import { Operations, type Operation } from '../operations/index.js';
 import type { TenantId } from '../platform/database/index.js';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { IfMatch } from '../platform/http/parameters.js';
+import type { JsonLines } from '../platform/http/streamed-answer.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import { DeleteOrganisation } from './delete-organisation.js';
 import { KnownOrganisations } from './known-organisations.js';
@@ -16,10 +18,17 @@ import {
 } from './lifecycle.dto.js';
 import { organisationDto } from './organisation-dto.js';
 import { OrganisationDto } from './organisations.dto.js';
+import { ReadExport } from './read-export.js';
 import { ReadUsage } from './read-usage.js';
 import { SuspendOrganisation } from './suspend-organisation.js';
 import { OrganisationId } from './tenant-id-parameter.js';
 import { UpdateOrganisation } from './update-organisation.js';
+
+export const EXPORT_RESPONSE = {
+  description:
+    'Lines of JSON: the manifest (counts, SHA-256 of each part), then `{table, row}` for every row and `{audit}` for every event.',
+  content: { 'application/jsonl': { schema: { type: 'string' as const } } },
+};
 
 const OPERATIONS_SHOWN = 50;
 
@@ -33,6 +42,7 @@ export class LifecycleController {
     private readonly deleting: DeleteOrganisation,
     private readonly operations: Operations,
     private readonly usage: ReadUsage,
+    private readonly exported: ReadExport,
   ) {}
 
   @Get()
@@ -126,6 +136,22 @@ export class LifecycleController {
   async usageOf(@OrganisationId() id: TenantId): Promise<UsageReportDto> {
     auditDetails({ resource: { type: 'tenant', id } });
     return this.usage.execute(await this.known.require(id));
+  }
+
+  @Get('export')
+  @ApiOkResponse(EXPORT_RESPONSE)
+  @Endpoint({
+    permission: 'tenant:export',
+    audit: 'tenant.exported',
+    summary: 'Everything of an organisation that is being deleted. Its own log tells that you read it.',
+    problems: [404, 409],
+  })
+  export(
+    @OrganisationId() id: TenantId,
+    // Declared, so that the framework leaves the answer to the stream.
+    @Res() _response: unknown,
+  ): Promise<JsonLines> {
+    return this.exported.byOperator(id);
   }
 
   @Get('operations')

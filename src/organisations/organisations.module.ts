@@ -5,13 +5,18 @@ import { RunsModule } from '../runs/index.js';
 import { ChangeOrganisation } from './change-organisation.js';
 import { CreateOrganisation } from './create-organisation.js';
 import { DeleteOrganisation } from './delete-organisation.js';
+import { ExportOrganisation } from './export-organisation.js';
+import { ExportRows } from './export-rows.js';
+import { ExportStore } from './export-store.js';
 import { KnownOrganisations } from './known-organisations.js';
 import { LifecycleController } from './lifecycle.controller.js';
 import { MeasureStorage } from './measure-storage.js';
 import { MendOrganisations } from './mend-organisations.js';
+import { OwnExportController } from './own-export.controller.js';
 import { Placement } from './placement.js';
 import { OrganisationsController } from './organisations.controller.js';
 import { PurgeOrganisation } from './purge-organisation.js';
+import { ReadExport } from './read-export.js';
 import { ReadUsage } from './read-usage.js';
 import { SuspendOrganisation } from './suspend-organisation.js';
 import { TellTenant } from './tell-tenant.js';
@@ -19,16 +24,20 @@ import { UpdateOrganisation } from './update-organisation.js';
 
 @Module({
   imports: [AgentsModule, AuthModule, RunsModule],
-  controllers: [OrganisationsController, LifecycleController],
+  controllers: [OrganisationsController, LifecycleController, OwnExportController],
   providers: [
     ChangeOrganisation,
     CreateOrganisation,
     DeleteOrganisation,
+    ExportOrganisation,
+    ExportRows,
+    ExportStore,
     KnownOrganisations,
     MeasureStorage,
     MendOrganisations,
     Placement,
     PurgeOrganisation,
+    ReadExport,
     ReadUsage,
     SuspendOrganisation,
     TellTenant,

@@ -13,6 +13,7 @@ import { TenantObjects } from '../platform/objects/index.js';
 import { RegistryWork } from '../requests/index.js';
 import { RunDispatch } from '../runs/index.js';
 import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+import { ExportOrganisation } from './export-organisation.js';
 import { statusAfter } from './lifecycle.js';
 
 export const PURGE = 'tenant.purge';
@@ -24,7 +25,7 @@ type PurgeStep = (tenant: TenantRef, signal: AbortSignal) => Promise<Record<stri
  * Takes everything of an organisation away, whose grace is over. Each step may be repeated, as a process may die after
  * any of them, and each is told to the installation's log. What is left is its id, and the proof of its log.
  *
- * The keys go first: from then on nothing that is left can be read. The schema and its role follow, so that nothing new
+ * The keys go first of what is: from then on nothing that is left can be read. The schema and its role follow, so that nothing new
  * can come; then what lies outside of it.
  */
 @Injectable()
@@ -42,8 +43,10 @@ export class PurgeOrganisation implements OnModuleInit {
     private readonly objects: TenantObjects,
     private readonly auditLog: CloseLog,
     private readonly cells: Cells,
+    private readonly exports: ExportOrganisation,
   ) {
     this.#order = [
+      ['export', async (tenant) => this.#endExport(tenant)],
       ['keys', async (tenant) => ({ keys: await this.keys.condemn(tenant) })],
       ['schema', async (tenant) => this.provisioning.dropTenant(tenant).then(() => ({}))],
       ['runs', async (tenant) => ((await this.runs.forget(tenant)) > 0 ? 'again' : {})],
@@ -68,7 +71,7 @@ export class PurgeOrganisation implements OnModuleInit {
   /** From here on there is no way back: no process knows the organisation any more. */
   async #refuse({ tenant: id }: Operation): Promise<StepResult> {
     const tenant = await this.tenants.current(id);
-    if (tenant?.status === 'purging') return { next: 'keys' };
+    if (tenant?.status === 'purging') return { next: 'export' };
     if (tenant?.status !== 'deleting' || !tenant.deleteAfter)
       throw new OperationFailed('The organisation is not to be deleted any more.');
     const soon = tenant.deleteAfter.getTime() - Date.now();
@@ -84,7 +87,7 @@ export class PurgeOrganisation implements OnModuleInit {
       },
     );
     // What was being served at this moment ends meanwhile; what does not, the steps themselves hold against.
-    return { next: 'keys', afterSeconds: 1 };
+    return { next: 'export', afterSeconds: 1 };
   }
 
   #step(name: string, step: PurgeStep, next: string): Step {
@@ -102,6 +105,14 @@ export class PurgeOrganisation implements OnModuleInit {
     if (tenant?.status !== 'purging') throw new OperationFailed('The organisation is not being purged.');
     if (!this.cells.has(tenant.cell)) throw new Error(`This process has no connection to ${tenant.cell}.`);
     return tenant;
+  }
+
+  /** An export that is being written would put objects where there are to be none. */
+  async #endExport({ id }: TenantRef): Promise<Record<string, unknown> | 'again'> {
+    const ended = await this.work.bookkeeping('the purge itself is the event', id, (registry) =>
+      this.exports.stop(registry, id),
+    );
+    return ended ? {} : 'again';
   }
 
   async #objects(tenant: TenantRef, signal: AbortSignal): Promise<Record<string, unknown>> {

@@ -3,8 +3,8 @@ import type { Request, Response } from 'express';
 import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { UNAUDITED } from '../platform/http/endpoint.js';
-import { EventStream } from '../platform/http/event-stream.js';
 import { contextOf, type RequestContext } from '../platform/http/request-context.js';
+import { StreamedAnswer } from '../platform/http/streamed-answer.js';
 import { Idempotency } from './idempotency.js';
 
 /**
@@ -47,7 +47,7 @@ export class ServeRequest implements CanActivate {
       await this.events.record(request.tenant, eventOfRequest(request, 'success'));
       request.recorded = true;
     }
-    if (result instanceof EventStream) {
+    if (result instanceof StreamedAnswer) {
       await result.serve(response);
       return undefined;
     }

@@ -10,6 +10,7 @@ import { client, must, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { discrepancies, readBooks, verified, type Books } from '../support/log-book.js';
+import { Stops } from '../support/stops.js';
 import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
 import { tracesOf } from '../support/traces.js';
 
@@ -17,7 +18,7 @@ let app: Application;
 let operator: Client;
 let acme: TestTenant;
 let neighbour: TestTenant;
-const STEPS = ['refuse', 'keys', 'schema', 'runs', 'objects', 'log', 'events', 'registry'];
+const STEPS = ['refuse', 'export', 'keys', 'schema', 'runs', 'objects', 'log', 'events', 'registry'];
 
 beforeAll(async () => {
   app = await startApplication();
@@ -36,42 +37,6 @@ async function inhabited(tenant: TestTenant): Promise<void> {
   for (let run = 0; run < 8; run += 1) await startRun(tenant.api, slow.id);
 }
 
-/** Makes every process wait after each step, with its effect done and nothing noted of it, until the test lets go. */
-async function stopAfterEachStep(): Promise<void> {
-  await asSuperuser(app.home, 'us-east-1', (database) =>
-    database.query(`
-      CREATE TABLE public.stops (step text PRIMARY KEY);
-      INSERT INTO public.stops SELECT unnest('{${STEPS.join(',')}}'::text[]);
-      CREATE FUNCTION public.wait_for_the_test() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-        WHILE EXISTS (SELECT 1 FROM public.stops WHERE step = OLD.step) LOOP PERFORM pg_sleep(0.02); END LOOP;
-        RETURN NEW;
-      END $$;
-      CREATE TRIGGER wait_for_the_test BEFORE UPDATE ON control.operations FOR EACH ROW
-        WHEN (OLD.lease_id IS NOT NULL AND NEW.lease_id IS NULL AND (NEW.step <> OLD.step OR NEW.status = 'done'))
-        EXECUTE FUNCTION public.wait_for_the_test()`),
-  );
-}
-
-/** Waits until a process stands after the step. */
-async function stopped(step: string): Promise<void> {
-  await eventually(async () => {
-    const { rows } = await asSuperuser(app.home, 'us-east-1', (database) =>
-      database.query<{ step: string }>(
-        `SELECT (SELECT step FROM control.operations WHERE tenant = $1 AND kind = 'tenant.purge') AS step
-         FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'UPDATE control.operations%'`,
-        [acme.id],
-      ),
-    );
-    expect(rows).toEqual([{ step }]);
-  }, 30_000);
-}
-
-async function letGo(step: string): Promise<void> {
-  await asSuperuser(app.home, 'us-east-1', (database) =>
-    database.query('DELETE FROM public.stops WHERE step = $1', [step]),
-  );
-}
-
 it('a purge that is killed after every one of its steps, before it is noted, leaves nothing, and the neighbour whole', async () => {
   await inhabited(acme);
   await inhabited(neighbour);
@@ -84,18 +49,11 @@ it('a purge that is killed after every one of its steps, before it is noted, lea
       'eu-west-1 schema',
     ]),
   );
-  await stopAfterEachStep();
+  const stops = new Stops(app, acme.id, 'tenant.purge');
+  await stops.set(STEPS);
   const body = { graceDays: 0, confirm: acme.slug };
   await must(operator.send<OrganisationDto>('DELETE', `/v1/tenants/${acme.id}`, { body }), 202);
-  for (const step of STEPS) {
-    await stopped(step);
-    await app.kill9();
-    await eventually(async () => expect(await app.processesOnHome()).toEqual([]), 10_000);
-    await app.start();
-    // Begun again, the step stands where it stood.
-    await stopped(step);
-    await letGo(step);
-  }
+  await stops.killAtEach(STEPS);
   await eventually(async () => {
     const { items } = await must(operator.get<OperationsDto>(`/v1/tenants/${acme.id}/operations`), 200);
     expect(items.map(({ kind, status, error }) => ({ kind, status, error }))).toContainEqual({
@@ -108,7 +66,7 @@ it('a purge that is killed after every one of its steps, before it is noted, lea
   // Events that were committed with a change follow into the log by themselves.
   await eventually(proofs, 5_000);
   await whole(neighbour);
-  // Eight times the start of an application with its PostgreSQL.
+  // Nine times the start of an application with its PostgreSQL.
 }, 300_000);
 
 /** The id is left where it says that there was one: a tombstone, the end of its log, how the purge went, its dead key. */

@@ -2,6 +2,7 @@ import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Response } from 'express';
 import type { TenantId } from '../database/tenant-id.js';
 import { ServiceUnavailable } from './errors.js';
+import { StreamedAnswer, writable } from './streamed-answer.js';
 
 /** One server-sent event. */
 export interface StreamedEvent {
@@ -46,11 +47,13 @@ export class OpenStreams implements BeforeApplicationShutdown {
  * An answer of server-sent events (WHATWG HTML, section 9.2). It begins once the event of its request is durable, ends
  * with its source, and follows the pace of its reader.
  */
-export class EventStream {
+export class EventStream extends StreamedAnswer {
   constructor(
     private readonly controller: AbortController,
     private readonly source: (signal: AbortSignal) => AsyncIterable<StreamedEvent>,
-  ) {}
+  ) {
+    super();
+  }
 
   async serve(response: Response): Promise<void> {
     const { signal } = this.controller;
@@ -72,17 +75,4 @@ export class EventStream {
       response.end();
     }
   }
-}
-
-function writable(response: Response, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      response.off('drain', done);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    response.once('drain', done);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }
