@@ -4,12 +4,7 @@ import { cursorKey, pageOf, PageQuery } from '../platform/http/pagination.js';
 import { TenantRegistry } from '../tenancy/index.js';
 import { CreateOrganisation } from './create-organisation.js';
 import { organisationDto } from './organisation-dto.js';
-import {
-  CreatedOrganisationDto,
-  CreateOrganisationDto,
-  OrganisationDto,
-  OrganisationPageDto,
-} from './organisations.dto.js';
+import { CreatedOrganisationDto, CreateOrganisationDto, OrganisationPageDto } from './organisations.dto.js';
 
 @Controller('v1/tenants')
 export class OrganisationsController {

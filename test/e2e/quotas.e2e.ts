@@ -73,7 +73,7 @@ describe('a quota', () => {
   it('of runs holds against 50 that are begun at once, says when it begins anew, and does so', async () => {
     const agent = await publishedAgent(acme.api);
     await limit(acme.id, { runsPerDay: 9 });
-    const ask = () => acme.api.post<Problem>(`/v1/agents/${agent.id}/runs`, { input: 'x' });
+    const ask = () => acme.api.post(`/v1/agents/${agent.id}/runs`, { input: 'x' });
     const answers = await Promise.all(Array.from({ length: 50 }, ask));
     expect(tally(answers)).toEqual({ 202: 9, 429: 41 });
     const tomorrow = new Date();
@@ -99,13 +99,13 @@ describe('a quota', () => {
     await limit(acme.id, { users: 3 });
     const person = await createPerson(acme.api, 'Viewer');
     const add = (at: number) =>
-      acme.api.post<Problem>('/v1/users', {
+      acme.api.post('/v1/users', {
         email: `p${at}@people.example`,
         password: 'a long password 123',
         role: 'Viewer',
       });
     expect(tally(await Promise.all([1, 2, 3, 4].map(add)))).toEqual({ 201: 1, 422: 3 });
-    const set = (status: string) => acme.api.patch<Problem>(`/v1/users/${person.id}`, { status });
+    const set = (status: string) => acme.api.patch(`/v1/users/${person.id}`, { status });
     expect((await set('disabled')).status).toBe(200);
     expect((await add(5)).status).toBe(201);
     expect((await set('active')).body).toMatchObject({
@@ -122,7 +122,7 @@ describe('a quota', () => {
       `INSERT INTO {usage} (quota, used, measured_at) VALUES ('storageBytes', 1000000, now())`,
     );
     await limit(acme.id, { storageBytes: 1_000_000 });
-    const refused = await acme.api.post<Problem>(`/v1/agents/${agent.id}/runs`, { input: 'x' });
+    const refused = await acme.api.post(`/v1/agents/${agent.id}/runs`, { input: 'x' });
     expect(refused).toMatchObject({
       status: 422,
       body: { quota: { name: 'storageBytes', limit: 1_000_000 } },
@@ -155,7 +155,7 @@ describe('a quota', () => {
     'is no %j',
     async (quotas) => {
       const headers = { 'if-match': '"1"' };
-      const answer = await operator.patch<Problem>(`/v1/tenants/${acme.id}`, { quotas }, headers);
+      const answer = await operator.patch(`/v1/tenants/${acme.id}`, { quotas }, headers);
       expect([answer.status, answer.body.code]).toEqual([400, 'INVALID_REQUEST']);
       await eventually(async () => expect((await usage(acme.id)).users.limit).toBe(DEFAULTS.users), 100);
     },

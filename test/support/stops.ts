@@ -1,4 +1,3 @@
-import { expect } from 'vitest';
 import type { Application } from './application.js';
 import { asSuperuser } from './embedded-database.js';
 import { eventually } from './eventually.js';
@@ -42,7 +41,8 @@ export class Stops {
           [this.tenant, this.kind],
         ),
       );
-      expect(rows).toEqual([{ stop }]);
+      if (rows.length !== 1 || rows[0]?.stop !== stop)
+        throw new Error(`Nobody stands at ${stop}: ${JSON.stringify(rows)}`);
     }, 40_000);
   }
 
@@ -57,7 +57,10 @@ export class Stops {
     for (const stop of stops) {
       await this.reached(stop);
       await this.app.kill9();
-      await eventually(async () => expect(await this.app.processesOnHome()).toEqual([]), 10_000);
+      await eventually(async () => {
+        if ((await this.app.processesOnHome()).length > 0)
+          throw new Error('PostgreSQL outlives its program.');
+      }, 10_000);
       await this.app.start();
       await this.reached(stop);
       await this.letGo(stop);

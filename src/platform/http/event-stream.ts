@@ -35,11 +35,11 @@ export class OpenStreams implements BeforeApplicationShutdown {
   }
 
   endAll(tenant: TenantId): void {
-    for (const [controller, owner] of [...this.#open]) if (owner === tenant) controller.abort();
+    for (const [controller, owner] of this.#open) if (owner === tenant) controller.abort();
   }
 
   beforeApplicationShutdown(): void {
-    for (const controller of [...this.#open.keys()]) controller.abort();
+    for (const controller of this.#open.keys()) controller.abort();
   }
 }
 
