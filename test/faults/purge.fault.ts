@@ -40,19 +40,26 @@ async function inhabited(tenant: TestTenant): Promise<void> {
 it('a purge that is killed after every one of its steps, before it is noted, leaves nothing, and the neighbour whole', async () => {
   await inhabited(acme);
   await inhabited(neighbour);
-  const before = await tracesOf(app.home, acme.id);
-  expect(Object.keys(before)).toEqual(
+  const path = `/v1/tenants/${acme.id}`;
+  await must(operator.send<OrganisationDto>('DELETE', path, { body: { graceDays: 14 } }), 202);
+  // Objects too: its export.
+  await eventually(() => must(operator.get(`${path}/export`), 200), 60_000);
+  const before = Object.keys(await tracesOf(app.home, acme.id));
+  expect(before).toEqual(
     expect.arrayContaining([
       'us-east-1 control.tenants',
+      'us-east-1 control.slugs',
       'eu-west-1 audit.heads',
+      'eu-west-1 audit.events',
       'eu-west-1 work.runs',
+      'eu-west-1 queue.job_common',
       'eu-west-1 schema',
     ]),
   );
+  expect(before.filter((where) => where.includes('/export/')).length).toBeGreaterThan(10);
   const stops = new Stops(app, acme.id, 'tenant.purge');
   await stops.set(STEPS);
-  const body = { graceDays: 0, confirm: acme.slug };
-  await must(operator.send<OrganisationDto>('DELETE', `/v1/tenants/${acme.id}`, { body }), 202);
+  await graceIsOver();
   await stops.killAtEach(STEPS);
   await eventually(async () => {
     const { items } = await must(operator.get<OperationsDto>(`/v1/tenants/${acme.id}/operations`), 200);
@@ -69,12 +76,24 @@ it('a purge that is killed after every one of its steps, before it is noted, lea
   // Nine times the start of an application with its PostgreSQL.
 }, 300_000);
 
+/** As if the 14 days had gone by. */
+async function graceIsOver(): Promise<void> {
+  await asSuperuser(app.home, 'us-east-1', async (database) => {
+    await database.query('UPDATE control.tenants SET delete_after = now() WHERE id = $1', [acme.id]);
+    await database.query(
+      `UPDATE control.operations SET due_at = now() WHERE tenant = $1 AND kind = 'tenant.purge'`,
+      [acme.id],
+    );
+  });
+}
+
 /** The id is left where it says that there was one: a tombstone, the end of its log, how the purge went, its dead key. */
 async function nothingLeft(): Promise<void> {
   const left = Object.entries(await tracesOf(app.home, acme.id));
   const keys = left.filter(([where]) => /(^|\/)kms\/local-[0-9a-f-]+\.json$/.test(where));
   expect(Object.fromEntries(left.filter((entry) => !keys.includes(entry)))).toEqual({
-    'us-east-1 control.operations': 1,
+    // Its export, and its purge.
+    'us-east-1 control.operations': 2,
     'us-east-1 control.tombstones': 1,
     'eu-west-1 audit.closed': 1,
   });
