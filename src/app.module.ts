@@ -19,7 +19,15 @@ import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
 import { AuthConfig, LimitsConfig, WorkerConfig } from './platform/config/index.js';
-import { Cell, Cells, Feed, Provisioning, SpareFiller, TenantDatabase } from './platform/database/index.js';
+import {
+  Cell,
+  Cells,
+  Feed,
+  Provisioning,
+  SpareFiller,
+  TenantDatabase,
+  TenantErasure,
+} from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
 import { CellObjects, TenantObjects } from './platform/objects/index.js';
@@ -179,6 +187,7 @@ class BackendsModule {
         },
       },
       TenantDatabase,
+      TenantErasure,
       TenantObjects,
     ];
     const exports = [
@@ -199,6 +208,7 @@ class BackendsModule {
       RunQueues,
       Feed,
       TenantDatabase,
+      TenantErasure,
       TenantObjects,
     ];
     return { module: BackendsModule, global: true, providers, exports };

@@ -73,7 +73,8 @@ export async function firstRun(
 
 async function createDemo(app: NestExpressApplication, password: string): Promise<void> {
   const tenants = app.get(TenantRegistry);
-  if ((await tenants.bySlug(TENANT))?.status === 'active') return;
+  const existing = await tenants.bySlug(TENANT);
+  if (existing && existing.status !== 'creating') return;
   const owner = { email: OWNER_EMAIL, password, displayName: 'Demo Owner' };
   await app.get(CreateOrganisation).execute({ slug: TENANT, name: 'Demo', owner });
 }

@@ -31,6 +31,7 @@ export const PERMISSIONS = {
   'network_rules:read': { grantee: 'admin', scope: 'network_rules:read' },
   'network_rules:update': { grantee: 'admin', scope: 'network_rules:admin' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
+  'organisation:export': { grantee: 'owner', scope: 'organisation:admin' },
   'audit:export': { grantee: 'admin', scope: 'audit:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
@@ -38,6 +39,10 @@ export const PERMISSIONS = {
   'network_rules:clear': { grantee: 'operator', scope: 'tenant:admin' },
   'rate_limits:read': { grantee: 'operator', scope: 'tenant:read' },
   'rate_limits:update': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:update': { grantee: 'operator', scope: 'tenant:write' },
+  'tenant:suspend': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:delete': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:export': { grantee: 'operator', scope: 'tenant:admin' },
 } as const satisfies Record<string, Permission>;
 
 export type PermissionName = keyof typeof PERMISSIONS;

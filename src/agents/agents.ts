@@ -9,6 +9,7 @@ import { cursorKey, pageOf, UUID_KEY, type Page } from '../platform/http/paginat
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
+import { EnforceQuotas } from '../tenancy/index.js';
 import { AgentEntity, AgentVersionEntity, ProjectEntity, type ProviderKeys } from './agent.entity.js';
 import type {
   AgentDto,
@@ -24,6 +25,7 @@ export class Agents {
   constructor(
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
+    private readonly quotas: EnforceQuotas,
   ) {}
 
   async create(actor: Actor, body: CreateAgentDto): Promise<AgentDto> {
@@ -31,6 +33,7 @@ export class Agents {
     return this.work.run(async () => {
       const known = await this.database.repository(ProjectEntity).existsBy({ id: body.projectId });
       if (!known) throw new ResourceNotFound('project');
+      await this.quotas.requireRoom('agents', () => this.count());
       const agents = this.database.repository(AgentEntity);
       const agent = agents.create({
         id: uuidv7(),
@@ -63,6 +66,11 @@ export class Agents {
     if (!row) throw new ResourceNotFound('agent');
     auditDetails({ resource: { type: 'agent', id } });
     return rowDto(row);
+  }
+
+  /** Agents that are not deleted. */
+  count(): Promise<number> {
+    return this.database.repository(AgentEntity).countBy({ deletedAt: IsNull() });
   }
 
   async list({ cursor, limit, projectId }: AgentsQuery): Promise<Page<AgentDto>> {

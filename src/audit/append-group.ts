@@ -108,7 +108,7 @@ const APPEND = {
     FROM cut, complete WHERE one = 1`,
 };
 
-/** Reads heads under their locks, in one order for all writers; makes those that do not exist yet. */
+/** Reads heads under their locks, in one order for all writers; makes those that do not exist yet. A closed log has none. */
 export async function lockHeads(
   client: pg.PoolClient,
   tenants: readonly string[],
@@ -123,7 +123,8 @@ export async function lockHeads(
   if (found.rows.length < sorted.length) {
     await client.query(
       `INSERT INTO audit.heads (tenant, seq, chain_hash, frontier)
-       SELECT t, 0, $2, '' FROM unnest($1::text[]) t ORDER BY t ON CONFLICT DO NOTHING`,
+       SELECT t, 0, $2, '' FROM unnest($1::text[]) t
+       WHERE NOT EXISTS (SELECT 1 FROM audit.closed c WHERE c.tenant = t) ORDER BY t ON CONFLICT DO NOTHING`,
       [sorted, EMPTY_CHAIN],
     );
     found = await client.query<HeadRow>(lock);

@@ -100,6 +100,17 @@ export function canonicalEvent(
   return { bytes: Buffer.from(JSON.stringify(body)), search };
 }
 
+/**
+ * An event for a tenant's log that is made in another database than the log's, kept there and delivered later. Without
+ * client and personal part: it is told to the tenant, and who acted for the operator is the operator's own business.
+ */
+export function canonicalNotice(
+  tenant: { readonly id: string; readonly region: string },
+  { client: _client, personal: _personal, ...event }: AuditEvent,
+): CanonicalEvent {
+  return canonicalEvent(newEventId(), tenant, event, undefined);
+}
+
 export function parseEvent(bytes: Buffer): EventBody {
   return JSON.parse(bytes.toString('utf8')) as EventBody;
 }

@@ -1,20 +1,30 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Cells } from '../platform/database/index.js';
 import type { CanonicalEvent } from './audit-event.js';
 import { GroupWriter } from './group-writer.js';
 
 /** Appends to the tenants' logs; each cell's are in its own database. */
 @Injectable()
-export class AuditLog implements OnApplicationShutdown {
+export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #writers: ReadonlyMap<string, GroupWriter>;
 
   constructor(cells: Cells) {
     this.#writers = new Map(cells.all().map((cell) => [cell.name, new GroupWriter(cell)]));
   }
 
+  /** What a process that died has left in an outbox waits for nobody else's event. */
+  onApplicationBootstrap(): void {
+    for (const cell of this.#writers.keys()) this.outboxFilled(cell);
+  }
+
   /** Resolves when the event is durable. */
   append(tenant: { readonly id: string; readonly cell: string }, event: CanonicalEvent): Promise<void> {
     return this.#writer(tenant.cell).append(tenant.id, event);
+  }
+
+  /** As `append`, for an event that may be in the log already. */
+  appendOnce(tenant: { readonly id: string; readonly cell: string }, bytes: Buffer): Promise<void> {
+    return this.#writer(tenant.cell).appendOnce(tenant.id, bytes);
   }
 
   /** Moves what transactions have left in the outbox into the logs; resolves when nothing older is left. */

@@ -1,7 +1,10 @@
 import { Global, Module } from '@nestjs/common';
 import { AuditController } from './audit.controller.js';
 import { AuditLog } from './audit-log.js';
+import { CloseLog } from './close-log.js';
 import { EventRecorder } from './event-recorder.js';
+import { ExportLog } from './export-log.js';
+import { PersonalParts } from './personal-parts.js';
 import { SearchLog } from './search-log.js';
 import { VerifyLog } from './verify-log.js';
 
@@ -9,7 +12,7 @@ import { VerifyLog } from './verify-log.js';
 @Global()
 @Module({
   controllers: [AuditController],
-  providers: [AuditLog, EventRecorder, SearchLog, VerifyLog],
-  exports: [AuditLog, EventRecorder],
+  providers: [AuditLog, CloseLog, EventRecorder, ExportLog, PersonalParts, SearchLog, VerifyLog],
+  exports: [AuditLog, CloseLog, EventRecorder, ExportLog],
 })
 export class AuditModule {}

@@ -62,6 +62,11 @@ export class EventRecorder {
     await registry.query({ text, values: [this.#platform.id, bytes] });
   }
 
+  /** Puts a notice (see `canonicalNotice`) into its tenant's log, once however often it is called. */
+  async deliver(tenant: TenantRef, notice: Buffer): Promise<void> {
+    await this.log.appendOnce(tenant, notice);
+  }
+
   /** To be said after a commit that carried an event. */
   committed(tenant: TenantRef): void {
     this.log.outboxFilled(tenant.cell);

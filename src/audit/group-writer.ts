@@ -47,6 +47,20 @@ export class GroupWriter {
     });
   }
 
+  /** Appends an event that may have been appended before: its id says whether it was. */
+  async appendOnce(tenant: string, bytes: Buffer): Promise<void> {
+    const event = appended(tenant, bytes);
+    const { id, action } = event.search;
+    const advanced = await inTransaction(this.cell.audit, async (client) => {
+      const heads = await lockHeads(client, [tenant]);
+      const text = 'SELECT 1 FROM audit.events WHERE tenant = $1 AND action = $2 AND id = $3';
+      const known = await client.query({ text, values: [tenant, action, id] });
+      if (!heads.has(tenant) || known.rowCount) return new Map<string, Head>();
+      return appendGroup(client, [event], heads);
+    });
+    this.#remember(advanced);
+  }
+
   /** Resolves when everything that was in the outbox at the call is in the logs. */
   drain(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -78,8 +92,11 @@ export class GroupWriter {
     if (group.length === 0) return;
     const events = group.map((entry) => entry.event);
     try {
-      await this.#append(events);
-      for (const entry of group) entry.durable();
+      const closed = await this.#append(events);
+      for (const entry of group) {
+        if (closed.has(entry.event.tenant)) entry.failed(new ServiceUnavailable());
+        else entry.durable();
+      }
     } catch (cause) {
       const error = new ServiceUnavailable(
         'The audit log cannot be written. Repeat the request in a moment.',
@@ -89,22 +106,23 @@ export class GroupWriter {
     }
   }
 
-  async #append(events: readonly Appended[]): Promise<void> {
+  /** Answers whose logs are closed for ever: of those, whose tenant is gone, nothing is appended. */
+  async #append(events: readonly Appended[]): Promise<ReadonlySet<string>> {
     const heads = this.#rememberedHeads(events);
     if (heads) {
       try {
-        return this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
+        this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
+        return new Set();
       } catch (error) {
         // Whatever went wrong, what is remembered may be old: a commit whose answer was lost has moved the heads.
         for (const tenant of heads.keys()) this.#heads.delete(tenant);
         if (!(error instanceof HeadMoved)) throw error;
       }
     }
-    const advanced = await inTransaction(this.cell.audit, async (client) => {
-      const tenants = events.map((event) => event.tenant);
-      return appendGroup(client, events, await lockHeads(client, tenants));
-    });
-    this.#remember(advanced);
+    const tenants = events.map((event) => event.tenant);
+    const appended = await inTransaction(this.cell.audit, (client) => appendOpen(client, events));
+    this.#remember(appended);
+    return new Set(tenants.filter((tenant) => !appended.has(tenant)));
   }
 
   async #drainAll(drains: readonly { resolve: () => void; reject: (error: Error) => void }[]): Promise<void> {
@@ -129,11 +147,7 @@ export class GroupWriter {
       });
       if (rows.length === 0) return { count: 0, advanced: new Map<string, Head>() };
       const events = rows.map(({ tenant, event }) => this.#accepted(tenant, event));
-      const heads = await lockHeads(
-        client,
-        events.map((event) => event.tenant),
-      );
-      return { count: rows.length, advanced: await appendGroup(client, events, heads) };
+      return { count: rows.length, advanced: await appendOpen(client, events) };
     });
     this.#remember(drained.advanced);
     return drained.count;
@@ -162,6 +176,16 @@ export class GroupWriter {
   #remember(advanced: ReadonlyMap<string, Head>): void {
     for (const [tenant, head] of advanced) this.#heads.set(tenant, head);
   }
+}
+
+/** Appends to the logs that are not closed, under their locks. */
+async function appendOpen(client: pg.PoolClient, events: readonly Appended[]): Promise<Map<string, Head>> {
+  const heads = await lockHeads(
+    client,
+    events.map((event) => event.tenant),
+  );
+  const open = events.filter((event) => heads.has(event.tenant));
+  return open.length === 0 ? new Map() : appendGroup(client, open, heads);
 }
 
 async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {

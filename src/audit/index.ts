@@ -1,4 +1,6 @@
 export { AuditModule } from './audit.module.js';
 export { AuditLog } from './audit-log.js';
-export { eventOfRequest, type AuditEvent, type Outcome } from './audit-event.js';
+export { canonicalNotice, eventOfRequest, type AuditEvent, type Outcome } from './audit-event.js';
+export { CloseLog, type LogProof } from './close-log.js';
+export { ExportLog } from './export-log.js';
 export { EventRecorder } from './event-recorder.js';

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { FieldEncryption, FieldUnreadable, type Place } from '../encryption/index.js';
 import { Cells, type TenantRef } from '../platform/database/index.js';
 import { cursorKey, pageOf, type Page } from '../platform/http/pagination.js';
 import type { AuditEventDto, AuditQuery } from './audit.dto.js';
-import { CLIENT_PLACE, parseEvent, PERSONAL_PLACE } from './audit-event.js';
+import { parseEvent } from './audit-event.js';
 import { AuditLog } from './audit-log.js';
+import { PersonalParts } from './personal-parts.js';
 
 interface Row {
   seq: string;
@@ -18,7 +18,7 @@ export class SearchLog {
   constructor(
     private readonly cells: Cells,
     private readonly log: AuditLog,
-    private readonly encryption: FieldEncryption,
+    private readonly personal: PersonalParts,
   ) {}
 
   async execute(tenant: TenantRef, query: AuditQuery): Promise<Page<AuditEventDto>> {
@@ -50,9 +50,7 @@ export class SearchLog {
 
   async #dto(tenant: TenantRef, row: Row): Promise<AuditEventDto> {
     const { v: _v, tenant: _tenant, sealed, client, policies, ...body } = parseEvent(row.event);
-    const from = client && (await this.#opened(tenant, { ...CLIENT_PLACE, row: client.id }, client.sealed));
-    const own = sealed && (await this.#opened(tenant, { ...PERSONAL_PLACE, row: body.id }, sealed));
-    const personal = from || own ? { ...from, ...own } : undefined;
+    const personal = await this.personal.of(tenant, { id: body.id, client, sealed });
     return {
       seq: Number(row.seq),
       ...body,
@@ -60,22 +58,5 @@ export class SearchLog {
       ...(personal && { personal }),
       chainHash: row.chain_hash.toString('hex'),
     };
-  }
-
-  /** An event whose personal part cannot be read any more is still an event. */
-  async #opened(
-    tenant: TenantRef,
-    place: Place,
-    sealed: string,
-  ): Promise<Record<string, unknown> | undefined> {
-    try {
-      return (await this.encryption.openJson(tenant, place, Buffer.from(sealed, 'base64'))) as Record<
-        string,
-        unknown
-      >;
-    } catch (error) {
-      if (error instanceof FieldUnreadable) return undefined;
-      throw error;
-    }
   }
 }

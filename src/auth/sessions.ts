@@ -12,7 +12,7 @@ import {
 } from '../platform/http/request-context.js';
 import { NetworkAdmission } from '../limits/index.js';
 import { UnitOfWork } from '../requests/index.js';
-import { requestTenant, TenantBeingUpgraded, TenantRegistry } from '../tenancy/index.js';
+import { requestTenant, requireServed, TenantRegistry } from '../tenancy/index.js';
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
 import { fingerprintOf } from './authentication.guard.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
@@ -157,10 +157,10 @@ export class Sessions {
     const hex = REFRESH_TOKEN.exec(refreshToken)?.[1];
     const tenant = hex && (await this.tenants.byId(`t_${hex}` as TenantId));
     const request = currentRequest();
-    if (!tenant || tenant.status !== 'active' || !request) throw new InvalidCredential();
-    // Nothing is wrong with the token: a client that was told so would throw it away.
-    if (tenant.behind) throw new TenantBeingUpgraded();
+    if (!tenant || !request) throw new InvalidCredential();
+    if (tenant.status === 'creating' || tenant.status === 'purging') throw new InvalidCredential();
     if (request.tenant && request.tenant.id !== tenant.id) throw new InvalidCredential();
+    requireServed(tenant, request.endpoint);
     request.tenant = requestTenant(tenant);
     // Its guard could not know yet for whom the request is.
     this.network.require(request.tenant, request);

@@ -36,7 +36,7 @@ export class UsersController {
     permission: 'user:update',
     audit: 'user.updated',
     summary: 'Changes role or status. Sessions of the person end at once; disabled, their API keys too.',
-    problems: [404, 409, 412],
+    problems: [404, 409, 412, 422],
   })
   update(
     @CurrentActor() actor: Actor,

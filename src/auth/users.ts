@@ -8,7 +8,7 @@ import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platf
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantRegistry } from '../tenancy/index.js';
+import { EnforceQuotas, TenantRegistry } from '../tenancy/index.js';
 import type { CreateUserDto, MeDto, UpdateUserDto, UserDto } from './auth.dto.js';
 import { EmailTaken, GrantExceedsOwn, LastOwner } from './auth.errors.js';
 import { canonicalEmail, ROLES, UserEntity, type Role } from './identity.entity.js';
@@ -29,12 +29,14 @@ export class Users {
     private readonly encryption: FieldEncryption,
     private readonly work: UnitOfWork,
     private readonly tenants: TenantRegistry,
+    private readonly quotas: EnforceQuotas,
   ) {}
 
   async create(actor: Actor, body: CreateUserDto): Promise<UserDto> {
     refuseAbove(actor, body.role);
     const passwordHash = await hashPassword(body.password);
     return this.work.run(async () => {
+      await this.quotas.requireRoom('users', () => this.countActive());
       const user = await this.insert({ ...body, passwordHash });
       auditDetails({ resource: { type: 'user', id: user.id }, changes: { role: body.role } });
       return userDto(user);
@@ -90,6 +92,8 @@ export class Users {
       if (body.role) refuseAbove(actor, body.role);
       const stops = body.status === 'disabled' || (body.role !== undefined && body.role !== 'Owner');
       if (stops && owners.length === 1 && owners[0]?.id === id) throw new LastOwner();
+      if (body.status === 'active' && user.status !== 'active')
+        await this.quotas.requireRoom('users', () => this.countActive());
       user.role = body.role ?? user.role;
       user.status = body.status ?? user.status;
       user.epoch += 1;
@@ -108,6 +112,11 @@ export class Users {
       text: `UPDATE ${table} SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`,
       values: [userId],
     });
+  }
+
+  /** People who can sign in. */
+  countActive(): Promise<number> {
+    return this.database.repository(UserEntity).countBy({ status: 'active' });
   }
 
   async list({ cursor, limit }: PageQuery): Promise<Page<UserDto>> {

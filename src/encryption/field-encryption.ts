@@ -26,6 +26,15 @@ export class FieldEncryption {
     return openWith(await this.keys.of(tenant), tenant.id, place, stored);
   }
 
+  /** As `sealJson`, for bytes as they are: what is too large to be written as JSON once more. */
+  async sealBytes(tenant: TenantRef, place: Place, value: Buffer): Promise<Buffer> {
+    return sealField((await this.keys.of(tenant)).current, { tenant: tenant.id, ...place }, value);
+  }
+
+  async openBytes(tenant: TenantRef, place: Place, stored: Buffer): Promise<Buffer> {
+    return openBytesWith(await this.keys.of(tenant), tenant.id, place, stored);
+  }
+
   /** A blind index: equal values of one column give equal indexes, which tell nothing without the tenant's key. */
   async blindIndex(tenant: TenantRef, table: string, column: string, value: string): Promise<Buffer> {
     return blindIndexWith(await this.keys.of(tenant), table, column, value);
@@ -37,9 +46,13 @@ export function sealWith(keys: TenantKeys, tenant: string, place: Place, value: 
 }
 
 export function openWith(keys: TenantKeys, tenant: string, place: Place, stored: Buffer): unknown {
+  return JSON.parse(openBytesWith(keys, tenant, place, stored).toString('utf8')) as unknown;
+}
+
+function openBytesWith(keys: TenantKeys, tenant: string, place: Place, stored: Buffer): Buffer {
   const kek = keys.byId.get(kekIdOf(stored));
   if (!kek) throw new FieldUnreadable();
-  return JSON.parse(openField(kek, { tenant, ...place }, stored).toString('utf8')) as unknown;
+  return openField(kek, { tenant, ...place }, stored);
 }
 
 export function blindIndexWith(keys: TenantKeys, table: string, column: string, value: string): Buffer {

@@ -1,8 +1,8 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { v7 as uuidv7 } from 'uuid';
-import { TenantDatabase, type Statement, type TenantRef } from '../platform/database/index.js';
+import { Feed, TenantDatabase, type Statement, type TenantRef } from '../platform/database/index.js';
 import { FieldUnreadable, type Kek } from './field-codec.js';
 import { CellKms } from './kms.js';
 
@@ -28,20 +28,33 @@ interface KeyRow {
 /** Tenants whose keys a process holds at once; others are fetched again when needed. */
 const TENANTS_IN_MEMORY = 5_000;
 const KEEP_MS = 60 * 60 * 1_000;
+/** The least that key services allow: long enough to notice a mistake, and to take it back with the key service itself. */
+const DELETION_DAYS = 7;
+const DEAD_ALREADY = new Set(['key_pending_deletion', 'key_not_found']);
 
 /** Unwraps each tenant's keys once per process, however many ask at the same time. */
 @Injectable()
-export class KeyRing {
+export class KeyRing implements OnModuleInit {
   readonly #keys = new LRUCache<string, TenantKeys, TenantRef>({
     max: TENANTS_IN_MEMORY,
     ttl: KEEP_MS,
+    // Forgotten while they are being fetched, they are good for who asked, and not kept.
+    ignoreFetchAbort: true,
     fetchMethod: (_id, _stale, { context }) => this.#load(context),
   });
 
   constructor(
     private readonly database: TenantDatabase,
     private readonly kms: CellKms,
+    private readonly feed: Feed,
   ) {}
+
+  onModuleInit(): void {
+    // Of a tenant that is not served any more, no process keeps the keys.
+    this.feed.subscribe(({ kind, tenant }) => {
+      if (kind === 'tenant') this.#keys.delete(tenant);
+    });
+  }
 
   async of(tenant: TenantRef): Promise<TenantKeys> {
     const keys = this.#keys.get(tenant.id) ?? (await this.#keys.fetch(tenant.id, { context: tenant }));
@@ -68,6 +81,24 @@ export class KeyRing {
       });
     }
     return statements;
+  }
+
+  /** Condemns the tenant's keys: nothing that they have sealed can be read from now on. Answers their ids; may be repeated. */
+  async condemn(tenant: TenantRef): Promise<string[]> {
+    const rows = await this.database.within(tenant, () =>
+      this.database.query<{ kms_key_id: string }>({
+        text: 'SELECT DISTINCT kms_key_id FROM encryption_keys ORDER BY 1',
+        values: [],
+      }),
+    );
+    const kms = this.kms.of(tenant.cell);
+    for (const { kms_key_id: id } of rows) {
+      await kms.scheduleKeyDeletion(id, DELETION_DAYS).catch((error: unknown) => {
+        if (!DEAD_ALREADY.has(String((error as { code?: unknown }).code))) throw error;
+      });
+    }
+    this.#keys.delete(tenant.id);
+    return rows.map(({ kms_key_id: id }) => id);
   }
 
   async #load(tenant: TenantRef): Promise<TenantKeys> {

@@ -11,6 +11,11 @@ export abstract class Kms {
     context: Record<string, string>,
   ): Promise<{ plaintext: Buffer; wrapped: Buffer }>;
   abstract decrypt(keyId: string, wrapped: Buffer, context: Record<string, string>): Promise<Buffer>;
+  /**
+   * Unusable from now on, destroyed after the days (7 to 30). A key that is condemned already, or destroyed, is refused
+   * with the codes `key_pending_deletion` and `key_not_found`.
+   */
+  abstract scheduleKeyDeletion(keyId: string, waitingDays: number): Promise<void>;
 }
 
 /** The key management of each cell: what opens a tenant's data stays in its region. */

@@ -37,11 +37,10 @@ export class CellCheckpoints20261121000500 implements MigrationInterface {
         hashes bytea NOT NULL,
         PRIMARY KEY (log, level, index)
       )`);
+    // Hashes alone: what is in it stays, and names nobody.
     await db.query(`
       CREATE TABLE audit.roots (
         seq bigint PRIMARY KEY,
-        log text NOT NULL,
-        size bigint NOT NULL,
         leaf_hash bytea NOT NULL
       )`);
     await db.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON audit.checkpoints TO waxell_audit`);

@@ -1,9 +1,11 @@
 import type { MigrationClass } from '../platform/database/migration.js';
 import { CellFoundation20261121000000 } from './cell-1-foundation.js';
 import { CellCells20261121000200 } from './cell-2-cells.js';
+import { CellLifecycle20261121000300 } from './cell-3-lifecycle.js';
 import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { CellLimits20261121000600 } from './cell-6-limits.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
+import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -15,9 +17,13 @@ export const RELEASED_THROUGH = 0;
 export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellFoundation20261121000000,
   CellCells20261121000200,
+  CellLifecycle20261121000300,
   CellCheckpoints20261121000500,
   CellLimits20261121000600,
 ];
 
 /** Applied once per tenant. */
-export const TENANT_MIGRATIONS: readonly MigrationClass[] = [TenantFoundation20261121000000];
+export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
+  TenantFoundation20261121000000,
+  TenantQuotas20261121000300,
+];

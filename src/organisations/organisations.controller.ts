@@ -1,14 +1,10 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { cursorKey, pageOf, PageQuery } from '../platform/http/pagination.js';
-import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+import { TenantRegistry } from '../tenancy/index.js';
 import { CreateOrganisation } from './create-organisation.js';
-import {
-  CreatedOrganisationDto,
-  CreateOrganisationDto,
-  OrganisationDto,
-  OrganisationPageDto,
-} from './organisations.dto.js';
+import { organisationDto } from './organisation-dto.js';
+import { CreatedOrganisationDto, CreateOrganisationDto, OrganisationPageDto } from './organisations.dto.js';
 
 @Controller('v1/tenants')
 export class OrganisationsController {
@@ -39,8 +35,4 @@ export class OrganisationsController {
     const rows = await this.tenants.list(cursorKey(cursor, /^t_[0-9a-f]{16}$/), limit + 1);
     return pageOf(rows, limit, (tenant) => tenant.id, organisationDto);
   }
-}
-
-function organisationDto({ id, slug, name, region, status, createdAt }: Tenant): OrganisationDto {
-  return { id, slug, name, region, status, createdAt: createdAt.toISOString() };
 }

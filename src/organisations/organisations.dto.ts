@@ -56,10 +56,16 @@ export class OrganisationDto {
   slug!: string;
   name!: string;
   region!: string;
-  @ApiProperty({ enum: ['creating', 'active', 'suspended'] })
+  @ApiProperty({ enum: ['creating', 'active', 'suspended', 'deleting', 'purging'] })
   status!: string;
   @ApiProperty({ format: 'date-time' })
   createdAt!: string;
+  version!: number;
+  /** Why it is suspended; as its own log says too. */
+  suspendedReason?: string;
+  /** Being deleted: when it will be purged. */
+  @ApiProperty({ format: 'date-time', required: false })
+  purgeAfter?: string;
 }
 
 export class CreatedOrganisationDto extends OrganisationDto {

@@ -11,6 +11,7 @@ import {
 import type { ObjectStore } from '../platform/objects/index.js';
 import { LogTree, ROOT_LOG } from './log-tree.js';
 
+/** Also taken by who closes a log (src/platform/database/tenant-erasure.ts): no round is at work on it then. */
 const ROUND_LOCK = 7_283_007;
 const LOGS_PER_ROUND = 500;
 /** A round is one transaction: it stays short, and what is left is done by the next one, at once. */
@@ -133,9 +134,9 @@ async function enterIntoRoots(options: RoundOptions, entries: readonly Checkpoin
   for (const leaf of leaves) frontier.append(leaf);
   const size = from + entries.length;
   await client.query(
-    `INSERT INTO audit.roots (seq, log, size, leaf_hash)
-     SELECT $1 + ordinality, log, size, leaf FROM unnest($2::text[], $3::bigint[], $4::bytea[]) WITH ORDINALITY AS e(log, size, leaf)`,
-    [from, entries.map(({ log }) => log), entries.map((entry) => entry.size), leaves],
+    `INSERT INTO audit.roots (seq, leaf_hash)
+     SELECT $1 + ordinality, leaf FROM unnest($2::bytea[]) WITH ORDINALITY AS e(leaf)`,
+    [from, leaves],
   );
   const full = Math.floor(size / TILE_WIDTH);
   await raiseTiles(options, ROOT_LOG, Number(tiles), full, TILES_PER_ROUND);
@@ -190,6 +191,7 @@ async function forgetSuperseded(client: pg.PoolClient): Promise<void> {
   );
 }
 
+/** A tenant's tiles are among its other objects: they go where it goes, and when it goes. */
 export function objectKey(log: string, path: string): string {
-  return `audit/${log}/${path}`;
+  return log === ROOT_LOG ? `audit/${ROOT_LOG}/${path}` : `tenants/${log}/audit/${path}`;
 }

@@ -111,18 +111,18 @@ export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationSh
     return round;
   }
 
-  /** Puts rounds into the object store: the checkpoint of the log of checkpoints, with all that it covers since the one before. */
+  /** Puts rounds into the object store: the checkpoint of the log of checkpoints, with the leaf hashes that came since the one before. */
   async #store(cell: Cell): Promise<void> {
     const waiting = await cell.audit.query<{ size: string; note: string; before: string | null }>(
       `SELECT c.size, c.note, (SELECT max(b.size) FROM audit.checkpoints b WHERE b.log = c.log AND b.size < c.size) AS before
        FROM audit.checkpoints c WHERE NOT c.stored ORDER BY c.size LIMIT 100`,
     );
     for (const { size, note, before } of waiting.rows) {
-      const { rows } = await cell.audit.query<{ note: string }>(
-        'SELECT note FROM audit.checkpoints WHERE root_seq > $1 AND root_seq <= $2 ORDER BY root_seq',
+      const { rows } = await cell.audit.query<{ leaf_hash: Buffer }>(
+        'SELECT leaf_hash FROM audit.roots WHERE seq > $1 AND seq <= $2 ORDER BY seq',
         [before ?? 0, size],
       );
-      const body = { checkpoint: note, covers: rows.map((row) => row.note) };
+      const body = { checkpoint: note, covers: rows.map((row) => row.leaf_hash.toString('base64')) };
       const key = objectKey(ROOT_LOG, `checkpoint/${size.padStart(15, '0')}`);
       await this.objects.of(cell.name).put(key, Buffer.from(JSON.stringify(body)));
       await cell.audit.query('UPDATE audit.checkpoints SET stored = true WHERE log = $1 AND size = $2', [

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Cells, type TenantRef } from '../platform/database/index.js';
-import { OpenStreams } from '../platform/http/event-stream.js';
-import { JsonLines } from '../platform/http/json-lines.js';
+import { JsonLines } from '../platform/http/streamed-answer.js';
 import { ProveLog } from './prove-log.js';
 
 const PAGE = 1_000;
@@ -18,25 +17,18 @@ export type ExportedLine =
 export class ExportLog {
   constructor(
     private readonly cells: Cells,
-    private readonly streams: OpenStreams,
     private readonly prove: ProveLog,
   ) {}
 
   /** From an event's number on, up to the newest checkpoint. */
   async execute(tenant: TenantRef, from: number): Promise<JsonLines> {
     const { size, note } = await this.prove.current(tenant);
-    const lines = (signal: AbortSignal) => this.#lines(tenant, from, size, note, signal);
-    return new JsonLines(this.streams.begin(), lines, `audit-${tenant.id}-${from}-${size}.jsonl`);
+    const lines = () => this.#lines(tenant, from, size, note);
+    return new JsonLines(`audit-${tenant.id}-${from}-${size}.jsonl`, lines);
   }
 
-  async *#lines(
-    tenant: TenantRef,
-    from: number,
-    size: number,
-    note: string,
-    signal: AbortSignal,
-  ): AsyncGenerator<ExportedLine> {
-    for (let next = from; next <= size && !signal.aborted; next += PAGE) {
+  async *#lines(tenant: TenantRef, from: number, size: number, note: string): AsyncGenerator<Buffer> {
+    for (let next = from; next <= size; next += PAGE) {
       const { rows } = await this.cells
         .of(tenant.cell)
         .audit.query<{ seq: string; event: Buffer; chain_hash: Buffer }>(
@@ -44,12 +36,16 @@ export class ExportLog {
           [tenant.id, next, Math.min(next + PAGE - 1, size)],
         );
       for (const row of rows)
-        yield {
+        yield line({
           seq: Number(row.seq),
           event: row.event.toString('utf8'),
           chain: row.chain_hash.toString('base64'),
-        };
+        });
     }
-    yield { checkpoint: note };
+    yield line({ checkpoint: note });
   }
+}
+
+function line(value: ExportedLine): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
 }

@@ -1,7 +1,7 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import { Endpoint } from '../platform/http/endpoint.js';
-import type { JsonLines } from '../platform/http/json-lines.js';
+import type { JsonLines } from '../platform/http/streamed-answer.js';
 import { cursorKey, pageOf, PageQuery } from '../platform/http/pagination.js';
 import { CurrentTenant } from '../platform/http/parameters.js';
 import type { RequestTenant } from '../platform/http/request-context.js';

@@ -3,8 +3,8 @@ import type { Request, Response } from 'express';
 import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { UNAUDITED } from '../platform/http/endpoint.js';
-import { StreamedAnswer } from '../platform/http/streamed-answer.js';
 import { contextOf, type RequestContext } from '../platform/http/request-context.js';
+import { StreamedAnswer } from '../platform/http/streamed-answer.js';
 import { Idempotency } from './idempotency.js';
 
 /**

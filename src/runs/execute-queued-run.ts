@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import {
-  CANCELLED,
   executeRun,
   ModelCallError,
   ModelProvider,
@@ -13,10 +12,11 @@ import type { AgentDefinition, RunEventBody } from '@waxell/sdk';
 import { AgentEntity, AgentVersionEntity } from '../agents/index.js';
 import type { AuditEvent } from '../audit/index.js';
 import { FieldEncryption, Sealed } from '../encryption/index.js';
-import { currentTenant, Feed, TenantDatabase } from '../platform/database/index.js';
+import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
-import { LEASE_SECONDS, RunDispatch, type Lease } from './run-dispatch.js';
+import { GuardAttempt, NOT_SERVED } from './guard-attempt.js';
+import { RunDispatch, type Lease } from './run-dispatch.js';
 import { RunEvents } from './run-events.js';
 import { RunEntity } from './run.entity.js';
 
@@ -25,7 +25,6 @@ class AttemptSuperseded extends Error {
   override readonly name = 'AttemptSuperseded';
 }
 
-const LOOK_AFTER_MS = 2_000;
 const TERMINAL: ReadonlySet<string> = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
 
 /** One attempt at a run, by the worker that holds its lease. */
@@ -37,7 +36,7 @@ export class ExecuteQueuedRun {
     private readonly work: UnitOfWork,
     private readonly events: RunEvents,
     private readonly dispatch: RunDispatch,
-    private readonly feed: Feed,
+    private readonly guards: GuardAttempt,
     private readonly sandbox: Sandbox,
     private readonly provider: ModelProvider,
     private readonly log: Log,
@@ -47,8 +46,10 @@ export class ExecuteQueuedRun {
   async execute(lease: Lease, signal: AbortSignal): Promise<void> {
     await this.database.within(lease.tenant, async () => {
       // On guard before the run is RUNNING: from then on a cancellation is told to its worker, and only once.
-      const guard = this.#guard(lease, signal);
+      const guard = this.guards.begin(lease, signal);
       try {
+        // Asked once more on guard: what changed before nobody would have told us.
+        if (!(await this.guards.served(lease))) return await this.dispatch.giveBack(lease, signal);
         const run = await this.#begin(lease.runId);
         if (!run) return await this.dispatch.done(lease);
         const outcome = await this.#run(run, guard.signal);
@@ -57,6 +58,7 @@ export class ExecuteQueuedRun {
       } catch (error) {
         if (error instanceof AttemptSuperseded) return;
         await this.dispatch.giveBack(lease, signal);
+        if (guard.signal.reason === NOT_SERVED) return;
         throw error;
       } finally {
         guard.end();
@@ -209,54 +211,6 @@ export class ExecuteQueuedRun {
       values: [run.id],
     });
     if (current?.attempt !== run.attempt) throw new AttemptSuperseded();
-  }
-
-  /** Keeps the lease, and ends the attempt when it is lost, the run is cancelled or the worker stops. */
-  #guard(lease: Lease, stop: AbortSignal): { signal: AbortSignal; end: () => void } {
-    const controller = new AbortController();
-    const onStop = (): void => controller.abort(stop.reason);
-    if (stop.aborted) onStop();
-    stop.addEventListener('abort', onStop, { once: true });
-    const unsubscribe = this.feed.subscribe((change) => {
-      if (change.kind !== 'run_cancel' || change.id !== lease.runId) return;
-      // Any role may notify: what the feed says is looked up before it is believed.
-      this.#cancelRequested(lease).then(
-        (requested) => requested && controller.abort(CANCELLED),
-        (error: unknown) => this.log.error('a cancellation could not be looked up', error, lease),
-      );
-    });
-    let renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
-    const timer = setInterval(() => {
-      const renew = Date.now() >= renewAt;
-      if (renew) renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
-      this.#look(lease, renew).then(
-        (reason) => reason !== undefined && controller.abort(reason),
-        (error: unknown) =>
-          this.log.error('a lease could not be looked after', error, { runId: lease.runId }),
-      );
-    }, LOOK_AFTER_MS);
-    return {
-      signal: controller.signal,
-      end: () => {
-        clearInterval(timer);
-        stop.removeEventListener('abort', onStop);
-        unsubscribe();
-      },
-    };
-  }
-
-  /** The reason to end the attempt, if there is one. The feed says it sooner; this says it even without the feed. */
-  async #look(lease: Lease, renew: boolean): Promise<string | undefined> {
-    if (renew && !(await this.dispatch.renew(lease))) return 'lease lost';
-    if (this.feed.reliable()) return undefined;
-    return (await this.#cancelRequested(lease)) ? CANCELLED : undefined;
-  }
-
-  async #cancelRequested(lease: Lease): Promise<boolean> {
-    const run = await this.database.within(lease.tenant, () =>
-      this.database.repository(RunEntity).findOneBy({ id: lease.runId }),
-    );
-    return Boolean(run?.cancelRequestedAt);
   }
 }
 

@@ -7,6 +7,8 @@ export abstract class JobQueue {
     options: { concurrency: number },
     handler: (job: { tenantId: string; id: string }, signal: AbortSignal) => Promise<void>,
   ): Promise<{ close(): Promise<void> }>;
+  /** Takes a tenant's jobs out, whatever became of them. Answers how many are at work and could not be taken. */
+  abstract removeTenant(queue: string, tenantId: string): Promise<number>;
 }
 
 /** The queue of each cell: what a tenant queues stays where the tenant is. */

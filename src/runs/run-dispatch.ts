@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { Cells, type TenantRef } from '../platform/database/index.js';
+import { Cells, type TenantId, type TenantRef } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { RunQueues } from './job-queue.js';
 
@@ -93,6 +93,22 @@ export class RunDispatch {
       );
   }
 
+  /** Says that a queued run was not taken up, so that the next sweep need not wait for the queue to have lost it. */
+  async notTaken(tenant: TenantRef, runId: string): Promise<void> {
+    await this.cells
+      .of(tenant.cell)
+      .control.query(
+        'UPDATE work.runs SET enqueued_at = NULL WHERE tenant = $1 AND run_id = $2 AND lease_id IS NULL',
+        [tenant.id, runId],
+      );
+  }
+
+  /** Forgets everything that was to be done for a tenant that is gone. Answers how many jobs are still at work. */
+  async forget(tenant: TenantRef): Promise<number> {
+    await this.cells.of(tenant.cell).control.query('DELETE FROM work.runs WHERE tenant = $1', [tenant.id]);
+    return this.queues.of(tenant.cell).removeTenant(RunQueues.RUNS, tenant.id);
+  }
+
   /** Takes every lease away. Only for a process that is the only one, before it works: they belong to its predecessor. */
   async freeAll(cell: string): Promise<void> {
     await this.cells
@@ -110,17 +126,20 @@ export class RunDispatch {
       ]);
   }
 
-  /** Queues what ought to be worked on and is not: never queued, lost by the queue, or left by a worker that died. */
-  async sweep(cell: string): Promise<number> {
+  /**
+   * Queues what ought to be worked on and is not: never queued, lost by the queue, or left by a worker that died. What
+   * belongs to one of `waiting` is left alone, however much it is.
+   */
+  async sweep(cell: string, waiting: readonly TenantId[]): Promise<number> {
     const { rows } = await this.cells.of(cell).control.query<{ tenant: string; run_id: string }>(
       `UPDATE work.runs SET enqueued_at = now()
        WHERE (tenant, run_id) IN (
          SELECT tenant, run_id FROM work.runs
          WHERE COALESCE(lease_until, enqueued_at + make_interval(secs => $1), created_at + interval '2 seconds') < now()
-           AND COALESCE(enqueued_at, 'epoch') < now() - interval '2 seconds'
+           AND COALESCE(enqueued_at, 'epoch') < now() - interval '2 seconds' AND tenant <> ALL($2)
          ORDER BY created_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
        RETURNING tenant, run_id`,
-      [REQUEUE_SECONDS],
+      [REQUEUE_SECONDS, waiting],
     );
     for (const row of rows) {
       await this.queues.of(cell).enqueue(RunQueues.RUNS, { tenantId: row.tenant, id: row.run_id });

@@ -44,8 +44,9 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
 
   async #work(job: { tenantId: string; id: string }, signal: AbortSignal): Promise<void> {
     const tenant = isTenantId(job.tenantId) ? await this.tenants.byId(job.tenantId) : undefined;
-    // A run whose tenant is not served waits in its table; the sweep queues it again.
-    if (tenant?.status !== 'active' || tenant.behind) return;
+    if (!tenant) return;
+    // Not an error and not the end: it is queued again once the tenant is served again.
+    if (tenant.status !== 'active' || tenant.behind) return this.dispatch.notTaken(tenant, job.id);
     const lease = await this.dispatch.acquire(tenant, job.id);
     if (lease) await this.run.execute(lease, signal);
   }
@@ -59,7 +60,7 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
   async #sweep(): Promise<void> {
     for (const [cell] of this.queues.all()) {
       try {
-        const queued = await this.dispatch.sweep(cell);
+        const queued = await this.dispatch.sweep(cell, await this.tenants.notServed(cell));
         if (queued > 0) this.log.log(`Queued ${queued} runs again in ${cell}.`);
       } catch (error) {
         this.log.error('the sweep for forgotten runs failed; it is repeated', error, { cell });

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ExecuteQueuedRun } from './execute-queued-run.js';
+import { GuardAttempt } from './guard-attempt.js';
 import { RunDispatch } from './run-dispatch.js';
 import { RunEvents } from './run-events.js';
 import { RunWorker } from './run-worker.js';
@@ -15,5 +16,5 @@ import { WatchRun } from './watch-run.js';
 export class RunsModule {}
 
 /** Works on runs; part of the worker process, and of the only process in embedded mode. */
-@Module({ imports: [RunsModule], providers: [ExecuteQueuedRun, RunWorker] })
+@Module({ imports: [RunsModule], providers: [ExecuteQueuedRun, GuardAttempt, RunWorker] })
 export class RunWorkerModule {}

@@ -8,6 +8,7 @@ import { AppError, ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page } from '../platform/http/pagination.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
+import { EnforceQuotas } from '../tenancy/index.js';
 import { RunEvents } from './run-events.js';
 import { RunEntity } from './run.entity.js';
 import type { RunDto, RunsQuery } from './runs.dto.js';
@@ -28,6 +29,7 @@ export class Runs {
     private readonly work: UnitOfWork,
     private readonly events: RunEvents,
     private readonly dispatch: RunDispatch,
+    private readonly quotas: EnforceQuotas,
   ) {}
 
   /** Stores the run and the order to work on it in one transaction; the queue is told afterwards, and may be lost. */
@@ -60,6 +62,8 @@ export class Runs {
       });
       await runs.insert(created);
       await this.database.query({ text: 'INSERT INTO work.runs (run_id) VALUES ($1)', values: [created.id] });
+      // Last: others who begin a run wait from here to the commit.
+      await this.quotas.countRun();
       return runDto(created);
     });
     await this.dispatch.enqueue(tenant, run.id);

@@ -17,7 +17,7 @@ export class WatchRun {
   ) {}
 
   execute(actor: Actor, tenant: TenantRef, runId: string, after: number): EventStream {
-    const controller = this.streams.begin();
+    const controller = this.streams.begin(tenant.id);
     return new EventStream(controller, (signal) =>
       this.#follow({ actor, tenant, runId, after, controller, signal }),
     );

@@ -1,3 +1,13 @@
 export { TenancyModule } from './tenancy.module.js';
-export { requestTenant, TenantBeingUpgraded, TenantGuard } from './tenant.guard.js';
-export { findTenants, SlugTaken, TenantRegistry, type Tenant } from './tenant-registry.js';
+export {
+  CLAIM_SLUG,
+  findTenants,
+  SlugTaken,
+  TenantRegistry,
+  type Tenant,
+  type TenantStatus,
+} from './tenant-registry.js';
+export { requestTenant, TenantGuard } from './tenant.guard.js';
+export { EnforceQuotas, nextDay } from './enforce-quotas.js';
+export { requireServed, TenantBeingUpgraded } from './tenant-status.js';
+export { DEFAULT_QUOTAS, quotasOf, type Quotas } from './quotas.js';

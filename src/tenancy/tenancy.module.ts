@@ -1,8 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { OpenStreams } from '../platform/http/event-stream.js';
+import { EnforceQuotas } from './enforce-quotas.js';
+import { EndStreams } from './end-streams.js';
 import { TenantRegistry } from './tenant-registry.js';
 
 /** Global: which tenants there are concerns every room. */
 @Global()
-@Module({ providers: [TenantRegistry, OpenStreams], exports: [TenantRegistry, OpenStreams] })
+@Module({
+  providers: [TenantRegistry, EnforceQuotas, OpenStreams, EndStreams],
+  exports: [TenantRegistry, EnforceQuotas, OpenStreams],
+})
 export class TenancyModule {}

@@ -6,22 +6,37 @@ import {
   Feed,
   Provisioning,
   tenantId,
+  type RegistryTransaction,
   type TenantId,
   type TenantRef,
 } from '../platform/database/index.js';
-import { AppError } from '../platform/http/errors.js';
+import { AppError, ResourceNotFound } from '../platform/http/errors.js';
 import type { NetworkRules, RateLimits } from '../platform/http/tenant-rules.js';
+import type { Quotas } from './quotas.js';
+
+/** What of its life a tenant is in; what may follow which is in `src/organisations/lifecycle.ts`. Only `active` is served. */
+export type TenantStatus = 'creating' | 'active' | 'suspended' | 'deleting' | 'purging';
 
 /** A tenant as the registry knows it. */
 export interface Tenant extends TenantRef {
   readonly slug: string;
   readonly name: string;
-  readonly status: 'creating' | 'active' | 'suspended';
+  readonly status: TenantStatus;
   readonly createdAt: Date;
   /** Its schema lacks a migration of this program: it is not served until it is migrated. Known of one that was asked for. */
   readonly behind?: boolean;
   readonly rateLimits?: RateLimits;
   readonly networkRules?: NetworkRules;
+  /** Rises with every change of the entry. */
+  readonly version: number;
+  /** Present while suspended, and while the deletion of a suspended one can be taken back. */
+  readonly suspendedReason?: string;
+  /** Deleting: when it will be purged. */
+  readonly deleteAfter?: Date;
+  /** Where they differ from the defaults. */
+  readonly quotas: Partial<Quotas>;
+  /** Found by a name that it has no longer: since when, and until when the name leads here. */
+  readonly formerName?: { readonly since: Date; readonly until: Date };
 }
 
 interface Row {
@@ -34,6 +49,12 @@ interface Row {
   created_at: Date;
   rate_limits: RateLimits | null;
   network_rules: NetworkRules | null;
+  version: number;
+  suspended_reason: string | null;
+  delete_after: Date | null;
+  quotas: Partial<Quotas>;
+  former_since?: Date | null;
+  until?: Date | null;
 }
 
 export class SlugTaken extends AppError {
@@ -50,7 +71,21 @@ const KEEP_MS = 5 * 60 * 1_000;
 const KEEP_UNKNOWN_MS = 5_000;
 /** The migrator says when it is done; this is for whoever does not hear it. */
 const KEEP_BEHIND_MS = 5_000;
-const COLUMNS = 'id, slug, name, region, cell, status, created_at, rate_limits, network_rules';
+const COLUMNS =
+  'id, slug, name, region, cell, status, created_at, version, suspended_reason, delete_after, quotas, rate_limits, network_rules';
+/** Takes the name $2 for the tenant $1, where nobody has it or has had it until a while ago; else returns nothing. */
+export const CLAIM_SLUG = `
+  INSERT INTO control.slugs AS taken (slug, tenant) VALUES ($2, $1)
+  ON CONFLICT (slug) DO UPDATE SET tenant = EXCLUDED.tenant, former_since = NULL, until = NULL
+    WHERE taken.until <= now() OR taken.tenant = EXCLUDED.tenant
+  RETURNING slug`;
+const FIND = {
+  id: `SELECT ${COLUMNS} FROM control.tenants WHERE id = $1`,
+  // By a former name too: in the one query that a name costs anyway.
+  slug: `SELECT t.*, f.former_since, f.until FROM (SELECT ${COLUMNS} FROM control.tenants) t
+    LEFT JOIN control.slugs f ON f.slug = $1 AND f.tenant = t.id AND f.until > now()
+    WHERE t.slug = $1 OR t.id = (SELECT tenant FROM control.slugs WHERE slug = $1 AND until > now())`,
+};
 
 /** Which tenants exist and where they live. In the home database; read through a cache that the change feed keeps true. */
 @Injectable()
@@ -90,25 +125,41 @@ export class TenantRegistry implements OnModuleInit {
     return this.#find(slug, 'slug');
   }
 
+  /** As it is at this moment in the database, whatever this process has heard: for those who change it. */
+  async current(id: TenantId): Promise<Tenant | undefined> {
+    const { rows } = await this.cells.home.control.query<Row>(FIND.id, [id]);
+    return rows[0] && tenantOf(rows[0]);
+  }
+
+  /** As it is, locked until the end of the transaction that is going to change it. */
+  async locked(registry: RegistryTransaction, id: TenantId): Promise<Tenant> {
+    const { rows } = await registry.query<Row>({ text: `${FIND.id} FOR UPDATE`, values: [id] });
+    const [row] = rows;
+    if (!row) throw new ResourceNotFound('organisation');
+    return tenantOf(row);
+  }
+
   /** Claims a slug. The tenant is of no use until it is active. */
   async claim(tenant: TenantRef & Pick<Tenant, 'slug' | 'name'>): Promise<void> {
     const claimed = await this.cells.home.control.query(
-      `INSERT INTO control.tenants (id, slug, name, region, cell, status) VALUES ($1, $2, $3, $4, $5, 'creating')
-       ON CONFLICT (slug) DO NOTHING`,
+      `WITH name AS (${CLAIM_SLUG})
+       INSERT INTO control.tenants (id, slug, name, region, cell, status)
+       SELECT $1, $2, $3, $4, $5, 'creating' FROM name`,
       [tenant.id, tenant.slug, tenant.name, tenant.region, tenant.cell],
     );
     if (claimed.rowCount === 0) throw new SlugTaken(tenant.slug);
   }
 
+  /** Ends its creation. One that another process has finished, and perhaps changed since, stays as it is. */
   async activate(id: TenantId): Promise<Tenant> {
-    const { rows } = await this.cells.home.control.query<Row>(
-      `UPDATE control.tenants SET status = 'active' WHERE id = $1 RETURNING ${COLUMNS}`,
+    await this.cells.home.control.query(
+      `UPDATE control.tenants SET status = 'active' WHERE id = $1 AND status = 'creating'`,
       [id],
     );
     await this.#announce(id);
-    const [row] = rows;
-    if (!row) throw new Error(`Tenant ${id} is not in the registry.`);
-    return tenantOf(row);
+    const tenant = await this.current(id);
+    if (!tenant) throw new Error(`Tenant ${id} is not in the registry.`);
+    return tenant;
   }
 
   async forget(id: TenantId): Promise<void> {
@@ -126,6 +177,24 @@ export class TenantRegistry implements OnModuleInit {
       [seconds],
     );
     return rows.map(tenantOf);
+  }
+
+  /** Those in a cell that are not served at this moment: suspended, on their way out, not there yet. */
+  async notServed(cell: string): Promise<TenantId[]> {
+    const { rows } = await this.cells.home.control.query<{ id: string }>(
+      `SELECT id FROM control.tenants WHERE cell = $1 AND status <> 'active'`,
+      [cell],
+    );
+    return rows.map(({ id }) => tenantId(id));
+  }
+
+  /** When a tenant of this id was purged, if it was. */
+  async purgedAt(id: TenantId): Promise<Date | undefined> {
+    const { rows } = await this.cells.home.control.query<{ purged_at: Date }>(
+      'SELECT purged_at FROM control.tombstones WHERE id = $1',
+      [id],
+    );
+    return rows[0]?.purged_at;
   }
 
   /** How many tenants each cell of a region has. */
@@ -152,7 +221,7 @@ export class TenantRegistry implements OnModuleInit {
     const heard = this.#changesHeard;
     const { rows } = await this.cells.home.control.query<Row>({
       name: `tenant_by_${column}`,
-      text: `SELECT ${COLUMNS} FROM control.tenants WHERE ${column} = $1`,
+      text: FIND[column],
       values: [key],
     });
     const tenant = rows[0] && (await this.#withSchema(tenantOf(rows[0])));
@@ -190,7 +259,7 @@ export async function findTenants(cells: Cells, names: readonly string[]): Promi
 }
 
 function tenantOf(row: Row): Tenant {
-  const { id, slug, name, region, cell, status } = row;
+  const { id, slug, name, region, cell, status, version, quotas } = row;
   return {
     id: tenantId(id),
     slug,
@@ -201,5 +270,10 @@ function tenantOf(row: Row): Tenant {
     createdAt: row.created_at,
     rateLimits: row.rate_limits ?? undefined,
     networkRules: row.network_rules ?? undefined,
+    version,
+    quotas,
+    ...(row.suspended_reason !== null && { suspendedReason: row.suspended_reason }),
+    ...(row.delete_after && { deleteAfter: row.delete_after }),
+    ...(row.former_since && row.until && { formerName: { since: row.former_since, until: row.until } }),
   };
 }

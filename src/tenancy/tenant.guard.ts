@@ -1,29 +1,13 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import type { TenantId } from '../platform/database/index.js';
 import { credentialOf } from '../platform/http/credential.js';
 import { endpointOf } from '../platform/http/endpoint.js';
 import { AppError, InvalidRequest } from '../platform/http/errors.js';
+import { requireServed } from './tenant-status.js';
 import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
 import { bodyHashOf, recordableBody } from '../platform/http/body.js';
 import { TenantRegistry, type Tenant } from './tenant-registry.js';
-
-export class TenantSuspended extends AppError {
-  readonly kind = 'forbidden';
-  readonly code = 'TENANT_SUSPENDED';
-  constructor() {
-    super('This organisation is suspended. Ask its owner or the operator.');
-  }
-}
-
-/** Its schema lacks what this program needs; the others' do not. */
-export class TenantBeingUpgraded extends AppError {
-  readonly kind = 'unavailable';
-  readonly code = 'TENANT_BEING_UPGRADED';
-  constructor() {
-    super('This organisation is being upgraded. Repeat the request in a moment; nothing of it was done.');
-  }
-}
 
 /** The tenant that the request names in its header and the one that its credential belongs to are not the same. */
 export class TenantMismatch extends AppError {
@@ -53,6 +37,7 @@ export class TenantGuard implements CanActivate {
 
   canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
     const http = execution.switchToHttp().getRequest<Request>();
+    const response = execution.switchToHttp().getResponse<Response>();
     const request = contextOf(http);
     request.endpoint = endpointOf(execution);
     request.body = recordableBody(http.body);
@@ -70,37 +55,54 @@ export class TenantGuard implements CanActivate {
     if (owner !== undefined && typeof slug !== 'object') {
       const owning = this.tenants.remembered(owner);
       const named = slug === undefined ? undefined : this.tenants.remembered(slug.toLowerCase());
-      if (owning && (slug === undefined || named)) return decide(request, owning, named, slug);
+      if (owning && (slug === undefined || named)) return decide({ request, response, owning, named, slug });
     }
-    return this.#resolve(request, owner, slug);
+    return this.#resolve(request, response, owner, slug);
   }
 
   async #resolve(
     request: RequestContext,
+    response: Response,
     owner: TenantId | undefined,
     slug: string | string[] | undefined,
   ): Promise<boolean> {
     const name = typeof slug === 'string' ? slug.toLowerCase() : '';
     const named = SLUG.test(name) ? await this.tenants.bySlug(name) : undefined;
     const owning = owner && (await this.tenants.byId(owner));
-    return decide(request, owning, named, slug);
+    return decide({ request, response, owning, named, slug });
   }
 }
 
-function decide(
-  request: RequestContext,
-  owning: Tenant | undefined,
-  named: Tenant | undefined,
-  slug: string | string[] | undefined,
-): boolean {
+function decide({ request, response, owning, named, slug }: Found): boolean {
   const tenant = owning ?? named;
-  const behind = tenant?.behind === true;
+  if (named?.formerName) announceNewName(response, named, named.formerName);
+  // One that is not there yet, or any more, is as good as none: its credentials are wrong, and it has no log.
+  const exists = tenant && tenant.status !== 'creating' && tenant.status !== 'purging';
   // Nothing of a schema that is behind is touched, not even for its log: the refusal is in the installation's.
-  if (tenant && tenant.status !== 'creating' && !behind) request.tenant = requestTenant(tenant);
+  if (exists && !tenant.behind) request.tenant = requestTenant(tenant);
   if (owning && slug !== undefined && named?.id !== owning.id) throw new TenantMismatch();
-  if (tenant?.status === 'suspended') throw new TenantSuspended();
-  if (behind) throw new TenantBeingUpgraded();
+  if (exists) requireServed(tenant, request.endpoint);
   return true;
+}
+
+/** Whom the credential belongs to, and whom the header names. */
+interface Found {
+  readonly request: RequestContext;
+  readonly response: Response;
+  readonly owning: Tenant | undefined;
+  readonly named: Tenant | undefined;
+  readonly slug: string | string[] | undefined;
+}
+
+/** The former name still leads here: RFC 9745 says that it is deprecated, RFC 8594 until when it works. */
+function announceNewName(
+  response: Response,
+  { slug }: Tenant,
+  { since, until }: NonNullable<Tenant['formerName']>,
+): void {
+  response.setHeader('Deprecation', `@${Math.floor(since.getTime() / 1_000)}`);
+  response.setHeader('Sunset', until.toUTCString());
+  response.setHeader('X-Tenant-Slug', slug);
 }
 
 /** What a request carries of its tenant. */

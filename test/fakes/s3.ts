@@ -31,7 +31,11 @@ export async function startFakeS3(): Promise<FakeS3> {
     const after = query.get('start-after') ?? '';
     const limit = Math.min(Number(query.get('max-keys') ?? 1_000), 3);
     const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort();
-    const contents = keys.slice(0, limit).map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    const contents = keys
+      .slice(0, limit)
+      .map(
+        (key) => `<Contents><Key>${key}</Key><Size>${objects.get(key)?.body.length ?? 0}</Size></Contents>`,
+      );
     const truncated = keys.length > limit;
     return xml(
       200,

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalEvent, newEventId, type AuditEvent } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
+import { CloseLog } from '../../src/audit/close-log.js';
 import { VerifyLog, type Verification } from '../../src/audit/verify-log.js';
-import type { TenantRef } from '../../src/platform/database/index.js';
+import { TenantErasure, type TenantRef } from '../../src/platform/database/index.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const EVENT: AuditEvent = {
@@ -51,6 +52,52 @@ describe('the audit log', () => {
       tenant.id,
     ]);
     expect(rows).toEqual([{ event: sent.bytes }]);
+  });
+
+  it('that is closed takes nothing more, from nobody, and says where it ended; its neighbour goes on', async () => {
+    const [a, b] = [await db.newTenant(), await db.newTenant()];
+    await append(a, 20);
+    const { head } = await verify(a);
+    const erasure = new TenantErasure(db.cells);
+    const closing = writers.map((log) => new CloseLog(log, erasure));
+    const ends = await Promise.all(closing.map((one) => one.close(a)));
+    const end = { events: 20, chainHash: head.chainHash, rootHash: head.rootHash };
+    expect(ends).toEqual([end, end]);
+    // Both writers remember the head; one event waits in the outbox; a notice is on its way.
+    const late = await Promise.allSettled([append(a, 1), writer(1).append(a, event(a)), append(b, 10)]);
+    expect(late.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    await db.superuser.query('INSERT INTO audit.outbox (tenant, event) VALUES ($1, $2)', [
+      a.id,
+      event(a).bytes,
+    ]);
+    await writer(0).appendOnce(a, event(a).bytes);
+    await writer(0).drainOutbox(a.cell);
+    await closing[0]?.erase(a, new AbortController().signal);
+    const { rows } = await db.superuser.query(
+      `SELECT 1 FROM audit.events WHERE tenant = $1 UNION ALL SELECT 1 FROM audit.heads WHERE tenant = $1
+       UNION ALL SELECT 1 FROM audit.outbox WHERE tenant = $1`,
+      [a.id],
+    );
+    expect(rows).toEqual([]);
+    expect(await closing[1]?.close(a)).toEqual(end);
+    expect(await verify(b)).toMatchObject({ valid: true, checked: 10 });
+  });
+
+  it('that is not closed cannot be erased', async () => {
+    const tenant = await db.newTenant();
+    await append(tenant, 5);
+    expect(await new TenantErasure(db.cells).eraseLog(tenant, 100)).toBe(0);
+    expect(await verify(tenant)).toMatchObject({ valid: true, checked: 5 });
+  });
+
+  it('takes an event once that is delivered by two writers, again and again', async () => {
+    const tenant = await db.newTenant();
+    const notices = Array.from({ length: 10 }, () => event(tenant));
+    await Promise.all(
+      [0, 1, 0, 1].flatMap((at) => notices.map(({ bytes }) => writer(at).appendOnce(tenant, bytes))),
+    );
+    await append(tenant, 5);
+    expect(await verify(tenant)).toMatchObject({ valid: true, checked: 15 });
   });
 
   it('moves what transactions committed into the log, in their order, and nothing of those that failed', async () => {

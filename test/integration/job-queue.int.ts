@@ -127,6 +127,31 @@ describe.each(backends)('%s', (_, start) => {
     expect(jobs[1]).toEqual({ tenantId: 't1', id: 'r1' });
   });
 
+  it("takes one tenant's jobs out, waiting ones and those to be tried again, and leaves the others", async () => {
+    const failed: string[] = [];
+    const failing = await queue.consume(name, { concurrency: 1 }, ({ id }) => {
+      failed.push(id);
+      return Promise.reject(new Error('not now'));
+    });
+    await queue.enqueue(name, jobOf('t1', 'fails'));
+    await until(() => failed.length > 0);
+    await failing.close();
+    // Ids that begin like the other's are not the other's.
+    for (const tenant of ['t1', 't10'])
+      for (const id of ['a', 'b', 'c']) await queue.enqueue(name, jobOf(tenant, id));
+    expect(await queue.removeTenant(name, 't1')).toBe(0);
+    expect(await queue.removeTenant(name, 't1')).toBe(0);
+    const seen: string[] = [];
+    await queue.consume(name, { concurrency: 1 }, ({ tenantId, id }) =>
+      Promise.resolve(void seen.push(`${tenantId}/${id}`)),
+    );
+    await until(() => seen.length === 3);
+    await sleep(3_000);
+    expect(seen.toSorted()).toEqual(['t10/a', 't10/b', 't10/c']);
+    await queue.enqueue(name, jobOf('t1', 'again'));
+    await until(() => seen.length === 4);
+  });
+
   it('ignores a second enqueue while the job is waiting, and while it is at work', async () => {
     await queue.enqueue(name, jobOf('t1', 'r1'));
     await queue.enqueue(name, jobOf('t1', 'r1'));

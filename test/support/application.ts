@@ -193,7 +193,8 @@ function isAlive({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode === null && signalCode === null;
 }
 
-async function isReady(baseUrl: string): Promise<boolean> {
+/** Whether it can serve. */
+export async function isReady(baseUrl: string): Promise<boolean> {
   try {
     const response = await fetch(`${baseUrl}/readyz`, { signal: AbortSignal.timeout(5_000) });
     await response.arrayBuffer();
@@ -204,7 +205,7 @@ async function isReady(baseUrl: string): Promise<boolean> {
 }
 
 /** A port that was free a moment ago. Kept over restarts, so that its base URL stays the same. */
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { CreatedApiKeyDto, TokensDto, UserDto } from '../../src/auth/auth.dto.js';
 import type { CreatedOrganisationDto } from '../../src/organisations/organisations.dto.js';
-import type { Application } from './application.js';
 import { client, must, type Client } from './client.js';
 import type { Region } from './embedded-database.js';
 
@@ -27,9 +26,15 @@ export function uniqueName(prefix: string): string {
   return `${prefix}-${randomBytes(4).toString('hex')}`;
 }
 
+/** Where organisations are made: a running application, or one process of an installation. */
+interface Place {
+  readonly baseUrl: string;
+  readonly firstRun: { readonly operatorKey: string };
+}
+
 /** Another organisation beside `demo`, made by the operator. */
 export async function createTenant(
-  app: Application,
+  app: Place,
   { slug = uniqueName('tenant'), region }: { slug?: string; region?: Region } = {},
 ): Promise<TestTenant> {
   const operator = client(app.baseUrl, app.firstRun.operatorKey);
@@ -49,7 +54,7 @@ export async function createTenant(
 }
 
 export function signIn(
-  app: Application,
+  app: Pick<Place, 'baseUrl'>,
   slug: string,
   { email, password }: { email: string; password: string },
 ): Promise<TokensDto> {

@@ -12,6 +12,8 @@ interface Common {
   readonly problems?: readonly number[];
   /** A stricter limit than that of all requests (src/limits). */
   readonly limit?: 'sign-in';
+  /** Served for an organisation that is being deleted too, as nothing else is. */
+  readonly whileDeleting?: true;
 }
 
 /** Everything a reviewer wants to see of a route; guards, audit and OpenAPI follow from it. */

@@ -22,6 +22,13 @@ export interface FieldError {
   readonly detail: string;
 }
 
+/** A quota by its name; `resetsAt` (RFC 3339) where it begins anew by itself. */
+export interface QuotaLimit {
+  readonly name: string;
+  readonly limit: number;
+  readonly resetsAt?: string;
+}
+
 /**
  * What a feature throws. `message` is for the caller and says what to do; `cause` is for the log alone.
  */
@@ -30,6 +37,8 @@ export abstract class AppError extends Error {
   /** Stable, in UPPER_CASE: what a program may test. */
   abstract readonly code: string;
   readonly errors?: readonly FieldError[];
+  /** The quota that is used up. */
+  readonly quota?: QuotaLimit;
 }
 
 export class InvalidRequest extends AppError {
@@ -84,6 +93,15 @@ export class ResourceNotFound extends AppError {
   readonly code = 'NOT_FOUND';
   constructor(resource: string) {
     super(`No such ${resource}. Check the id, and that it belongs to your organisation.`);
+  }
+}
+
+/** A change that must say which version it is meant for. */
+export class VersionRequired extends AppError {
+  readonly kind = 'precondition_required';
+  readonly code = 'VERSION_REQUIRED';
+  constructor() {
+    super('Send If-Match with the ETag of the version that you read and mean to change.');
   }
 }
 

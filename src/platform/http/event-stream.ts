@@ -1,5 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Response } from 'express';
+import type { TenantId } from '../database/tenant-id.js';
 import { ServiceUnavailable } from './errors.js';
 import { StreamedAnswer, writable } from './streamed-answer.js';
 
@@ -16,19 +17,29 @@ const STREAMS_PER_PROCESS = 2_000;
 /** Every stream that this process serves: a process that shuts down ends them, and clients go on elsewhere. */
 @Injectable()
 export class OpenStreams implements BeforeApplicationShutdown {
-  readonly #open = new Set<AbortController>();
+  /** Each with the tenant that it shows something of. */
+  readonly #open = new Map<AbortController, TenantId>();
 
-  begin(): AbortController {
+  begin(tenant: TenantId): AbortController {
     if (this.#open.size >= STREAMS_PER_PROCESS)
       throw new ServiceUnavailable('Too many streams are open. Repeat it later.');
     const controller = new AbortController();
-    this.#open.add(controller);
+    this.#open.set(controller, tenant);
     controller.signal.addEventListener('abort', () => this.#open.delete(controller), { once: true });
     return controller;
   }
 
+  /** Whose streams are open. */
+  tenants(): TenantId[] {
+    return [...new Set(this.#open.values())];
+  }
+
+  endAll(tenant: TenantId): void {
+    for (const [controller, owner] of this.#open) if (owner === tenant) controller.abort();
+  }
+
   beforeApplicationShutdown(): void {
-    for (const controller of this.#open) controller.abort();
+    for (const controller of this.#open.keys()) controller.abort();
   }
 }
 

@@ -35,14 +35,14 @@ export function openApiDocument(app: INestApplication, publicUrl: string): OpenA
         asProblems(operation.responses);
         withRateLimits(operation.responses);
       }
-      if (method === 'post' && operation.security && !WITHOUT_IDEMPOTENCY.has(path)) repeatable(operation);
+      if (method === 'post' && operation.security && !WITHOUT_IDEMPOTENCY.test(path)) repeatable(operation);
     }
   }
   return document;
 }
 
-/** Belongs to no tenant, in whose schema responses would be kept; a repeated call finds its slug taken. */
-const WITHOUT_IDEMPOTENCY = new Set(['/v1/tenants']);
+/** The operator's calls belong to no tenant, in whose schema responses would be kept; repeated, they find it done: 409. */
+const WITHOUT_IDEMPOTENCY = /^\/v1\/tenants(\/|$)/;
 
 /** What `Idempotency-Key` means is the same for every POST, so it is said here and not at each. */
 function repeatable({ parameters = [], responses = {} }: Operation): void {

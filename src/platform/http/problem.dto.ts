@@ -8,6 +8,17 @@ export class FieldErrorDto {
   detail!: string;
 }
 
+export class QuotaLimitDto {
+  @ApiProperty()
+  name!: string;
+
+  @ApiProperty()
+  limit!: number;
+
+  @ApiProperty({ format: 'date-time', required: false, description: 'When it begins anew by itself.' })
+  resetsAt?: string;
+}
+
 /** RFC 9457 problem details. */
 export class ProblemDto {
   @ApiProperty({ format: 'uri' })
@@ -30,4 +41,7 @@ export class ProblemDto {
 
   @ApiProperty({ type: [FieldErrorDto], required: false })
   errors?: FieldErrorDto[];
+
+  @ApiProperty({ required: false, description: 'The quota that is used up.' })
+  quota?: QuotaLimitDto;
 }

@@ -11,6 +11,7 @@ import {
   ServiceUnavailable,
   UnsupportedMediaType,
   type FieldError,
+  type QuotaLimit,
 } from './errors.js';
 
 /** RFC 9457, with a stable `code`, the request's id and, for invalid requests, each wrong field. */
@@ -22,6 +23,7 @@ export interface Problem {
   readonly detail: string;
   readonly requestId: string;
   readonly errors?: readonly FieldError[];
+  readonly quota?: QuotaLimit;
 }
 
 const TITLES: Record<AppError['kind'], string> = {
@@ -94,6 +96,7 @@ export function problemOf(error: AppError, requestId: string): Problem {
     detail: error.message,
     requestId,
     ...(error.errors && { errors: error.errors }),
+    ...(error.quota && { quota: error.quota }),
   };
 }
 

@@ -8,6 +8,8 @@ export interface ObjectStore {
   get(key: string): Promise<Buffer | null>;
   /** Keys in the order of their bytes. */
   list(prefix: string, options: { readonly after?: string; readonly limit: number }): Promise<string[]>;
+  /** Bytes of all objects whose keys begin so. */
+  size(prefix: string): Promise<number>;
   /** Of no effect where there is no such object. */
   delete(key: string): Promise<void>;
 }
@@ -38,6 +40,11 @@ export class TenantObjects {
 
   delete(tenant: TenantRef, key: string): Promise<void> {
     return this.cells.of(tenant.cell).delete(keyOf(tenant, key));
+  }
+
+  /** Bytes of all that the tenant stores. */
+  size(tenant: TenantRef): Promise<number> {
+    return this.cells.of(tenant.cell).size(keyOf(tenant, ''));
   }
 
   /** A page of the tenant's keys, without its prefix. */

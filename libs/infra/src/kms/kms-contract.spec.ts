@@ -97,6 +97,21 @@ describe.each([
     expect(await kms.decrypt(key, wrapped, context)).toEqual(plaintext);
   });
 
+  it('says of a key that it is condemned already, and leaves it so', async () => {
+    await kms.scheduleKeyDeletion(key, 7);
+    const again = kms.scheduleKeyDeletion(key, 7);
+    await expect(again).rejects.toMatchObject({ code: 'key_pending_deletion' });
+    await expect(kms.generateDataKey(key, context)).rejects.toMatchObject({ code: 'key_pending_deletion' });
+  });
+
+  it('condemns no key that it does not know, and no other key with one', async () => {
+    const other = await kms.createTenantKey('t2');
+    const unknown = `${key.slice(0, -4)}0000`;
+    await expect(kms.scheduleKeyDeletion(unknown, 7)).rejects.toMatchObject({ code: 'key_not_found' });
+    await kms.scheduleKeyDeletion(key, 7);
+    expect((await kms.generateDataKey(other, context)).plaintext).toHaveLength(32);
+  });
+
   it('deletes no key sooner than after seven days', async () => {
     await expect(kms.scheduleKeyDeletion(key, 6)).rejects.toThrow(RangeError);
     expect((await kms.generateDataKey(key, context)).plaintext).toHaveLength(32);

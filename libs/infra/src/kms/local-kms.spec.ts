@@ -77,3 +77,19 @@ it('destroys a key whose waiting time is over', async () => {
   await expect(kms.cancelKeyDeletion(key)).rejects.toMatchObject({ code: 'key_not_found' });
   expect(await readdir(join(home, 'kms'))).toEqual([]);
 });
+
+it('destroys condemned keys whose days are over when it is opened, and no others', async () => {
+  const first = await LocalKms.open({ home });
+  const [due, waiting, living] = [
+    await first.createTenantKey('t1'),
+    await first.createTenantKey('t2'),
+    await first.createTenantKey('t3'),
+  ];
+  await first.scheduleKeyDeletion(due, 7);
+  await first.scheduleKeyDeletion(waiting, 30);
+  vi.useFakeTimers({ now: Date.now() + 8 * 86_400_000, toFake: ['Date'] });
+  await LocalKms.open({ home });
+  expect((await readdir(join(home, 'kms'))).toSorted()).toEqual(
+    [`${waiting}.json`, `${living}.json`].toSorted(),
+  );
+});

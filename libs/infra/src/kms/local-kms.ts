@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes, randomUUID, type KeyObject } from 'node:crypto';
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createFile, isErrno, replaceFile, syncFolder } from '../objects/durable-file.js';
 import { KmsError, type DataKey, type KmsContext } from './kms-error.js';
@@ -38,7 +38,18 @@ export class LocalKms {
   static async open(options: { readonly home: string }): Promise<LocalKms> {
     const folder = join(options.home, 'kms');
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return new LocalKms(folder, await masterKey(join(options.home, 'master.key'), folder));
+    const kms = new LocalKms(folder, await masterKey(join(options.home, 'master.key'), folder));
+    await kms.#destroyDue();
+    return kms;
+  }
+
+  /** Condemned keys whose days are over: nobody asks for them any more, so this is where their material goes. */
+  async #destroyDue(): Promise<void> {
+    for (const name of await readdir(this.#folder)) {
+      if (!name.endsWith('.json')) continue;
+      // Looking at one that is due destroys it; what cannot be looked at is for those who need it to report.
+      await this.#load(name.slice(0, -'.json'.length)).catch(() => undefined);
+    }
   }
 
   async createTenantKey(tenantId: string): Promise<string> {

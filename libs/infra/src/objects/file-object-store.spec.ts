@@ -48,3 +48,19 @@ it('removes what a process killed long ago had half written, and nothing that is
   await store.put('a', Buffer.from('x'));
   expect(await readdir(join(dir, '~temporary'))).toEqual(['~new']);
 });
+
+it('takes folders away with their last object, also while others are put into them', async () => {
+  const folders = async () => (await readdir(dir)).filter((name) => name !== '~temporary');
+  await store.put('kept/by/1', Buffer.from('x'));
+  const restless = Array.from({ length: 4 }, async (_none, who) => {
+    for (let time = 0; time < 40; time += 1) {
+      await store.put(`shared/by/many/${who}`, Buffer.from(`${time}`));
+      expect((await store.get(`shared/by/many/${who}`))?.toString()).toBe(`${time}`);
+      await store.delete(`shared/by/many/${who}`);
+    }
+  });
+  await Promise.all(restless);
+  expect(await folders()).toEqual(['kept']);
+  await store.delete('kept/by/1');
+  expect(await folders()).toEqual([]);
+});

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isErrno, replaceFile, syncFolder, TEMPORARY_PREFIX } from './durable-file.js';
 import {
@@ -12,6 +12,8 @@ import {
 
 /** Ends an object's file name, so that `a` and `a/b` can both exist; no key contains it. */
 const OBJECT_SUFFIX = '~';
+const SIZE_PAGE = 1_000;
+const WRITE_TRIES = 5;
 const ABANDONED_MS = 3_600_000;
 
 /** Objects as files below one folder, for a single machine. */
@@ -30,11 +32,22 @@ export class FileObjectStore {
     const file = this.#file(key);
     try {
       await (this.#prepared ??= this.#prepare());
-      await createFolder(dirname(file));
-      await replaceFile(file, body, this.#temporary);
+      await this.#write(file, body);
     } catch (cause) {
       this.#prepared = undefined;
       throw new ObjectStoreError('The object was not stored', { cause });
+    }
+  }
+
+  /** The folder may vanish with its last object, just when another one is to go into it. */
+  async #write(file: string, body: Buffer): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await createFolder(dirname(file));
+        return await replaceFile(file, body, this.#temporary);
+      } catch (cause) {
+        if (!isErrno(cause, 'ENOENT') || tries === WRITE_TRIES) throw cause;
+      }
     }
   }
 
@@ -60,16 +73,36 @@ export class FileObjectStore {
     return found;
   }
 
+  /** Bytes of all objects whose keys begin so. */
+  async size(prefix: string): Promise<number> {
+    let bytes = 0;
+    for (let after: string | undefined, more = true; more;) {
+      const keys = await this.list(prefix, { ...(after !== undefined && { after }), limit: SIZE_PAGE });
+      // One that is deleted meanwhile has no size.
+      for (const key of keys) bytes += (await stat(this.#file(key)).catch(() => ({ size: 0 }))).size;
+      after = keys.at(-1);
+      more = keys.length === SIZE_PAGE;
+    }
+    return bytes;
+  }
+
   /** Also resolves when there is none. */
   async delete(key: string): Promise<void> {
     const file = this.#file(key);
     try {
       await rm(file);
-      await syncFolder(dirname(file));
+      await this.#tidy(dirname(file));
     } catch (cause) {
       if (isErrno(cause, 'ENOENT')) return;
       throw new ObjectStoreError('The object was not deleted', { cause });
     }
+  }
+
+  /** Takes folders away that hold nothing any more: their names say whose objects there were. */
+  async #tidy(folder: string): Promise<void> {
+    let left = folder;
+    while (left !== this.#dir && (await emptied(left))) left = dirname(left);
+    await syncFolder(left);
   }
 
   #file(key: string): string {
@@ -116,6 +149,19 @@ export class FileObjectStore {
       return entry.name.endsWith(OBJECT_SUFFIX) ? [`${parent}${entry.name.slice(0, -1)}`] : [];
     });
     return keys.sort();
+  }
+}
+
+/** Whether the folder is gone, because it was empty. */
+async function emptied(folder: string): Promise<boolean> {
+  try {
+    await rmdir(folder);
+    return true;
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT')) return true;
+    // Linux and macOS name it differently.
+    if (isErrno(cause, 'ENOTEMPTY') || isErrno(cause, 'EEXIST')) return false;
+    throw cause;
   }
 }
 

@@ -87,6 +87,13 @@ describe.each([
     expect(paged).toEqual(keys);
   });
 
+  it('knows how many bytes lie below a prefix, over many pages, and none elsewhere', async () => {
+    for (let at = 1; at <= 8; at += 1) await store.put(`mine/part-${at}`, Buffer.alloc(at));
+    await store.put('mine2/part', Buffer.alloc(100));
+    expect(await store.size('mine/')).toBe(36);
+    expect(await store.size('nobody/')).toBe(0);
+  });
+
   it('lists below a prefix, which may end within a segment', async () => {
     await putAll(['t1/log/1', 't1/log/2', 't1/logs', 't10/log/1', 't2/log/1']);
     expect(await store.list('t1/', { limit: 10 })).toEqual(['t1/log/1', 't1/log/2', 't1/logs']);

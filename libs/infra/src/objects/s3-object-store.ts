@@ -111,6 +111,20 @@ export class S3ObjectStore {
     return found;
   }
 
+  /** Bytes of all objects whose keys begin so. */
+  async size(prefix: string): Promise<number> {
+    requireObjectPrefix(prefix);
+    let bytes = 0;
+    for (let after: string | undefined, more = true; more;) {
+      const input = { Bucket: this.#bucket, Prefix: prefix, StartAfter: after, MaxKeys: PAGE_LIMIT };
+      const page = await s3Call('list', () => this.#client.send(new ListObjectsV2Command(input)));
+      for (const { Size: size = 0 } of page.Contents ?? []) bytes += size;
+      after = page.Contents?.at(-1)?.Key;
+      more = page.IsTruncated === true && after !== undefined;
+    }
+    return bytes;
+  }
+
   /** Also resolves when there is none. */
   async delete(key: string): Promise<void> {
     requireObjectKey(key);

@@ -124,6 +124,32 @@ export class BullMqQueue {
     return Promise.resolve(consumer);
   }
 
+  /** Takes a tenant's jobs out; answers how many are at work, which nobody can take from their worker. */
+  async removeTenant(queue: string, tenantId: string): Promise<number> {
+    requireQueueName(queue);
+    const beginning = jobKey({ tenantId, id: 'x' }).slice(0, -1);
+    await this.#connected();
+    const jobs = `${this.#options.prefix}:${queue}:`;
+    let left = 0;
+    try {
+      // By their keys: BullMQ itself would read every tenant's jobs.
+      for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
+        const pattern = `${globbed(jobs + beginning)}*`;
+        const [next, keys] = await this.#producer.scan(cursor, 'MATCH', pattern, 'COUNT', 1_000);
+        cursor = next;
+        for (const key of keys) {
+          const id = key.slice(jobs.length);
+          // Its lock and its log stand under the job's key, with a colon.
+          if (!id.includes(':') && (await this.#queue(queue).remove(id)) === 0) left += 1;
+        }
+      }
+      await this.#producer.del(this.#backlogKey(queue, tenantId));
+    } catch (cause) {
+      throw new QueueUnavailable('The queue did not take the jobs out', { cause });
+    }
+    return left;
+  }
+
   async healthy(): Promise<boolean> {
     try {
       await this.#connected();
@@ -227,4 +253,9 @@ export class BullMqQueue {
   #backlogKey(queue: string, tenantId: string): string {
     return `${this.#options.prefix}:${queue}:backlog:${tenantId}`;
   }
+}
+
+/** Text as it is, in a pattern of Redis. */
+function globbed(text: string): string {
+  return text.replaceAll(/[\\*?[\]]/g, '\\$&');
 }

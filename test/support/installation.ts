@@ -1,0 +1,78 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startEmbeddedPostgres } from '@waxell/infra';
+import { newKey } from '../../src/platform/http/credential.js';
+import { freePort, isReady, newHome } from './application.js';
+import { eventually } from './eventually.js';
+
+const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
+
+/** Several processes on one database, as an operator runs them behind a load balancer. */
+export interface Installation {
+  readonly baseUrls: readonly string[];
+  readonly operatorKey: string;
+  /** The database's own URL, as its superuser. */
+  readonly databaseUrl: string;
+  logs(): string;
+  dispose(): Promise<void>;
+}
+
+export async function startInstallation(processes: number): Promise<Installation> {
+  const home = await newHome();
+  const postgres = await startEmbeddedPostgres({ home: join(home, 'data'), onLog: () => undefined });
+  const { host, port, user, password, database } = postgres.connection;
+  const databaseUrl = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
+  const operatorKey = newKey('operator');
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    WAXELL_HOME: join(home, 'shared'),
+    DATABASE_URL: databaseUrl,
+    DATABASE_LOGIN_SECRET: 'of the tests '.repeat(4),
+    DATABASE_POOL: '4',
+    PUBLIC_URL: 'http://waxell.example',
+    WAXELL_OPERATOR_KEY_HASH: createHash('sha256').update(operatorKey).digest('hex'),
+    WORKER: 'in-process',
+    LOG_LEVEL: 'warn',
+  };
+  await promisify(execFile)(process.execPath, [join(DIST, 'migrate.js')], { env });
+  let output = '';
+  const children: ChildProcess[] = [];
+  const baseUrls: string[] = [];
+  for (let at = 0; at < processes; at += 1) {
+    const own = await freePort();
+    const child = spawn(process.execPath, ['--enable-source-maps', join(DIST, 'main.js')], {
+      env: { ...env, PORT: String(own) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (text: Buffer) => {
+        output += text.toString();
+      });
+    process.once('exit', () => child.kill('SIGKILL'));
+    children.push(child);
+    baseUrls.push(`http://127.0.0.1:${own}`);
+  }
+  for (const url of baseUrls)
+    await eventually(async () => {
+      if (!(await isReady(url))) throw new Error(`Not ready:\n${output}`);
+    }, 60_000);
+  return {
+    baseUrls,
+    operatorKey,
+    databaseUrl,
+    logs: () => output,
+    dispose: async () => {
+      for (const child of children) {
+        child.kill('SIGTERM');
+        if (child.exitCode === null) await once(child, 'close');
+      }
+      await postgres.stop();
+      await rm(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    },
+  };
+}
