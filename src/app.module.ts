@@ -8,6 +8,7 @@ import { ApiKeyEntity, AuthenticationGuard, AuthModule, UserEntity } from './aut
 import type { Backends } from './backends.js';
 import { CellKms, EncryptionModule } from './encryption/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
+import { MovesModule } from './moves/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
 import { AuthConfig, WorkerConfig } from './platform/config/index.js';
@@ -21,7 +22,7 @@ import {
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
-import { CellObjects, TenantObjects } from './platform/objects/index.js';
+import { CellObjects, MoveObjects, TenantObjects } from './platform/objects/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { TenancyModule, TenantGuard } from './tenancy/index.js';
@@ -79,6 +80,7 @@ export class AppModule {
         AuthModule,
         OperationsModule,
         OrganisationsModule,
+        MovesModule,
         ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],
@@ -140,6 +142,7 @@ class BackendsModule {
       },
       TenantDatabase,
       TenantObjects,
+      MoveObjects,
     ];
     const exports = [
       Log,
@@ -154,7 +157,7 @@ class BackendsModule {
       RunQueues,
       Feed,
       TenantDatabase,
-      TenantObjects,
+      MoveObjects,
     ];
     return { module: BackendsModule, global: true, providers, exports };
   }

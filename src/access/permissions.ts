@@ -30,6 +30,7 @@ export const PERMISSIONS = {
   'run:cancel': { grantee: 'developer', scope: 'run:write' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:move': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
 } as const satisfies Record<string, Permission>;
 

@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { AuditController } from './audit.controller.js';
 import { AuditLog } from './audit-log.js';
 import { EventRecorder } from './event-recorder.js';
+import { MoveLog } from './move-log.js';
 import { SearchLog } from './search-log.js';
 import { VerifyLog } from './verify-log.js';
 
@@ -9,7 +10,7 @@ import { VerifyLog } from './verify-log.js';
 @Global()
 @Module({
   controllers: [AuditController],
-  providers: [AuditLog, EventRecorder, SearchLog, VerifyLog],
-  exports: [AuditLog, EventRecorder],
+  providers: [AuditLog, EventRecorder, MoveLog, SearchLog, VerifyLog],
+  exports: [AuditLog, EventRecorder, MoveLog],
 })
 export class AuditModule {}

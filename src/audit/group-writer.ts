@@ -3,7 +3,15 @@ import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Cell } from '../platform/database/index.js';
 import { ServiceUnavailable } from '../platform/http/errors.js';
-import { appended, appendGroup, HeadMoved, lockHeads, type Appended, type Head } from './append-group.js';
+import {
+  appended,
+  appendGroup,
+  HeadMoved,
+  lockHeads,
+  LogClosed,
+  type Appended,
+  type Head,
+} from './append-group.js';
 import { canonicalEvent, newEventId, searchColumns, type CanonicalEvent } from './audit-event.js';
 
 interface Waiting {
@@ -18,6 +26,7 @@ const MAX_GROUP = 512;
 const MAX_WAITING = 20_000;
 const HEADS_IN_MEMORY = 10_000;
 const DRAIN_LOCK = 7_283_002;
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Writes one cell's logs, for one process. Events that arrive while a group is being written form the next group, so
@@ -34,7 +43,7 @@ export class GroupWriter {
 
   constructor(private readonly cell: Cell) {}
 
-  /** Resolves when the event is durable. */
+  /** Resolves when the event is durable. @throws {LogClosed} where the tenant's log goes on in another cell */
   append(tenant: string, { bytes, search }: CanonicalEvent): Promise<void> {
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(
@@ -78,8 +87,11 @@ export class GroupWriter {
     if (group.length === 0) return;
     const events = group.map((entry) => entry.event);
     try {
-      await this.#append(events);
-      for (const entry of group) entry.durable();
+      const refused = await this.#append(events);
+      for (const entry of group) {
+        if (refused.has(entry.event.tenant)) entry.failed(new LogClosed());
+        else entry.durable();
+      }
     } catch (cause) {
       const error = new ServiceUnavailable(
         'The audit log cannot be written. Repeat the request in a moment.',
@@ -89,22 +101,31 @@ export class GroupWriter {
     }
   }
 
-  async #append(events: readonly Appended[]): Promise<void> {
+  /** Answers the tenants whose logs are not open here; nothing of theirs was written. */
+  async #append(events: readonly Appended[]): Promise<ReadonlySet<string>> {
     const heads = this.#rememberedHeads(events);
     if (heads) {
       try {
-        return this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
+        this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
+        return NONE;
       } catch (error) {
         // Whatever went wrong, what is remembered may be old: a commit whose answer was lost has moved the heads.
         for (const tenant of heads.keys()) this.#heads.delete(tenant);
         if (!(error instanceof HeadMoved)) throw error;
       }
     }
+    const refused = new Set<string>();
     const advanced = await inTransaction(this.cell.audit, async (client) => {
-      const tenants = events.map((event) => event.tenant);
-      return appendGroup(client, events, await lockHeads(client, tenants));
+      const locked = await lockHeads(
+        client,
+        events.map((event) => event.tenant),
+      );
+      for (const { tenant } of events) if (!locked.has(tenant)) refused.add(tenant);
+      const open = events.filter(({ tenant }) => !refused.has(tenant));
+      return open.length > 0 ? appendGroup(client, open, locked) : new Map<string, Head>();
     });
     this.#remember(advanced);
+    return refused;
   }
 
   async #drainAll(drains: readonly { resolve: () => void; reject: (error: Error) => void }[]): Promise<void> {
@@ -124,14 +145,19 @@ export class GroupWriter {
       const { rows } = await client.query<{ tenant: string; event: Buffer }>({
         name: 'audit_drain',
         text: `WITH taken AS (DELETE FROM audit.outbox
-             WHERE id IN (SELECT id FROM audit.outbox ORDER BY id LIMIT ${MAX_GROUP}) RETURNING id, tenant, event)
+             WHERE id IN (
+               SELECT o.id FROM audit.outbox o LEFT JOIN audit.heads h ON h.tenant = o.tenant AND h.closed_at IS NOT NULL
+               WHERE h.tenant IS NULL ORDER BY o.id LIMIT ${MAX_GROUP})
+             RETURNING id, tenant, event)
            SELECT tenant, event FROM taken ORDER BY id`,
       });
       if (rows.length === 0) return { count: 0, advanced: new Map<string, Head>() };
       const events = rows.map(({ tenant, event }) => this.#accepted(tenant, event));
+      // The outbox takes events only of tenants that live here: each of them has its place in a log.
       const heads = await lockHeads(
         client,
         events.map((event) => event.tenant),
+        true,
       );
       return { count: rows.length, advanced: await appendGroup(client, events, heads) };
     });

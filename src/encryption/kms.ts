@@ -10,7 +10,11 @@ export abstract class Kms {
     keyId: string,
     context: Record<string, string>,
   ): Promise<{ plaintext: Buffer; wrapped: Buffer }>;
+  /** Wraps a data key that there is already, for a tenant that moves here. */
+  abstract encrypt(keyId: string, plaintext: Buffer, context: Record<string, string>): Promise<Buffer>;
   abstract decrypt(keyId: string, wrapped: Buffer, context: Record<string, string>): Promise<Buffer>;
+  /** Unusable from now on, and destroyed when the days (7 to 30) are over. */
+  abstract scheduleKeyDeletion(keyId: string, waitingDays: number): Promise<void>;
 }
 
 /** The key management of each cell: what opens a tenant's data stays in its region. */

@@ -9,6 +9,6 @@ import { OrganisationsController } from './organisations.controller.js';
   imports: [AuthModule],
   controllers: [OrganisationsController],
   providers: [CreateOrganisation, MendOrganisations, Placement],
-  exports: [CreateOrganisation, MendOrganisations],
+  exports: [CreateOrganisation, MendOrganisations, Placement],
 })
 export class OrganisationsModule {}

@@ -16,6 +16,7 @@ import { FieldEncryption, Sealed } from '../encryption/index.js';
 import { currentTenant, Feed, TenantDatabase } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
+import { Residence, TenantMoving, TenantRegistry } from '../tenancy/index.js';
 import { LEASE_SECONDS, RunDispatch, type Lease } from './run-dispatch.js';
 import { RunEvents } from './run-events.js';
 import { RunEntity } from './run.entity.js';
@@ -25,6 +26,8 @@ class AttemptSuperseded extends Error {
   override readonly name = 'AttemptSuperseded';
 }
 
+/** Why an attempt ends whose tenant moves to another cell. */
+const LEAVES = 'the tenant moves';
 const LOOK_AFTER_MS = 2_000;
 const TERMINAL: ReadonlySet<string> = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
 
@@ -38,6 +41,8 @@ export class ExecuteQueuedRun {
     private readonly events: RunEvents,
     private readonly dispatch: RunDispatch,
     private readonly feed: Feed,
+    private readonly tenants: TenantRegistry,
+    private readonly residence: Residence,
     private readonly sandbox: Sandbox,
     private readonly provider: ModelProvider,
     private readonly log: Log,
@@ -57,6 +62,9 @@ export class ExecuteQueuedRun {
       } catch (error) {
         if (error instanceof AttemptSuperseded) return;
         await this.dispatch.giveBack(lease, signal);
+        // Where it lives now, the run is taken up again.
+        if (guard.signal.reason === LEAVES) return;
+        if ((await this.residence.explained(lease.tenant, error)) instanceof TenantMoving) return;
         throw error;
       } finally {
         guard.end();
@@ -218,6 +226,12 @@ export class ExecuteQueuedRun {
     if (stop.aborted) onStop();
     stop.addEventListener('abort', onStop, { once: true });
     const unsubscribe = this.feed.subscribe((change) => {
+      if (change.kind === 'tenant' && change.id === lease.tenant.id) {
+        this.#leaves(lease).then(
+          (leaves) => leaves && controller.abort(LEAVES),
+          (error: unknown) => this.log.error('a move could not be looked up', error, { runId: lease.runId }),
+        );
+      }
       if (change.kind !== 'run_cancel' || change.id !== lease.runId) return;
       // Any role may notify: what the feed says is looked up before it is believed.
       this.#cancelRequested(lease).then(
@@ -250,6 +264,12 @@ export class ExecuteQueuedRun {
     if (renew && !(await this.dispatch.renew(lease))) return 'lease lost';
     if (this.feed.reliable()) return undefined;
     return (await this.#cancelRequested(lease)) ? CANCELLED : undefined;
+  }
+
+  /** Whether the tenant is about to live elsewhere, or does: nothing of this attempt could be stored any more. */
+  async #leaves({ tenant }: Lease): Promise<boolean> {
+    const current = await this.tenants.byId(tenant.id);
+    return current !== undefined && (current.writesPaused || current.cell !== tenant.cell);
   }
 
   async #cancelRequested(lease: Lease): Promise<boolean> {

@@ -1,3 +1,4 @@
 export { JobQueue, RunQueues } from './job-queue.js';
+export { MoveRuns } from './move-runs.js';
 export { RunEntity } from './run.entity.js';
 export { RunsModule, RunWorkerModule } from './runs.module.js';

@@ -2,6 +2,8 @@
 export abstract class JobQueue {
   /** No effect while a job of the same ids is waiting or at work. */
   abstract enqueue(queue: string, job: { tenantId: string; id: string }): Promise<void>;
+  /** Takes everything away that is kept of a tenant's jobs: it has left the cell. */
+  abstract removeTenant(queue: string, tenantId: string): Promise<void>;
   abstract consume(
     queue: string,
     options: { concurrency: number },

@@ -44,7 +44,8 @@ export class RunWorker implements OnApplicationBootstrap, BeforeApplicationShutd
 
   async #work(job: { tenantId: string; id: string }, signal: AbortSignal): Promise<void> {
     const tenant = isTenantId(job.tenantId) ? await this.tenants.byId(job.tenantId) : undefined;
-    if (tenant?.status !== 'active') return;
+    // A run of a tenant that is being moved is taken up where it moves to.
+    if (tenant?.status !== 'active' || tenant.writesPaused) return;
     const lease = await this.dispatch.acquire(tenant, job.id);
     if (lease) await this.run.execute(lease, signal);
   }

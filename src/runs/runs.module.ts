@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { OpenStreams } from '../platform/http/event-stream.js';
 import { ExecuteQueuedRun } from './execute-queued-run.js';
+import { MoveRuns } from './move-runs.js';
 import { RunDispatch } from './run-dispatch.js';
 import { RunEvents } from './run-events.js';
 import { RunWorker } from './run-worker.js';
@@ -10,8 +11,8 @@ import { WatchRun } from './watch-run.js';
 
 @Module({
   controllers: [RunsController],
-  providers: [OpenStreams, RunDispatch, RunEvents, Runs, WatchRun],
-  exports: [RunDispatch, RunEvents],
+  providers: [MoveRuns, OpenStreams, RunDispatch, RunEvents, Runs, WatchRun],
+  exports: [MoveRuns, RunDispatch, RunEvents],
 })
 export class RunsModule {}
 

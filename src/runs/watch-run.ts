@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Feed, type TenantRef } from '../platform/database/index.js';
 import { EventStream, OpenStreams, type StreamedEvent } from '../platform/http/event-stream.js';
 import type { Actor } from '../platform/http/request-context.js';
+import { TenantRegistry } from '../tenancy/index.js';
 import { RunEvents, TERMINAL_EVENTS } from './run-events.js';
 
 /** The feed may have been down when an event came: it is looked for this often all the same. */
@@ -14,6 +15,7 @@ export class WatchRun {
     private readonly events: RunEvents,
     private readonly feed: Feed,
     private readonly streams: OpenStreams,
+    private readonly tenants: TenantRegistry,
   ) {}
 
   execute(actor: Actor, tenant: TenantRef, runId: string, after: number): EventStream {
@@ -38,6 +40,7 @@ export class WatchRun {
       if (change.kind === 'run_progress' && change.id === runId) wait.wake();
       const mine = change.kind === 'user' || change.kind === 'api_key' || change.kind === 'session';
       if (mine && credentials.has(change.id)) controller.abort();
+      if (change.kind === 'tenant' && change.id === tenant.id) void this.#endWhereLeft(tenant, controller);
     });
     try {
       for (let seq = watch.after; !signal.aborted;) {
@@ -52,6 +55,12 @@ export class WatchRun {
     } finally {
       unsubscribe();
     }
+  }
+
+  /** The tenant lives elsewhere: whoever watches goes on there, after the last event that came. */
+  async #endWhereLeft(tenant: TenantRef, controller: AbortController): Promise<void> {
+    const current = await this.tenants.byId(tenant.id).catch(() => undefined);
+    if (current?.cell !== tenant.cell) controller.abort();
   }
 }
 

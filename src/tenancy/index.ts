@@ -1,3 +1,4 @@
+export { Residence, TenantMoving } from './residence.js';
 export { TenancyModule } from './tenancy.module.js';
 export { TenantGuard } from './tenant.guard.js';
 export { TenantRegistry, type Tenant } from './tenant-registry.js';

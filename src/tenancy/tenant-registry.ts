@@ -16,6 +16,10 @@ export interface Tenant extends TenantRef {
   readonly name: string;
   readonly status: 'creating' | 'active' | 'suspended';
   readonly createdAt: Date;
+  /** The cell that it is being moved to. */
+  readonly movingTo?: string;
+  /** For the last moments of a move; reading goes on. */
+  readonly writesPaused: boolean;
 }
 
 interface Row {
@@ -26,6 +30,8 @@ interface Row {
   cell: string;
   status: Tenant['status'];
   created_at: Date;
+  moving_to: string | null;
+  writes_paused: boolean;
 }
 
 export class SlugTaken extends AppError {
@@ -40,7 +46,8 @@ const TENANTS_IN_MEMORY = 10_000;
 const KEEP_MS = 5 * 60 * 1_000;
 /** Unknown names are remembered too, briefly: asking for them must not be a way to load the database. */
 const KEEP_UNKNOWN_MS = 5_000;
-const COLUMNS = 'id, slug, name, region, cell, status, created_at';
+const COLUMNS =
+  'id, slug, name, region, cell, status, created_at, moving_to, pause_id IS NOT NULL AS writes_paused';
 
 /** Which tenants exist and where they live. In the home database; read through a cache that the change feed keeps true. */
 @Injectable()
@@ -76,6 +83,16 @@ export class TenantRegistry implements OnModuleInit {
 
   bySlug(slug: string): Promise<Tenant | undefined> {
     return this.#find(slug, 'slug');
+  }
+
+  /** As the registry has it at this moment, whatever is in memory. */
+  async current(id: TenantId): Promise<Tenant | undefined> {
+    const { rows } = await this.cells.home.control.query<Row>({
+      name: 'tenant_by_id',
+      text: `SELECT ${COLUMNS} FROM control.tenants WHERE id = $1`,
+      values: [id],
+    });
+    return rows[0] && tenantOf(rows[0]);
   }
 
   /** Claims a slug. The tenant is of no use until it is active. */
@@ -116,10 +133,13 @@ export class TenantRegistry implements OnModuleInit {
     return rows.map(tenantOf);
   }
 
-  /** How many tenants each cell of a region has. */
+  /** How many tenants each cell of a region has, those on their way to it included. */
   async population(region: string): Promise<Map<string, number>> {
     const { rows } = await this.cells.home.control.query<{ cell: string; tenants: number }>(
-      'SELECT cell, count(*)::int AS tenants FROM control.tenants WHERE region = $1 GROUP BY cell',
+      `SELECT cell, count(*)::int AS tenants FROM (
+         SELECT cell FROM control.tenants WHERE region = $1
+         UNION ALL SELECT moving_to FROM control.tenants WHERE moving_to IS NOT NULL) placed
+       GROUP BY cell`,
       [region],
     );
     return new Map(rows.map(({ cell, tenants }) => [cell, tenants]));
@@ -159,5 +179,15 @@ export class TenantRegistry implements OnModuleInit {
 
 function tenantOf(row: Row): Tenant {
   const { id, slug, name, region, cell, status } = row;
-  return { id: tenantId(id), slug, name, region, cell, status, createdAt: row.created_at };
+  return {
+    id: tenantId(id),
+    slug,
+    name,
+    region,
+    cell,
+    status,
+    createdAt: row.created_at,
+    ...(row.moving_to !== null && { movingTo: row.moving_to }),
+    writesPaused: row.writes_paused,
+  };
 }

@@ -76,9 +76,10 @@ export class Migrator {
       const known = await client.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [tenant]);
       if (known.rowCount === 0) {
         const role = client.escapeIdentifier(tenant);
+        // A tenant that moves between databases of one server has its role already.
+        await createRole(client, tenant, 'NOLOGIN NOINHERIT NOCREATEDB NOCREATEROLE');
         await client.query(
-          `CREATE ROLE ${role} NOLOGIN NOINHERIT NOCREATEDB NOCREATEROLE;
-           GRANT ${role} TO waxell_app WITH INHERIT FALSE, SET TRUE;
+          `GRANT ${role} TO waxell_app WITH INHERIT FALSE, SET TRUE;
            GRANT waxell_tenant TO ${role} WITH INHERIT TRUE, SET FALSE;
            CREATE SCHEMA ${role};
            GRANT USAGE ON SCHEMA ${role} TO ${role}`,
@@ -97,7 +98,8 @@ export class Migrator {
       if (known.rowCount === 0) return;
       const role = client.escapeIdentifier(tenant);
       await client.query('BEGIN');
-      await client.query(`DROP SCHEMA ${role} CASCADE; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      await client.query(`DROP SCHEMA ${role} CASCADE; DROP OWNED BY ${role}`);
+      if (!(await isKnownElsewhere(client, tenant))) await client.query(`DROP ROLE ${role}`);
       await client.query('DELETE FROM migrations.ledger WHERE schema = $1', [tenant]);
       await client.query('DELETE FROM migrations.schemas WHERE schema = $1', [tenant]);
       await client.query('COMMIT');
@@ -216,6 +218,16 @@ async function tenantsWithout(client: pg.Client, migration: CompiledMigration): 
     [migration.version],
   );
   return rows.rows.map((row) => row.schema);
+}
+
+/** Whether another database of this server has something of the role, as while a tenant moves between the two. */
+async function isKnownElsewhere(client: pg.Client, role: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT 1 FROM pg_shdepend d JOIN pg_database other ON other.oid = d.dbid AND other.datname <> current_database()
+     WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole($1) LIMIT 1`,
+    [role],
+  );
+  return rowCount !== 0;
 }
 
 /** Roles belong to the whole server, which another database's migrator may be creating at this moment. */

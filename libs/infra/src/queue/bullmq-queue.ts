@@ -64,6 +64,19 @@ export class BullMqQueue {
     }
   }
 
+  /** Takes away all that is kept of a tenant's jobs. One that is at work at this moment goes when it ends. */
+  async removeTenant(queue: string, tenantId: string): Promise<void> {
+    requireQueueName(queue);
+    await this.#connected();
+    const backlog = this.#backlogKey(queue, tenantId);
+    const target = this.#queue(queue);
+    for (const id of await this.#producer.smembers(backlog)) {
+      // 0 for a job that is at work: its lease keeps it.
+      await target.remove(jobKey({ tenantId, id }));
+    }
+    await this.#producer.del(backlog);
+  }
+
   consume(queue: string, options: ConsumeOptions, handler: JobHandler): Promise<JobConsumer> {
     requireQueueName(queue);
     if (this.#closed) return Promise.reject(new Error('The queue is closed'));

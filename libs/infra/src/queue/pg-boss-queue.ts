@@ -55,6 +55,18 @@ export class PgBossQueue {
     for (const [consumer, name] of this.#consumers) if (name === queue) consumer.wake();
   }
 
+  /** Takes away all that is kept of a tenant's jobs, those that are over included. */
+  async removeTenant(queue: string, tenantId: string): Promise<void> {
+    const boss = await this.#prepared(queue);
+    const { schema } = this.#options;
+    await boss
+      .getDb()
+      .executeSql(`DELETE FROM "${schema}".job WHERE name = $1 AND data->>'tenantId' = $2`, [
+        queue,
+        tenantId,
+      ]);
+  }
+
   async consume(queue: string, options: ConsumeOptions, handler: JobHandler): Promise<JobConsumer> {
     const boss = await this.#prepared(queue);
     const consumer = new PgBossConsumer(boss, handler, {
