@@ -13,6 +13,13 @@ const COLUMNS = 'tenant, seq, id, at, action, actor, outcome, event, leaf_hash, 
 const PER_STEP = 50_000;
 const DELETED_AT_ONCE = 20_000;
 
+/** The end of a log that is closed. */
+export interface LogHead {
+  readonly seq: string;
+  readonly chain_hash: Buffer;
+  readonly frontier: Buffer;
+}
+
 /**
  * The log of a tenant that moves. Events never change: what was copied and compared once is done with, and the last part
  * is what has come since. The log stays one: chain, tree and numbers go on where they were.
@@ -52,8 +59,13 @@ export class MoveLog {
   }
 
   /** From here on nobody can add to the log at the source; whoever waits to goes on at the target. */
-  async close(source: pg.Client, tenant: TenantId): Promise<void> {
-    await source.query('UPDATE audit.heads SET closed_at = seq WHERE tenant = $1', [tenant]);
+  async close(source: pg.Client, tenant: TenantId): Promise<LogHead> {
+    const { rows } = await source.query<LogHead>(
+      'UPDATE audit.heads SET closed_at = seq WHERE tenant = $1 RETURNING seq, chain_hash, frontier',
+      [tenant],
+    );
+    if (!rows[0]) throw new Error('The log of this organisation has no head.');
+    return rows[0];
   }
 
   async reopen(source: pg.Client, tenant: TenantId): Promise<void> {
@@ -61,16 +73,9 @@ export class MoveLog {
   }
 
   /** Copies the end of a closed log, and its head. @throws {CopyDiffers} unless the last event is the head's */
-  async finish(sessions: MoveSessions, tenant: TenantId): Promise<number> {
-    let copied = await this.copy(sessions, tenant);
-    while (!copied.complete) copied = await this.copy(sessions, tenant);
-    const { rows } = await sessions.source.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(
-      'SELECT seq, chain_hash, frontier FROM audit.heads WHERE tenant = $1 AND closed_at = seq',
-      [tenant],
-    );
-    const [head] = rows;
-    if (!head || Number(head.seq) !== copied.events)
-      throw new CopyDiffers('The log is not closed, or not whole.');
+  async finish(sessions: MoveSessions, tenant: TenantId, head: LogHead): Promise<number> {
+    const { events } = await this.copy(sessions, tenant);
+    if (Number(head.seq) !== events) throw new CopyDiffers('The copy of the log is not whole.');
     await sessions.target.query(
       `INSERT INTO audit.heads (tenant, seq, chain_hash, frontier) VALUES ($1, $2, $3, $4)
        ON CONFLICT (tenant) DO UPDATE SET seq = $2, chain_hash = $3, frontier = $4, closed_at = NULL`,
@@ -83,7 +88,7 @@ export class MoveLog {
     );
     if (linked.rowCount !== 1)
       throw new CopyDiffers('The log does not end with the event that its head says.');
-    return copied.events;
+    return events;
   }
 
   /** Takes the log out of a cell in which the tenant does not live. */

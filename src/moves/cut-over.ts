@@ -11,7 +11,6 @@ import {
   requireSameMigrations,
   resumeWrites,
   stopReads,
-  tablesOf,
   withMoveSession,
   withMoveSessions,
   writersEnded,
@@ -19,6 +18,7 @@ import {
 } from '../platform/database/moving/index.js';
 import { MoveObjects } from '../platform/objects/index.js';
 import { MoveRuns } from '../runs/index.js';
+import { comparedTables } from './compared-tables.js';
 import { MoveRegistry } from './move-registry.js';
 import type { Move, MoveProgress } from './move.js';
 
@@ -82,11 +82,11 @@ export class CutOver {
       await untilAborted(this.log.drain(sessions.source, source.cell, source.id), deadline);
       const copied = await this.#copyRest(move, sessions, deadline);
       const closed = performance.now();
-      await inOneTransaction(sessions.source, async () => {
-        await this.log.close(sessions.source, source.id);
+      const head = await inOneTransaction(sessions.source, async () => {
         await stopReads(sessions.source, source.id);
+        return this.log.close(sessions.source, source.id);
       });
-      const events = await this.log.finish(sessions, source.id);
+      const events = await this.log.finish(sessions, source.id, head);
       deadline.throwIfAborted();
       await this.registry.cutOver(move, pauseId);
       const end = performance.now();
@@ -108,11 +108,7 @@ export class CutOver {
   ): Promise<Pick<MoveProgress, 'tables' | 'objects'>> {
     const { id } = source;
     await requireSameMigrations(sessions, id);
-    const tables: Record<string, number> = {};
-    for (const table of await tablesOf(sessions.source, id)) {
-      if (table.name === MoveKeys.TABLE) continue;
-      tables[table.name] = (await reconcileExactly(sessions, table)).rows;
-    }
+    const tables = await reconcileExactly(sessions, await comparedTables(sessions, id));
     await copySequences(sessions, id);
     const route = { tenant: id, from: source.cell, to: target.cell, kmsKey: data.kmsKey ?? '' };
     tables[MoveKeys.TABLE] = await untilAborted(this.keys.rewrap(sessions, route), deadline);

@@ -7,13 +7,13 @@ import {
   copyTable,
   reconcile,
   requireSameMigrations,
-  tablesOf,
   withMoveSessions,
   type MoveSessions,
 } from '../platform/database/moving/index.js';
 import { MoveObjects } from '../platform/objects/index.js';
 import { Log } from '../platform/observability/log.js';
 import { ClearCell } from './clear-cell.js';
+import { comparedTables } from './compared-tables.js';
 import { CutOver } from './cut-over.js';
 import { moveEvent, MoveRegistry } from './move-registry.js';
 import { MOVE, moveOf, type Move, type MoveData } from './move.js';
@@ -89,8 +89,8 @@ export class MoveSteps implements OnModuleInit {
     return this.#withSessions(move, signal, async (sessions) => {
       await requireSameMigrations(sessions, source.id);
       const noteAt = Date.now() + NOTE_AFTER_MS;
-      for (const table of await tablesOf(sessions.source, source.id)) {
-        if (table.name in tables || table.name === MoveKeys.TABLE) continue;
+      for (const table of await comparedTables(sessions, source.id)) {
+        if (table.name in tables) continue;
         if (Date.now() > noteAt) return again(move, { progress: { ...data.progress, tables } });
         tables[table.name] = await copyTable(sessions, table);
       }
@@ -103,13 +103,9 @@ export class MoveSteps implements OnModuleInit {
   /** Copies what has changed since, still without a pause. */
   async #catchUp(move: Move, signal: AbortSignal): Promise<StepResult> {
     const { data, source, target } = move;
-    const tables: Record<string, number> = {};
     const begun = Date.now();
     return this.#withSessions(move, signal, async (sessions) => {
-      for (const table of await tablesOf(sessions.source, source.id)) {
-        if (table.name === MoveKeys.TABLE) continue;
-        tables[table.name] = (await reconcile(sessions, table)).rows;
-      }
+      const tables = await reconcile(sessions, await comparedTables(sessions, source.id));
       const route = { tenant: source.id, from: source.cell, to: target.cell, kmsKey: data.kmsKey ?? '' };
       await this.keys.rewrap(sessions, route);
       const { events, complete } = await this.log.copy(sessions, source.id);

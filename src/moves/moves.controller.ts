@@ -17,7 +17,7 @@ class TenantIdPipe implements PipeTransform<string, TenantId> {
   }
 }
 
-@Controller('v1/tenants/:tenant')
+@Controller('v1/tenants/:id')
 export class MovesController {
   constructor(
     private readonly beginMove: BeginMove,
@@ -32,14 +32,11 @@ export class MovesController {
     summary: 'Moves an organisation to another cell, on request to another region. Needs the operator key.',
     problems: [404, 409, 422],
   })
-  async move(
-    @Param('tenant', new TenantIdPipe()) id: TenantId,
-    @Body() body: MoveDto,
-  ): Promise<OperationDto> {
+  async move(@Param('id', new TenantIdPipe()) id: TenantId, @Body() body: MoveDto): Promise<OperationDto> {
     return operationDto(await this.beginMove.execute(id, body));
   }
 
-  @Get('operations/:id')
+  @Get('operations/:operationId')
   @Endpoint({
     permission: 'tenant:read',
     audit: 'tenant.operation_read',
@@ -47,8 +44,8 @@ export class MovesController {
     problems: [404],
   })
   async operation(
-    @Param('tenant', new TenantIdPipe()) id: TenantId,
-    @ResourceId('operation') operationId: string,
+    @Param('id', new TenantIdPipe()) id: TenantId,
+    @ResourceId('operation', 'operationId') operationId: string,
   ): Promise<OperationDto> {
     auditDetails({ resource: { type: 'tenant', id } });
     const operation = await this.operations.byId(id, operationId);
@@ -56,7 +53,7 @@ export class MovesController {
     return operationDto(operation);
   }
 
-  @Post('operations/:id/cancel')
+  @Post('operations/:operationId/cancel')
   @HttpCode(202)
   @Endpoint({
     permission: 'tenant:move',
@@ -66,8 +63,8 @@ export class MovesController {
     problems: [404, 409],
   })
   async cancel(
-    @Param('tenant', new TenantIdPipe()) id: TenantId,
-    @ResourceId('operation') operationId: string,
+    @Param('id', new TenantIdPipe()) id: TenantId,
+    @ResourceId('operation', 'operationId') operationId: string,
   ): Promise<OperationDto> {
     return operationDto(await this.beginMove.cancel(id, operationId));
   }

@@ -6,13 +6,12 @@ import type { TenantTable } from './tenant-tables.js';
 /** Rows fall into this many buckets by the hash of their key; a bucket that differs is copied again as a whole. */
 const BUCKETS = 4_096;
 
-/** What a table contains, per bucket: how many rows, and the exclusive or of their hashes (128 bits of SHA-256 each). */
-type Digest = ReadonlyMap<number, string>;
+/** What tables contain: by table and bucket, how many rows, and the exclusive or of their hashes (128 bits of SHA-256 each). */
+type Contents = ReadonlyMap<string, ReadonlyMap<number, string>>;
 
-export interface Compared {
-  readonly rows: number;
-  /** Buckets that had to be copied again. */
-  readonly copied: number;
+interface Difference {
+  readonly table: TenantTable;
+  readonly buckets: readonly number[];
 }
 
 /** A source and a target that ought to be the same are not. */
@@ -21,65 +20,94 @@ export class CopyDiffers extends Error {
 }
 
 /**
- * Brings the target's table to what the source's has, by copying what differs. The source has to be read once and the
- * target once, whatever changed; memory is bounded by the number of buckets.
+ * Brings the target's tables to what the source's have, by copying what differs; answers the rows of each. Each side is
+ * read once, by one statement, and what is copied again is read again; memory is bounded by the number of buckets.
  */
-export async function reconcile(sessions: MoveSessions, table: TenantTable): Promise<Compared> {
-  const [wanted, found] = await Promise.all([digest(sessions.source, table), digest(sessions.target, table)]);
-  const differing = differences(wanted, found);
-  if (differing.length > 0) await copyBuckets(sessions, table, differing);
-  return { rows: rowsIn(wanted), copied: differing.length };
+export async function reconcile(
+  sessions: MoveSessions,
+  tables: readonly TenantTable[],
+): Promise<Record<string, number>> {
+  const { wanted, differing } = await compare(sessions, tables);
+  await copyDifferences(sessions, differing);
+  return rowCounts(wanted);
 }
 
 /**
  * As `reconcile`, for a source that nobody writes to any more.
  * @throws {CopyDiffers} unless the two are the same in the end
  */
-export async function reconcileExactly(sessions: MoveSessions, table: TenantTable): Promise<Compared> {
-  const [wanted, found] = await Promise.all([digest(sessions.source, table), digest(sessions.target, table)]);
-  const differing = differences(wanted, found);
+export async function reconcileExactly(
+  sessions: MoveSessions,
+  tables: readonly TenantTable[],
+): Promise<Record<string, number>> {
+  const { wanted, differing } = await compare(sessions, tables);
   if (differing.length > 0) {
-    await copyBuckets(sessions, table, differing);
-    const copied = await digest(sessions.target, table, differing);
-    const still = differing.filter((bucket) => wanted.get(bucket) !== copied.get(bucket));
-    if (still.length > 0) throw new CopyDiffers(`The copy of ${table.name} differs from its source.`);
+    await copyDifferences(sessions, differing);
+    const copied = await contentsOf(sessions.target, differing);
+    for (const { table, buckets } of differing) {
+      const [want, have] = [wanted.get(table.name), copied.get(table.name)];
+      if (buckets.some((bucket) => want?.get(bucket) !== have?.get(bucket)))
+        throw new CopyDiffers(`The copy of ${table.name} differs from its source.`);
+    }
   }
-  return { rows: rowsIn(wanted), copied: differing.length };
+  return rowCounts(wanted);
 }
 
-async function copyBuckets(
-  sessions: MoveSessions,
-  table: TenantTable,
-  buckets: readonly number[],
-): Promise<void> {
-  const columns = table.columns.join(', ');
-  const among = `${bucketOf(table)} = ANY('{${buckets.join(',')}}'::int[])`;
+async function compare(
+  { source, target }: MoveSessions,
+  tables: readonly TenantTable[],
+): Promise<{ wanted: Contents; differing: Difference[] }> {
+  const all = tables.map((table) => ({ table }));
+  const [wanted, found] = await Promise.all([contentsOf(source, all), contentsOf(target, all)]);
+  const differing = tables.map((table) => {
+    const [want, have] = [wanted.get(table.name), found.get(table.name)];
+    const known = new Set([...(want?.keys() ?? []), ...(have?.keys() ?? [])]);
+    return { table, buckets: [...known].filter((bucket) => want?.get(bucket) !== have?.get(bucket)) };
+  });
+  return { wanted, differing: differing.filter(({ buckets }) => buckets.length > 0) };
+}
+
+async function copyDifferences(sessions: MoveSessions, differing: readonly Difference[]): Promise<void> {
+  if (differing.length === 0) return;
   await inOneTransaction(sessions.target, async () => {
     await withoutReferenceChecks(sessions);
-    await sessions.target.query(`DELETE FROM ${table.relation} WHERE ${among}`);
-    await copyRows(
-      sessions,
-      `SELECT ${columns} FROM ${table.relation} WHERE ${among}`,
-      `${table.relation} (${columns})`,
-    );
+    for (const { table, buckets } of differing) {
+      const columns = table.columns.join(', ');
+      const among = `${bucketOf(table)} = ANY('{${buckets.join(',')}}'::int[])`;
+      await sessions.target.query(`DELETE FROM ${table.relation} WHERE ${among}`);
+      const query = `SELECT ${columns} FROM ${table.relation} WHERE ${among}`;
+      await copyRows(sessions, query, `${table.relation} (${columns})`);
+    }
   });
 }
 
-async function digest(
+/** Of whole tables, or of some of their buckets. */
+async function contentsOf(
   client: pg.Client,
-  table: TenantTable,
-  buckets?: readonly number[],
-): Promise<Map<number, string>> {
-  const only = buckets ? `WHERE ${bucketOf(table)} = ANY($1::int[])` : '';
-  const { rows } = await client.query<{ bucket: number; content: string }>(
-    `SELECT bucket, count(*)::text || ':' || bit_xor(hash)::text AS content FROM (
-       SELECT ${bucketOf(table)} AS bucket,
-         ('x' || left(encode(sha256(convert_to(ROW(${table.columns.join(', ')})::text, 'UTF8')), 'hex'), 32))::bit(128) AS hash
-       FROM ${table.relation} ${only}) hashed
-     GROUP BY bucket`,
-    buckets ? [buckets] : [],
+  parts: readonly { readonly table: TenantTable; readonly buckets?: readonly number[] }[],
+): Promise<Contents> {
+  const contents = new Map(parts.map(({ table }) => [table.name, new Map<number, string>()]));
+  const { rows } = await client.query<{ part: number; bucket: number; content: string }>(
+    parts.map((part, at) => contentQuery(part, at)).join(' UNION ALL '),
   );
-  return new Map(rows.map(({ bucket, content }) => [bucket, content]));
+  for (const { part, bucket, content } of rows) {
+    const name = parts[part]?.table.name;
+    if (name !== undefined) contents.get(name)?.set(bucket, content);
+  }
+  return contents;
+}
+
+function contentQuery(
+  { table, buckets }: { readonly table: TenantTable; readonly buckets?: readonly number[] },
+  at: number,
+): string {
+  const row = `ROW(${table.columns.join(', ')})::text`;
+  const only = buckets ? `WHERE ${bucketOf(table)} = ANY('{${buckets.join(',')}}'::int[])` : '';
+  return `SELECT ${at} AS part, bucket, count(*)::text || ':' || bit_xor(hash)::text AS content FROM (
+      SELECT ${bucketOf(table)} AS bucket,
+        ('x' || left(encode(sha256(convert_to(${row}, 'UTF8')), 'hex'), 32))::bit(128) AS hash
+      FROM ${table.relation} ${only}) hashed
+    GROUP BY bucket`;
 }
 
 function bucketOf({ key }: TenantTable): string {
@@ -87,13 +115,12 @@ function bucketOf({ key }: TenantTable): string {
   return `(get_byte(${hash}, 0) << 8 | get_byte(${hash}, 1)) % ${BUCKETS}`;
 }
 
-function differences(wanted: Digest, found: Digest): number[] {
-  const buckets = new Set([...wanted.keys(), ...found.keys()]);
-  return [...buckets].filter((bucket) => wanted.get(bucket) !== found.get(bucket));
-}
-
-function rowsIn(content: Digest): number {
-  let rows = 0;
-  for (const entry of content.values()) rows += Number(entry.slice(0, entry.indexOf(':')));
-  return rows;
+function rowCounts(contents: Contents): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [name, buckets] of contents) {
+    let rows = 0;
+    for (const content of buckets.values()) rows += Number(content.slice(0, content.indexOf(':')));
+    counts[name] = rows;
+  }
+  return counts;
 }

@@ -1,5 +1,5 @@
 export { copyRows, copyTable } from './copy-rows.js';
-export { CopyDiffers, reconcile, reconcileExactly, type Compared } from './compare-tables.js';
+export { CopyDiffers, reconcile, reconcileExactly } from './compare-tables.js';
 export { inOneTransaction, withMoveSession, withMoveSessions, type MoveSessions } from './move-sessions.js';
 export { copySequences, requireSameMigrations, tablesOf, type TenantTable } from './tenant-tables.js';
 export {

@@ -28,9 +28,8 @@ export async function pauseWrites(client: pg.Client, tenant: TenantId): Promise<
     );
     if (noted.rowCount === 0) throw new Error('The writes of this tenant are paused already.');
     const role = escapeIdentifier(tenant);
-    for (const table of await tableNames(client, tenant)) {
-      await client.query(`REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ${role}.${table} FROM ${role}`);
-    }
+    const tables = (await tableNames(client, tenant)).map((table) => `${role}.${table}`);
+    await client.query(`REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ${tables.join(', ')} FROM ${role}`);
     await requireNoGrant(client, tenant);
   });
 }
@@ -59,7 +58,7 @@ export async function resumeWrites(client: pg.Client, tenant: TenantId): Promise
   );
   const [pause] = rows;
   if (!pause) return false;
-  for (const grant of pause.grants) await client.query(grant);
+  await client.query(pause.grants.join(';'));
   const role = escapeIdentifier(tenant);
   await client.query(`GRANT USAGE ON SCHEMA ${role} TO ${role}`);
   await client.query('DELETE FROM control.write_pauses WHERE tenant = $1', [tenant]);
