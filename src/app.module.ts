@@ -11,7 +11,7 @@ import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { MovesModule } from './moves/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
-import { AuthConfig, WorkerConfig } from './platform/config/index.js';
+import { AuthConfig, RegionConfig, WorkerConfig } from './platform/config/index.js';
 import {
   Cell,
   Cells,
@@ -25,13 +25,14 @@ import { Log } from './platform/observability/log.js';
 import { CellObjects, MoveObjects, TenantObjects } from './platform/objects/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
-import { TenancyModule, TenantGuard } from './tenancy/index.js';
+import { RegionGuard, TenancyModule, TenantGuard } from './tenancy/index.js';
 
 const ENTITIES = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. */
 const PIPELINE: Provider[] = [
   { provide: APP_GUARD, useClass: TenantGuard },
+  { provide: APP_GUARD, useClass: RegionGuard },
   { provide: APP_GUARD, useClass: AuthenticationGuard },
   { provide: APP_GUARD, useClass: AuthorizationGuard },
   { provide: APP_GUARD, useClass: ServeRequest },
@@ -42,6 +43,7 @@ export interface Composition {
   readonly backends: Backends;
   readonly auth: AuthConfig;
   readonly worker: WorkerConfig;
+  readonly regions: RegionConfig;
   readonly log: Log;
   /** What this process does: serve HTTP, work on runs, or both. */
   readonly roles: { readonly http: boolean; readonly worker: boolean };
@@ -104,13 +106,14 @@ function cellsOf(
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
-  static bind({ backends, auth, worker, log }: Composition): DynamicModule {
+  static bind({ backends, auth, worker, regions, log }: Composition): DynamicModule {
     const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
     const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
       { provide: Log, useValue: log },
       { provide: AuthConfig, useValue: auth },
       { provide: WorkerConfig, useValue: worker },
+      { provide: RegionConfig, useValue: regions },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
       { provide: ModelProvider, useValue: backends.models },
@@ -148,6 +151,7 @@ class BackendsModule {
       Log,
       AuthConfig,
       WorkerConfig,
+      RegionConfig,
       CellKms,
       TenantObjects,
       ModelProvider,

@@ -10,6 +10,7 @@ import {
   AuthConfig,
   readEnvironment,
   refuseUnfitProduction,
+  RegionConfig,
   WorkerConfig,
   type Environment,
 } from './platform/config/index.js';
@@ -54,6 +55,7 @@ export async function start(
       backends,
       auth: new AuthConfig(baseUrl, keyHash),
       worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
+      regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS),
       log,
       roles: { http: process === 'main', worker },
     });

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { EventRecorder, MoveLog } from '../audit/index.js';
 import { MoveKeys } from '../encryption/index.js';
 import { OperationFailed, OperationRunner, type Operation, type StepResult } from '../operations/index.js';
+import { RegionConfig } from '../platform/config/index.js';
 import { Cells, Provisioning } from '../platform/database/index.js';
 import {
   copyTable,
@@ -25,7 +26,10 @@ const NOTE_AFTER_MS = 2_000;
 /** Copying what has changed is repeated while that takes longer: what is left for the pause shrinks with it. */
 const QUICK_ROUND_MS = 3_000;
 const MAX_ROUNDS = 5;
+const LEFT_TO_OTHERS_SECONDS = 2;
 const CANCELLED = 'It was cancelled.';
+
+type MoveStep = (move: Move, signal: AbortSignal, operation: Operation) => Promise<StepResult>;
 
 /** The steps of a move; docs/adr/0013 says why they are these. */
 @Injectable()
@@ -42,26 +46,25 @@ export class MoveSteps implements OnModuleInit {
     private readonly objects: MoveObjects,
     private readonly events: EventRecorder,
     private readonly messages: Log,
+    private readonly regions: RegionConfig,
   ) {}
 
   onModuleInit(): void {
-    const forward = (step: (move: Move, signal: AbortSignal) => Promise<StepResult>) =>
-      this.#unlessLeft(step);
+    const forward = (step: MoveStep) => this.#unlessLeft(step);
     this.runner.register(MOVE, {
       prepare: forward((move) => this.#prepare(move)),
       copy: forward((move, signal) => this.#copy(move, signal)),
       'catch-up': forward((move, signal) => this.#catchUp(move, signal)),
       'cut-over': forward((move, signal) => this.#cutOver(move, signal)),
-      tell: (operation) => this.#tell(moveOf(operation, this.cells)),
-      clean: (operation) => this.#clean(moveOf(operation, this.cells)),
-      undo: (operation) => this.#undo(moveOf(operation, this.cells)),
+      tell: this.#whereServed((move) => this.#tell(move)),
+      clean: this.#whereServed((move) => this.#clean(move)),
+      undo: this.#whereServed((move) => this.#undo(move)),
     });
   }
 
   /** Before the cut-over a move can be left: by whoever cancels it, or because a step fails again and again. */
-  #unlessLeft(step: (move: Move, signal: AbortSignal) => Promise<StepResult>) {
-    return async (operation: Operation, signal: AbortSignal): Promise<StepResult> => {
-      const move = moveOf(operation, this.cells);
+  #unlessLeft(step: MoveStep) {
+    return this.#whereServed(async (move, signal, operation) => {
       if (await this.registry.isCutOver(move)) return next(move, 'tell', {});
       const state = await this.registry.state(move);
       if (state === 'over') throw new OperationFailed('The organisation is not being moved any more.');
@@ -70,7 +73,16 @@ export class MoveSteps implements OnModuleInit {
         const reason = operation.error ?? 'The processes that worked on it died.';
         return next(move, 'undo', { reason });
       }
-      return step(move, signal);
+      return step(move, signal, operation);
+    });
+  }
+
+  /** What a move carries passes through the process that works on it: one of neither region leaves it to others. */
+  #whereServed(step: MoveStep) {
+    return (operation: Operation, signal: AbortSignal): Promise<StepResult> => {
+      const move = moveOf(operation, this.cells);
+      const served = [move.source, move.target].some(({ region }) => this.regions.serves(region));
+      return served ? step(move, signal, operation) : Promise.resolve({ again: LEFT_TO_OTHERS_SECONDS });
     };
   }
 

@@ -7,7 +7,7 @@ import { ResourceId } from '../platform/http/parameters.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import { BeginMove } from './begin-move.js';
 import { MOVE, type MoveData } from './move.js';
-import { MoveDto, OperationDto } from './moves.dto.js';
+import { MoveDto, OperationDetailsDto } from './moves.dto.js';
 
 /** What is no tenant's id cannot exist. */
 class TenantIdPipe implements PipeTransform<string, TenantId> {
@@ -32,7 +32,10 @@ export class MovesController {
     summary: 'Moves an organisation to another cell, on request to another region. Needs the operator key.',
     problems: [404, 409, 422],
   })
-  async move(@Param('id', new TenantIdPipe()) id: TenantId, @Body() body: MoveDto): Promise<OperationDto> {
+  async move(
+    @Param('id', new TenantIdPipe()) id: TenantId,
+    @Body() body: MoveDto,
+  ): Promise<OperationDetailsDto> {
     return operationDto(await this.beginMove.execute(id, body));
   }
 
@@ -46,7 +49,7 @@ export class MovesController {
   async operation(
     @Param('id', new TenantIdPipe()) id: TenantId,
     @ResourceId('operation', 'operationId') operationId: string,
-  ): Promise<OperationDto> {
+  ): Promise<OperationDetailsDto> {
     auditDetails({ resource: { type: 'tenant', id } });
     const operation = await this.operations.byId(id, operationId);
     if (!operation) throw new ResourceNotFound('operation');
@@ -65,12 +68,12 @@ export class MovesController {
   async cancel(
     @Param('id', new TenantIdPipe()) id: TenantId,
     @ResourceId('operation', 'operationId') operationId: string,
-  ): Promise<OperationDto> {
+  ): Promise<OperationDetailsDto> {
     return operationDto(await this.beginMove.cancel(id, operationId));
   }
 }
 
-function operationDto(operation: Operation): OperationDto {
+function operationDto(operation: Operation): OperationDetailsDto {
   const { id, kind, status, step, error, createdAt, dueAt, finishedAt } = operation;
   return {
     id,

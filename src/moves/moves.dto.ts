@@ -57,7 +57,7 @@ export class MoveProgressDto {
   readsPausedMs?: number;
 }
 
-export class OperationDto {
+export class OperationDetailsDto {
   @ApiProperty({ format: 'uuid' })
   id!: string;
   /** What is done, such as `tenant.move`. */

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { eventOfRequest, type AuditEvent } from '../audit/index.js';
 import { hashPassword, Users } from '../auth/index.js';
 import { KeyRing } from '../encryption/index.js';
+import { RegionConfig } from '../platform/config/index.js';
 import {
   Cells,
   Provisioning,
@@ -13,7 +14,7 @@ import {
 } from '../platform/database/index.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { TenantRegistry, type Tenant } from '../tenancy/index.js';
+import { requireServedRegion, TenantRegistry, type Tenant } from '../tenancy/index.js';
 import { Placement } from './placement.js';
 
 const INSTALLATION_LOCK = 7_283_004;
@@ -45,6 +46,7 @@ export class CreateOrganisation {
     private readonly database: TenantDatabase,
     private readonly users: Users,
     private readonly work: UnitOfWork,
+    private readonly regions: RegionConfig,
   ) {}
 
   async execute({
@@ -53,6 +55,7 @@ export class CreateOrganisation {
     region = this.cells.home.region,
     owner,
   }: NewOrganisation): Promise<CreatedOrganisation> {
+    requireServedRegion(this.regions, region);
     const cell = await this.placement.cellIn(region);
     const id = tenantId(`t_${randomBytes(8).toString('hex')}`);
     const generated = owner.password === undefined ? randomBytes(18).toString('base64url') : undefined;

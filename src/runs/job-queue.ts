@@ -2,13 +2,13 @@
 export abstract class JobQueue {
   /** No effect while a job of the same ids is waiting or at work. */
   abstract enqueue(queue: string, job: { tenantId: string; id: string }): Promise<void>;
-  /** Takes everything away that is kept of a tenant's jobs: it has left the cell. */
-  abstract removeTenant(queue: string, tenantId: string): Promise<void>;
   abstract consume(
     queue: string,
     options: { concurrency: number },
     handler: (job: { tenantId: string; id: string }, signal: AbortSignal) => Promise<void>,
   ): Promise<{ close(): Promise<void> }>;
+  /** Takes a tenant's jobs out, whatever became of them. Answers how many are at work and could not be taken. */
+  abstract removeTenant(queue: string, tenantId: string): Promise<number>;
 }
 
 /** The queue of each cell: what a tenant queues stays where the tenant is. */

@@ -32,6 +32,7 @@ export class MoveRuns {
   /** Takes orders and queued jobs out of a cell in which the tenant does not live. */
   async remove(client: pg.Client, cell: string, tenant: TenantId): Promise<void> {
     await client.query('DELETE FROM work.runs WHERE tenant = $1', [tenant]);
-    await this.queues.of(cell).removeTenant(RunQueues.RUNS, tenant);
+    const left = await this.queues.of(cell).removeTenant(RunQueues.RUNS, tenant);
+    if (left > 0) throw new Error(`${left} jobs are still with a worker.`);
   }
 }

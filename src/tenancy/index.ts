@@ -1,3 +1,4 @@
+export { RegionGuard, requireServedRegion } from './region.guard.js';
 export { Residence, TenantMoving } from './residence.js';
 export { TenancyModule } from './tenancy.module.js';
 export { TenantGuard } from './tenant.guard.js';

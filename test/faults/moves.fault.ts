@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually.js';
 import { discrepancies, readBooks, verified } from '../support/log-book.js';
 import { beginMove, operationEnded, readOperation } from '../support/moves.js';
 import { createTenant, type TestTenant } from '../support/tenants.js';
-import { tracesOf } from '../support/traces.js';
+import { mentionsOf } from '../support/mentions.js';
 
 const THERE = { region: 'eu-west-1', confirmRegion: 'eu-west-1' };
 const BACK = { region: 'us-east-1', confirmRegion: 'us-east-1' };
@@ -99,8 +99,8 @@ describe('an organisation that is moved while its callers work', () => {
   });
 
   it('left nothing in the cell that it went to and came from', async () => {
-    expect(await tracesOf(app.home, 'eu-west-1', mover.id)).toEqual([]);
-    expect(await tracesOf(app.home, 'us-east-1', mover.id)).toEqual(expect.arrayContaining(REGISTRY));
+    expect(await mentionsOf(app.home, 'eu-west-1', mover.id)).toEqual([]);
+    expect(await mentionsOf(app.home, 'us-east-1', mover.id)).toEqual(expect.arrayContaining(REGISTRY));
   });
 
   it('was not noticed by its neighbours: none was refused anything', async () => {
@@ -164,7 +164,7 @@ describe('a process that is killed in the middle of a move', () => {
       await everythingOnce(mover, [callers]);
       const left = from === 'eu-west-1' ? 'eu-west-1' : 'us-east-1';
       const allowed = left === 'us-east-1' ? REGISTRY : [];
-      expect(await tracesOf(app.home, left, mover.id)).toEqual(allowed);
+      expect(await mentionsOf(app.home, left, mover.id)).toEqual(allowed);
     },
   );
 
@@ -181,7 +181,7 @@ describe('a process that is killed in the middle of a move', () => {
     expect(await regionOf(mover)).toBe(from);
     await publishedAgent(mover.api);
     await verified(mover.api);
-    expect(await tracesOf(app.home, to, mover.id)).toEqual(to === 'us-east-1' ? REGISTRY : []);
+    expect(await mentionsOf(app.home, to, mover.id)).toEqual(to === 'us-east-1' ? REGISTRY : []);
     expect((await readOperation(operator, mover.id, id)).finishedAt).toBeDefined();
   });
 });

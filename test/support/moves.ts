@@ -1,4 +1,4 @@
-import type { OperationDto } from '../../src/moves/moves.dto.js';
+import type { OperationDetailsDto } from '../../src/moves/moves.dto.js';
 import { must, type Client } from './client.js';
 import { eventually } from './eventually.js';
 
@@ -10,12 +10,15 @@ export interface MoveBody {
   readonly keepSeconds?: number;
 }
 
-export function beginMove(operator: Client, tenant: string, body: MoveBody): Promise<OperationDto> {
-  return must(operator.post<OperationDto>(`/v1/tenants/${tenant}/move`, { keepSeconds: 1, ...body }), 202);
+export function beginMove(operator: Client, tenant: string, body: MoveBody): Promise<OperationDetailsDto> {
+  return must(
+    operator.post<OperationDetailsDto>(`/v1/tenants/${tenant}/move`, { keepSeconds: 1, ...body }),
+    202,
+  );
 }
 
-export function readOperation(operator: Client, tenant: string, id: string): Promise<OperationDto> {
-  return must(operator.get<OperationDto>(`/v1/tenants/${tenant}/operations/${id}`), 200);
+export function readOperation(operator: Client, tenant: string, id: string): Promise<OperationDetailsDto> {
+  return must(operator.get<OperationDetailsDto>(`/v1/tenants/${tenant}/operations/${id}`), 200);
 }
 
 /** Waits until it is over, one way or the other. */
@@ -24,7 +27,7 @@ export function operationEnded(
   tenant: string,
   id: string,
   limitMs = 60_000,
-): Promise<OperationDto> {
+): Promise<OperationDetailsDto> {
   return eventually(async () => {
     const operation = await readOperation(operator, tenant, id);
     if (operation.status === 'running') throw new Error(`still running: ${JSON.stringify(operation)}`);

@@ -3,7 +3,7 @@ import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../../src/app.module.js';
 import type { Backends } from '../../src/backends.js';
-import { AuthConfig, DatabaseConfig, WorkerConfig } from '../../src/platform/config/index.js';
+import { AuthConfig, DatabaseConfig, RegionConfig, WorkerConfig } from '../../src/platform/config/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 
 /** The whole application as it is composed, with nothing constructed and nothing connected: for looking at what is declared. */
@@ -29,6 +29,7 @@ export function previewedApplication(): Promise<INestApplication> {
     backends,
     auth: new AuthConfig('http://localhost', undefined),
     worker: new WorkerConfig(1, true),
+    regions: new RegionConfig(undefined, {}),
     log: new Log('silent'),
     roles: { http: true, worker: true },
   });

@@ -1,5 +1,5 @@
 export { CELL_CAPACITY, type FurtherCell } from './cells.js';
-export { AuthConfig, DatabaseConfig, HttpConfig, WorkerConfig } from './config.js';
+export { AuthConfig, DatabaseConfig, HttpConfig, RegionConfig, WorkerConfig } from './config.js';
 export {
   ConfigurationError,
   environment,

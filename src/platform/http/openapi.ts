@@ -32,14 +32,14 @@ export function openApiDocument(app: INestApplication, publicUrl: string): OpenA
   for (const [path, item] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(item) as [string, Operation][]) {
       if (operation.responses) asProblems(operation.responses);
-      if (method === 'post' && operation.security && !WITHOUT_IDEMPOTENCY.has(path)) repeatable(operation);
+      if (method === 'post' && operation.security && !OF_THE_OPERATOR.test(path)) repeatable(operation);
     }
   }
   return document;
 }
 
-/** Belongs to no tenant, in whose schema responses would be kept; a repeated call finds its slug taken. */
-const WITHOUT_IDEMPOTENCY = new Set(['/v1/tenants']);
+/** Belong to no tenant, in whose schema responses would be kept; a repeated call finds what the first one did. */
+const OF_THE_OPERATOR = /^\/v1\/tenants(\/|$)/;
 
 /** What `Idempotency-Key` means is the same for every POST, so it is said here and not at each. */
 function repeatable({ parameters = [], responses = {} }: Operation): void {

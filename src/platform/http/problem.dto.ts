@@ -8,6 +8,14 @@ export class FieldErrorDto {
   detail!: string;
 }
 
+export class RegionPlaceDto {
+  @ApiProperty()
+  name!: string;
+
+  @ApiProperty({ required: false, description: 'Base URL under which it is served.' })
+  url?: string;
+}
+
 /** RFC 9457 problem details. */
 export class ProblemDto {
   @ApiProperty({ format: 'uri' })
@@ -30,4 +38,7 @@ export class ProblemDto {
 
   @ApiProperty({ type: [FieldErrorDto], required: false })
   errors?: FieldErrorDto[];
+
+  @ApiProperty({ required: false, description: 'Where the request belongs.' })
+  region?: RegionPlaceDto;
 }

@@ -11,6 +11,7 @@ import {
   ServiceUnavailable,
   UnsupportedMediaType,
   type FieldError,
+  type RegionPlace,
 } from './errors.js';
 
 /** RFC 9457, with a stable `code`, the request's id and, for invalid requests, each wrong field. */
@@ -22,6 +23,7 @@ export interface Problem {
   readonly detail: string;
   readonly requestId: string;
   readonly errors?: readonly FieldError[];
+  readonly region?: RegionPlace;
 }
 
 const TITLES: Record<AppError['kind'], string> = {
@@ -34,6 +36,7 @@ const TITLES: Record<AppError['kind'], string> = {
   too_large: 'Too large',
   unprocessable: 'Not possible in this state',
   precondition_required: 'Precondition required',
+  misdirected: 'Wrong region',
   rate_limited: 'Too many requests',
   internal: 'Internal error',
   unavailable: 'Unavailable',
@@ -94,6 +97,7 @@ export function problemOf(error: AppError, requestId: string): Problem {
     detail: error.message,
     requestId,
     ...(error.errors && { errors: error.errors }),
+    ...(error.region && { region: error.region }),
   };
 }
 

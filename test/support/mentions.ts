@@ -4,7 +4,7 @@ import { asSuperuser, type Region } from './embedded-database.js';
  * Where a region's database mentions a tenant at all: schemas of its own, and tables of any schema, the queue's and the
  * registry's included, with a row that holds its id.
  */
-export async function tracesOf(home: string, region: Region, tenant: string): Promise<string[]> {
+export async function mentionsOf(home: string, region: Region, tenant: string): Promise<string[]> {
   return asSuperuser(home, region, async (database) => {
     const { rows: tables } = await database.query<{ schema: string; name: string }>(
       `SELECT schemaname AS schema, format('%I.%I', schemaname, tablename) AS name FROM pg_tables
