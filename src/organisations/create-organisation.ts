@@ -123,5 +123,8 @@ function created(id: string, changes: Record<string, unknown>): AuditEvent {
       ...details,
     };
   auditDetails(details);
-  return { ...eventOfRequest(request, 'success'), ...details };
+  const event = { ...eventOfRequest(request, 'success'), ...details };
+  // The request is told to the installation's log too, in the home region: who the owner is, is for the region's own.
+  request.body = undefined;
+  return event;
 }

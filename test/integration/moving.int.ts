@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LocalKms } from '@waxell/infra';
+import { FileObjectStore, LocalKms } from '@waxell/infra';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
@@ -29,6 +29,7 @@ import {
   writersEnded,
   type MoveSessions,
 } from '../../src/platform/database/moving/index.js';
+import { CellObjects, MoveObjects, TenantObjects } from '../../src/platform/objects/index.js';
 import { openTestCells, type TestCells } from '../support/test-cells.js';
 
 let test: TestCells;
@@ -340,6 +341,37 @@ describe('the keys of a tenant that moves', () => {
       await expect(swapped.of(there)).rejects.toThrow();
     } finally {
       for (const home of homes) await rm(home, { recursive: true });
+    }
+  });
+});
+
+describe('the objects of a tenant that moves', () => {
+  it('are those of its source in the end, whatever there was before, and a neighbour’s stay', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'waxell-objects-'));
+    try {
+      const stores = ['source', 'target'].map(
+        (cell) => [cell, new FileObjectStore({ dir: join(home, cell) })] as const,
+      );
+      const objects = new TenantObjects(new CellObjects(new Map(stores)));
+      const mover = new MoveObjects(objects);
+      const [{ here, there }, neighbour] = [await test.newMover(), await test.newMover()];
+      await objects.put(neighbour.there, 'a', Buffer.from('neighbour'));
+      const key = fc.stringMatching(/^[a-c]{1,2}(\/[a-c]){0,1}$/);
+      await fc.assert(
+        fc.asyncProperty(fc.uniqueArray(key), fc.uniqueArray(key), async (wanted, found) => {
+          await mover.remove(here);
+          await mover.remove(there);
+          for (const name of wanted) await objects.put(here, name, Buffer.from(name));
+          for (const name of found) await objects.put(there, name, Buffer.from(name));
+          expect(await mover.copy(here, there, new AbortController().signal)).toBe(wanted.length);
+          expect(await objects.list(there, { limit: 1_000 })).toEqual(wanted.toSorted());
+          for (const name of wanted) expect(String(await objects.get(there, name))).toBe(name);
+        }),
+        { numRuns: 30 },
+      );
+      expect(await objects.list(neighbour.there, { limit: 10 })).toEqual(['a']);
+    } finally {
+      await rm(home, { recursive: true });
     }
   });
 });
