@@ -181,7 +181,16 @@ describe('a move', () => {
       expect([200, 503]).toContain((await written).status);
       const after = await must(awayed.get<AgentDto>(`/v1/agents/${agent.id}`), 200);
       expect(after.description).toBe(description);
-      // The copy that is kept for a while is not waited for.
+      // And if it had not heard: of the copy that is kept for a while the database gives nobody anything.
+      const { rows } = await cells.asOwner('eu-a1', (database) =>
+        database.query(
+          `SELECT has_schema_privilege($1::name, $1::text, 'USAGE') AS reads, has_table_privilege($1::name, $1::text || '.agents', 'INSERT') AS writes,
+             (SELECT closed_at = seq FROM audit.heads WHERE tenant = $1::text) AS closed`,
+          [tenant.id],
+        ),
+      );
+      expect(rows).toEqual([{ reads: false, writes: false, closed: true }]);
+      // That copy is not waited for.
       await cells.asOwner('eu-a1', (home) =>
         home.query('UPDATE control.operations SET due_at = now() WHERE id = $1', [id]),
       );

@@ -71,6 +71,7 @@ it.each<[string, (move: Move) => Promise<unknown>]>([
     },
   ],
   ['that was cancelled', (move) => set(move, 'move_cancelled = true')],
+  ['of an organisation in another state', (move) => set(move, `status = 'creating'`)],
   ['of another operation by now', (move) => set(move, 'move_id = gen_random_uuid()')],
 ])('refuses to cut over a move %s', async (_what, happened) => {
   const move = await begun();
