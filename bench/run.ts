@@ -4,6 +4,7 @@ import { machine, type Bench } from './measure.ts';
 
 const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   codec: () => import('./codec.ts'),
+  move: () => import('./move.ts'),
   request: () => import('./request.ts'),
   tenants: () => import('./tenants.ts'),
 };

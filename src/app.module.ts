@@ -16,9 +16,10 @@ import {
   TokenBuckets,
 } from './limits/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
+import { MovesModule } from './moves/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
-import { AuthConfig, LimitsConfig, WorkerConfig } from './platform/config/index.js';
+import { AuthConfig, LimitsConfig, RegionConfig, WorkerConfig } from './platform/config/index.js';
 import {
   Cell,
   Cells,
@@ -30,18 +31,19 @@ import {
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
-import { CellObjects, TenantObjects } from './platform/objects/index.js';
+import { CellObjects, MoveObjects, TenantObjects } from './platform/objects/index.js';
 import { ProofsModule } from './proofs/index.js';
 import { CertificateExpiry } from './platform/tls/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
-import { TenancyModule, TenantGuard } from './tenancy/index.js';
+import { RegionGuard, TenancyModule, TenantGuard } from './tenancy/index.js';
 
 const ENTITIES = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
 const PIPELINE: Provider[] = [
   { provide: APP_GUARD, useClass: TenantGuard },
+  { provide: APP_GUARD, useClass: RegionGuard },
   { provide: APP_GUARD, useClass: NetworkRulesGuard },
   { provide: APP_GUARD, useClass: SignInLimitGuard },
   { provide: APP_GUARD, useClass: AuthenticationGuard },
@@ -56,6 +58,7 @@ export interface Composition {
   readonly auth: AuthConfig;
   readonly worker: WorkerConfig;
   readonly limits: LimitsConfig;
+  readonly regions: RegionConfig;
   readonly log: Log;
   /** What this process does: serve HTTP, work on runs, or both. */
   readonly roles: { readonly http: boolean; readonly worker: boolean };
@@ -102,6 +105,7 @@ export class AppModule {
         AuthModule,
         OperationsModule,
         OrganisationsModule,
+        MovesModule,
         ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],
@@ -139,13 +143,14 @@ function cellsOf(
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
-  static bind({ backends, auth, worker, limits, log }: Composition): DynamicModule {
+  static bind({ backends, auth, worker, limits, regions, log }: Composition): DynamicModule {
     const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
     const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
       { provide: Log, useValue: log },
       { provide: AuthConfig, useValue: auth },
       { provide: WorkerConfig, useValue: worker },
+      { provide: RegionConfig, useValue: regions },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
       { provide: LimitsConfig, useValue: limits },
@@ -189,11 +194,13 @@ class BackendsModule {
       TenantDatabase,
       TenantErasure,
       TenantObjects,
+      MoveObjects,
     ];
     const exports = [
       Log,
       AuthConfig,
       WorkerConfig,
+      RegionConfig,
       CellKms,
       CellObjects,
       CertificateExpiry,
@@ -209,7 +216,7 @@ class BackendsModule {
       Feed,
       TenantDatabase,
       TenantErasure,
-      TenantObjects,
+      MoveObjects,
     ];
     return { module: BackendsModule, global: true, providers, exports };
   }

@@ -35,6 +35,7 @@ export const PERMISSIONS = {
   'audit:export': { grantee: 'admin', scope: 'audit:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:move': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
   'network_rules:clear': { grantee: 'operator', scope: 'tenant:admin' },
   'rate_limits:read': { grantee: 'operator', scope: 'tenant:read' },

@@ -21,7 +21,17 @@ export class HeadMoved extends Error {
   override readonly name = 'HeadMoved';
 }
 
+/** The log goes on in another cell, or is about to. Nothing was written. */
+export class LogClosed extends Error {
+  override readonly name = 'LogClosed';
+  constructor() {
+    super('The log is not open in this cell.');
+  }
+}
+
 const DIVISION_BY_ZERO = '22012';
+/** A head that is closed may not advance (constraint `log_is_open`): which of them it is, is found out under locks. */
+const CHECK_VIOLATION = '23514';
 const HASH = 32;
 
 /**
@@ -82,7 +92,8 @@ export async function appendGroup(
       ],
     });
   } catch (error) {
-    if ((error as { code?: string }).code === DIVISION_BY_ZERO) throw new HeadMoved();
+    const { code } = error as { code?: string };
+    if (code === DIVISION_BY_ZERO || code === CHECK_VIOLATION) throw new HeadMoved();
     throw error;
   }
   return advanced;
@@ -108,15 +119,21 @@ const APPEND = {
     FROM cut, complete WHERE one = 1`,
 };
 
-/** Reads heads under their locks, in one order for all writers; makes those that do not exist yet. A closed log has none. */
+/**
+ * Reads heads under their locks, in one order for all writers; makes those that do not exist yet, if asked to also for
+ * tenants without a schema here. Left out are the heads of logs that are closed, or that cannot begin here: they go on
+ * elsewhere.
+ */
 export async function lockHeads(
   client: pg.PoolClient,
   tenants: readonly string[],
+  beginAny = false,
 ): Promise<Map<string, Head>> {
   const sorted = [...new Set(tenants)].sort();
   const lock = {
     name: 'audit_heads',
-    text: 'SELECT tenant, seq, chain_hash, frontier FROM audit.heads WHERE tenant = ANY($1) ORDER BY tenant FOR UPDATE',
+    text: `SELECT tenant, seq, chain_hash, frontier, closed_at IS NULL AS open FROM audit.heads
+      WHERE tenant = ANY($1) ORDER BY tenant FOR UPDATE`,
     values: [sorted],
   };
   let found = await client.query<HeadRow>(lock);
@@ -124,16 +141,15 @@ export async function lockHeads(
     await client.query(
       `INSERT INTO audit.heads (tenant, seq, chain_hash, frontier)
        SELECT t, 0, $2, '' FROM unnest($1::text[]) t
-       WHERE NOT EXISTS (SELECT 1 FROM audit.closed c WHERE c.tenant = t) ORDER BY t ON CONFLICT DO NOTHING`,
-      [sorted, EMPTY_CHAIN],
+       WHERE NOT EXISTS (SELECT 1 FROM audit.closed c WHERE c.tenant = t) AND ($3 OR to_regnamespace(t) IS NOT NULL)
+       ORDER BY t ON CONFLICT DO NOTHING`,
+      [sorted, EMPTY_CHAIN, beginAny],
     );
     found = await client.query<HeadRow>(lock);
   }
+  const open = found.rows.filter((row) => row.open);
   return new Map(
-    found.rows.map((row) => [
-      row.tenant,
-      { seq: Number(row.seq), chain: row.chain_hash, frontier: row.frontier },
-    ]),
+    open.map((row) => [row.tenant, { seq: Number(row.seq), chain: row.chain_hash, frontier: row.frontier }]),
   );
 }
 
@@ -149,6 +165,7 @@ interface HeadRow {
   seq: string;
   chain_hash: Buffer;
   frontier: Buffer;
+  open: boolean;
 }
 
 function opened(head: Head | undefined) {

@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Cells } from '../platform/database/index.js';
+import { Cells, type TenantRef } from '../platform/database/index.js';
+import { TenantMoving } from '../tenancy/index.js';
 import type { CanonicalEvent } from './audit-event.js';
 import { GroupWriter } from './group-writer.js';
 
@@ -8,7 +9,7 @@ import { GroupWriter } from './group-writer.js';
 export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #writers: ReadonlyMap<string, GroupWriter>;
 
-  constructor(cells: Cells) {
+  constructor(private readonly cells: Cells) {
     this.#writers = new Map(cells.all().map((cell) => [cell.name, new GroupWriter(cell)]));
   }
 
@@ -17,7 +18,7 @@ export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
     for (const cell of this.#writers.keys()) this.outboxFilled(cell);
   }
 
-  /** Resolves when the event is durable. */
+  /** Resolves when the event is durable. @throws {LogClosed} where the log goes on in another cell */
   append(tenant: { readonly id: string; readonly cell: string }, event: CanonicalEvent): Promise<void> {
     return this.#writer(tenant.cell).append(tenant.id, event);
   }
@@ -39,6 +40,19 @@ export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
       .catch(() => {
         // The outbox keeps what could not be moved; the next drain, of whichever process, finds it.
       });
+  }
+
+  /**
+   * Whoever reads a log asks this before: a log that has left its cell must not be read there as if it went on.
+   * @throws {TenantMoving}
+   */
+  async requireOpen(tenant: TenantRef): Promise<void> {
+    const { rows } = await this.cells.of(tenant.cell).audit.query<{ open: boolean }>(
+      `SELECT COALESCE((SELECT closed_at IS NULL FROM audit.heads WHERE tenant = $1),
+         to_regnamespace($1) IS NOT NULL) AS open`,
+      [tenant.id],
+    );
+    if (!rows[0]?.open) throw new TenantMoving();
   }
 
   async onApplicationShutdown(): Promise<void> {

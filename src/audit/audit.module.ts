@@ -5,6 +5,7 @@ import { CloseLog } from './close-log.js';
 import { EventRecorder } from './event-recorder.js';
 import { ExportLog } from './export-log.js';
 import { PersonalParts } from './personal-parts.js';
+import { MoveLog } from './move-log.js';
 import { SearchLog } from './search-log.js';
 import { VerifyLog } from './verify-log.js';
 
@@ -12,7 +13,7 @@ import { VerifyLog } from './verify-log.js';
 @Global()
 @Module({
   controllers: [AuditController],
-  providers: [AuditLog, CloseLog, EventRecorder, ExportLog, PersonalParts, SearchLog, VerifyLog],
-  exports: [AuditLog, CloseLog, EventRecorder, ExportLog],
+  providers: [AuditLog, CloseLog, EventRecorder, ExportLog, MoveLog, PersonalParts, SearchLog, VerifyLog],
+  exports: [AuditLog, CloseLog, EventRecorder, ExportLog, MoveLog],
 })
 export class AuditModule {}

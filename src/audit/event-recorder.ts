@@ -8,6 +8,8 @@ import {
   type RegistryTransaction,
   type TenantRef,
 } from '../platform/database/index.js';
+import { Residence } from '../tenancy/index.js';
+import { LogClosed } from './append-group.js';
 import {
   canonicalEvent,
   CLIENT_PLACE,
@@ -34,6 +36,7 @@ export class EventRecorder {
     private readonly log: AuditLog,
     private readonly database: TenantDatabase,
     private readonly encryption: FieldEncryption,
+    private readonly residence: Residence,
     cells: Cells,
   ) {
     this.#platform = cells.home.tenant(PLATFORM_TENANT);
@@ -42,7 +45,14 @@ export class EventRecorder {
   /** Resolves when the event is durable. Without a tenant it goes to the installation's own log. */
   async record(tenant: TenantRef | undefined, event: AuditEvent): Promise<void> {
     const owner = tenant ?? this.#platform;
-    await this.log.append(owner, await this.#canonical(owner, event));
+    const canonical = await this.#canonical(owner, event);
+    try {
+      await this.log.append(owner, canonical);
+    } catch (error) {
+      if (!(error instanceof LogClosed)) throw error;
+      // The tenant is moving at this moment: what was read here was true, and its event belongs where the log goes on.
+      await this.log.append(await this.residence.settled(owner), canonical);
+    }
   }
 
   /** Adds the event to the running transaction of the tenant in scope. */

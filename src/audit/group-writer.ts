@@ -3,7 +3,15 @@ import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Cell } from '../platform/database/index.js';
 import { ServiceUnavailable } from '../platform/http/errors.js';
-import { appended, appendGroup, HeadMoved, lockHeads, type Appended, type Head } from './append-group.js';
+import {
+  appended,
+  appendGroup,
+  HeadMoved,
+  lockHeads,
+  LogClosed,
+  type Appended,
+  type Head,
+} from './append-group.js';
 import { canonicalEvent, newEventId, searchColumns, type CanonicalEvent } from './audit-event.js';
 
 interface Waiting {
@@ -18,6 +26,7 @@ const MAX_GROUP = 512;
 const MAX_WAITING = 20_000;
 const HEADS_IN_MEMORY = 10_000;
 const DRAIN_LOCK = 7_283_002;
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Writes one cell's logs, for one process. Events that arrive while a group is being written form the next group, so
@@ -34,7 +43,7 @@ export class GroupWriter {
 
   constructor(private readonly cell: Cell) {}
 
-  /** Resolves when the event is durable. */
+  /** Resolves when the event is durable. @throws {LogClosed} where the tenant's log goes on in another cell */
   append(tenant: string, { bytes, search }: CanonicalEvent): Promise<void> {
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(
@@ -92,9 +101,9 @@ export class GroupWriter {
     if (group.length === 0) return;
     const events = group.map((entry) => entry.event);
     try {
-      const closed = await this.#append(events);
+      const refused = await this.#append(events);
       for (const entry of group) {
-        if (closed.has(entry.event.tenant)) entry.failed(new ServiceUnavailable());
+        if (refused.has(entry.event.tenant)) entry.failed(new LogClosed());
         else entry.durable();
       }
     } catch (cause) {
@@ -106,13 +115,13 @@ export class GroupWriter {
     }
   }
 
-  /** Answers whose logs are closed for ever: of those, whose tenant is gone, nothing is appended. */
+  /** Answers the tenants whose logs are not open here; nothing of theirs was written. */
   async #append(events: readonly Appended[]): Promise<ReadonlySet<string>> {
     const heads = this.#rememberedHeads(events);
     if (heads) {
       try {
         this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
-        return new Set();
+        return NONE;
       } catch (error) {
         // Whatever went wrong, what is remembered may be old: a commit whose answer was lost has moved the heads.
         for (const tenant of heads.keys()) this.#heads.delete(tenant);
@@ -120,7 +129,7 @@ export class GroupWriter {
       }
     }
     const tenants = events.map((event) => event.tenant);
-    const appended = await inTransaction(this.cell.audit, (client) => appendOpen(client, events));
+    const appended = await inTransaction(this.cell.audit, (client) => appendOpen(client, events, false));
     this.#remember(appended);
     return new Set(tenants.filter((tenant) => !appended.has(tenant)));
   }
@@ -142,12 +151,16 @@ export class GroupWriter {
       const { rows } = await client.query<{ tenant: string; event: Buffer }>({
         name: 'audit_drain',
         text: `WITH taken AS (DELETE FROM audit.outbox
-             WHERE id IN (SELECT id FROM audit.outbox ORDER BY id LIMIT ${MAX_GROUP}) RETURNING id, tenant, event)
+             WHERE id IN (
+               SELECT o.id FROM audit.outbox o LEFT JOIN audit.heads h ON h.tenant = o.tenant AND h.closed_at IS NOT NULL
+               WHERE h.tenant IS NULL ORDER BY o.id LIMIT ${MAX_GROUP})
+             RETURNING id, tenant, event)
            SELECT tenant, event FROM taken ORDER BY id`,
       });
       if (rows.length === 0) return { count: 0, advanced: new Map<string, Head>() };
       const events = rows.map(({ tenant, event }) => this.#accepted(tenant, event));
-      return { count: rows.length, advanced: await appendOpen(client, events) };
+      // The outbox takes events only of tenants that live here: each of them has its place in a log.
+      return { count: rows.length, advanced: await appendOpen(client, events, true) };
     });
     this.#remember(drained.advanced);
     return drained.count;
@@ -179,10 +192,15 @@ export class GroupWriter {
 }
 
 /** Appends to the logs that are not closed, under their locks. */
-async function appendOpen(client: pg.PoolClient, events: readonly Appended[]): Promise<Map<string, Head>> {
+async function appendOpen(
+  client: pg.PoolClient,
+  events: readonly Appended[],
+  beginAny: boolean,
+): Promise<Map<string, Head>> {
   const heads = await lockHeads(
     client,
     events.map((event) => event.tenant),
+    beginAny,
   );
   const open = events.filter((event) => heads.has(event.tenant));
   return open.length === 0 ? new Map() : appendGroup(client, open, heads);

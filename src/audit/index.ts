@@ -4,3 +4,4 @@ export { canonicalNotice, eventOfRequest, type AuditEvent, type Outcome } from '
 export { CloseLog, type LogProof } from './close-log.js';
 export { ExportLog } from './export-log.js';
 export { EventRecorder } from './event-recorder.js';
+export { MoveLog } from './move-log.js';

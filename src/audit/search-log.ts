@@ -23,6 +23,7 @@ export class SearchLog {
 
   async execute(tenant: TenantRef, query: AuditQuery): Promise<Page<AuditEventDto>> {
     await this.log.drainOutbox(tenant.cell);
+    await this.log.requireOpen(tenant);
     const before = cursorKey(query.cursor, /^\d{1,15}$/);
     const found = await this.cells.of(tenant.cell).audit.query<Row>(
       `SELECT seq, event, chain_hash FROM audit.events

@@ -46,6 +46,7 @@ export class VerifyLog {
 
   async execute(tenant: TenantRef): Promise<Verification> {
     await this.log.drainOutbox(tenant.cell);
+    await this.log.requireOpen(tenant);
     const pool = this.cells.of(tenant.cell).audit;
     // The head first: events appended while we read come after it and are not part of what is verified.
     const heads = await pool.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(

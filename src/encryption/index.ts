@@ -5,3 +5,4 @@ export { FieldUnreadable } from './field-codec.js';
 export { KeyRing } from './key-ring.js';
 export { CellKms, Kms } from './kms.js';
 export { Sealed } from './sealed.js';
+export { MoveKeys } from './move-keys.js';

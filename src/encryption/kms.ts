@@ -10,6 +10,8 @@ export abstract class Kms {
     keyId: string,
     context: Record<string, string>,
   ): Promise<{ plaintext: Buffer; wrapped: Buffer }>;
+  /** Wraps a data key that there is already, for a tenant that moves here. */
+  abstract encrypt(keyId: string, plaintext: Buffer, context: Record<string, string>): Promise<Buffer>;
   abstract decrypt(keyId: string, wrapped: Buffer, context: Record<string, string>): Promise<Buffer>;
   /**
    * Unusable from now on, destroyed after the days (7 to 30). A key that is condemned already, or destroyed, is refused

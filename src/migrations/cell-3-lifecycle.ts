@@ -9,12 +9,17 @@ export class CellLifecycle20261121000300 implements MigrationInterface {
     await db.query(`ALTER TABLE control.tenants DROP CONSTRAINT tenants_status_check`);
     await db.query(`
       ALTER TABLE control.tenants
-        ADD CONSTRAINT tenants_status_check
-          CHECK (status IN ('creating', 'active', 'suspended', 'deleting', 'purging')),
         ADD COLUMN version integer NOT NULL DEFAULT 1,
         ADD COLUMN suspended_reason text,
-        ADD COLUMN delete_after timestamptz CHECK ((delete_after IS NOT NULL) = (status IN ('deleting', 'purging'))),
+        ADD COLUMN delete_after timestamptz,
         ADD COLUMN quotas jsonb NOT NULL DEFAULT '{}'`);
+    for (const [name, check] of [
+      ['tenants_status_check', `status IN ('creating', 'active', 'suspended', 'deleting', 'purging')`],
+      ['tenants_delete_after', `(delete_after IS NULL) = (status NOT IN ('deleting', 'purging'))`],
+    ]) {
+      await db.query(`ALTER TABLE control.tenants ADD CONSTRAINT ${name} CHECK (${check}) NOT VALID`);
+      await db.query(`ALTER TABLE control.tenants VALIDATE CONSTRAINT ${name}`);
+    }
     await db.query(`CREATE INDEX ON control.tenants (cell) WHERE status <> 'active'`);
     await this.names(db);
     await db.query(`

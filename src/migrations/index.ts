@@ -2,6 +2,7 @@ import type { MigrationClass } from '../platform/database/migration.js';
 import { CellFoundation20261121000000 } from './cell-1-foundation.js';
 import { CellCells20261121000200 } from './cell-2-cells.js';
 import { CellLifecycle20261121000300 } from './cell-3-lifecycle.js';
+import { CellMoves20261121000400 } from './cell-4-moves.js';
 import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { CellLimits20261121000600 } from './cell-6-limits.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
@@ -18,6 +19,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellFoundation20261121000000,
   CellCells20261121000200,
   CellLifecycle20261121000300,
+  CellMoves20261121000400,
   CellCheckpoints20261121000500,
   CellLimits20261121000600,
 ];

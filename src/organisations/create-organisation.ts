@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { eventOfRequest, type AuditEvent } from '../audit/index.js';
 import { hashPassword, Users } from '../auth/index.js';
 import { KeyRing } from '../encryption/index.js';
+import { RegionConfig } from '../platform/config/index.js';
 import {
   Cells,
   type Cell,
@@ -13,7 +14,7 @@ import {
 } from '../platform/database/index.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { SlugTaken, TenantRegistry, type Tenant } from '../tenancy/index.js';
+import { requireServedRegion, SlugTaken, TenantRegistry, type Tenant } from '../tenancy/index.js';
 import { Placement } from './placement.js';
 
 const INSTALLATION_LOCK = 7_283_004;
@@ -45,6 +46,7 @@ export class CreateOrganisation {
     private readonly database: TenantDatabase,
     private readonly users: Users,
     private readonly work: UnitOfWork,
+    private readonly regions: RegionConfig,
   ) {}
 
   async execute({
@@ -53,6 +55,7 @@ export class CreateOrganisation {
     region = this.cells.home.region,
     owner,
   }: NewOrganisation): Promise<CreatedOrganisation> {
+    requireServedRegion(this.regions, region);
     const cell = await this.placement.cellIn(region);
     const generated = owner.password === undefined ? randomBytes(18).toString('base64url') : undefined;
     const passwordHash = await hashPassword(owner.password ?? generated ?? '');
@@ -131,5 +134,8 @@ function created(id: string, changes: Record<string, unknown>): AuditEvent {
       ...details,
     };
   auditDetails(details);
-  return { ...eventOfRequest(request, 'success'), ...details };
+  const event = { ...eventOfRequest(request, 'success'), ...details };
+  // The request is told to the installation's log too, in the home region: who the owner is, is for the region's own.
+  request.body = undefined;
+  return event;
 }

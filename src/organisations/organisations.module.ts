@@ -43,6 +43,6 @@ import { UpdateOrganisation } from './update-organisation.js';
     TellTenant,
     UpdateOrganisation,
   ],
-  exports: [CreateOrganisation, MendOrganisations],
+  exports: [CreateOrganisation, MendOrganisations, Placement],
 })
 export class OrganisationsModule {}

@@ -19,9 +19,12 @@ export class Placement {
     private readonly tenants: TenantRegistry,
   ) {}
 
-  /** @throws {InvalidRequest} for a region that there is none of; {RegionFull} when no cell of it takes any more. */
-  async cellIn(region: string): Promise<Cell> {
-    const cells = this.cells.inRegion(region);
+  /**
+   * The emptiest cell of a region, left out one that it must not be.
+   * @throws {InvalidRequest} for a region that there is none of; {RegionFull} when no cell of it takes any more.
+   */
+  async cellIn(region: string, except?: string): Promise<Cell> {
+    const cells = this.cells.inRegion(region).filter(({ name }) => name !== except);
     if (cells.length === 0) {
       const detail = `region must be one of ${this.cells.regions.join(', ')}`;
       throw new InvalidRequest([{ pointer: '/region', detail }]);

@@ -8,11 +8,10 @@ import {
   TILE_WIDTH,
   type NoteSigner,
 } from '@waxell/transparency';
+import { CHECKPOINT_ROUND_LOCK } from '../platform/database/index.js';
 import type { ObjectStore } from '../platform/objects/index.js';
 import { LogTree, ROOT_LOG } from './log-tree.js';
 
-/** Also taken by who closes a log (src/platform/database/tenant-erasure.ts): no round is at work on it then. */
-const ROUND_LOCK = 7_283_007;
 const LOGS_PER_ROUND = 500;
 /** A round is one transaction: it stays short, and what is left is done by the next one, at once. */
 const TILES_PER_ROUND = 400;
@@ -49,7 +48,7 @@ interface Checkpointed {
 export async function checkpointRound(options: RoundOptions): Promise<boolean | undefined> {
   const { client, signers, origin } = options;
   const lock = await client.query<{ held: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS held', [
-    ROUND_LOCK,
+    CHECKPOINT_ROUND_LOCK,
   ]);
   if (!lock.rows[0]?.held) return undefined;
   const grown = await grownLogs(client);
@@ -83,7 +82,7 @@ async function grownLogs(client: pg.PoolClient): Promise<Head[]> {
   }>(
     `SELECT h.tenant, h.seq, h.chain_hash, h.frontier, COALESCE(p.tiles, 0) AS tiles
      FROM audit.heads h LEFT JOIN audit.progress p ON p.log = h.tenant
-     WHERE h.seq > COALESCE(p.size, 0) LIMIT ${LOGS_PER_ROUND}`,
+     WHERE h.seq > COALESCE(p.size, 0) AND h.closed_at IS NULL LIMIT ${LOGS_PER_ROUND}`,
   );
   return rows.map((row) => ({
     log: row.tenant,
@@ -157,7 +156,7 @@ async function enterIntoRoots(options: RoundOptions, entries: readonly Checkpoin
     `INSERT INTO audit.checkpoints (log, size, root, note, root_seq, stored)
      SELECT log, size, root, note, seq, log <> $6
      FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[], $5::bigint[]) AS e(log, size, root, note, seq)
-     ON CONFLICT DO NOTHING`,
+     ON CONFLICT (log, size) DO UPDATE SET note = excluded.note, at = now(), root_seq = excluded.root_seq`,
     [
       [...entries.map(({ log }) => log), ROOT_LOG],
       [...entries.map((entry) => entry.size), size],

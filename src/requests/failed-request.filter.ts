@@ -7,6 +7,7 @@ import { ServiceUnavailable, type AppError } from '../platform/http/errors.js';
 import { asAppError, problemOf, sendProblem } from '../platform/http/problem.js';
 import { contextOf, type RequestContext } from '../platform/http/request-context.js';
 import { Log } from '../platform/observability/log.js';
+import { Residence, TenantMoving } from '../tenancy/index.js';
 
 /** Turns whatever was thrown into a problem, once the event of the refusal or failure is durable. */
 @Catch()
@@ -14,13 +15,16 @@ export class FailedRequest implements ExceptionFilter {
   constructor(
     private readonly events: EventRecorder,
     private readonly log: Log,
+    private readonly residence: Residence,
   ) {}
 
   async catch(thrown: unknown, host: ArgumentsHost): Promise<void> {
     const http = host.switchToHttp();
     const request = contextOf(http.getRequest<Request>());
-    const error = await this.#record(request, asAppError(thrown, BODY_LIMIT_BYTES));
-    if (error.kind === 'internal' || error.kind === 'unavailable') {
+    const cause = await this.residence.explained(request.tenant, thrown);
+    const error = await this.#record(request, asAppError(cause, BODY_LIMIT_BYTES));
+    const expected = error instanceof TenantMoving;
+    if (!expected && (error.kind === 'internal' || error.kind === 'unavailable')) {
       this.log.error('request failed', error.cause ?? error, {
         requestId: request.requestId,
         code: error.code,

@@ -3,8 +3,9 @@ import type { Request, Response } from 'express';
 import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { UNAUDITED } from '../platform/http/endpoint.js';
-import { contextOf, type RequestContext } from '../platform/http/request-context.js';
+import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
 import { StreamedAnswer } from '../platform/http/streamed-answer.js';
+import { Residence, TenantMoving } from '../tenancy/index.js';
 import { Idempotency } from './idempotency.js';
 
 /**
@@ -20,6 +21,7 @@ export class ServeRequest implements CanActivate {
     private readonly database: TenantDatabase,
     private readonly events: EventRecorder,
     private readonly idempotency: Idempotency,
+    private readonly residence: Residence,
   ) {}
 
   canActivate(execution: ExecutionContext): boolean {
@@ -29,9 +31,23 @@ export class ServeRequest implements CanActivate {
     request.serve = (handler) => {
       request.status = response.statusCode;
       const serve = (): Promise<unknown> => this.#serve(request, response, handler);
-      return request.tenant ? this.database.within(request.tenant, serve) : serve();
+      const { tenant } = request;
+      if (!tenant) return serve();
+      const served = this.database.within(tenant, serve);
+      return request.method === 'GET' ? served.catch(this.#servedElsewhere(request, tenant, serve)) : served;
     };
     return true;
+  }
+
+  /** A read that met the one moment of a move in which the old cell answers no more is served by the new one. */
+  #servedElsewhere(request: RequestContext, tenant: RequestTenant, serve: () => Promise<unknown>) {
+    return async (thrown: unknown): Promise<unknown> => {
+      const cause = request.recorded ? thrown : await this.residence.explained(tenant, thrown);
+      if (!(cause instanceof TenantMoving)) throw cause;
+      // The handler's arguments hold this very object.
+      Object.assign(tenant, await this.residence.settled(tenant));
+      return this.database.within(tenant, serve);
+    };
   }
 
   async #serve(request: RequestContext, response: Response, handler: () => unknown): Promise<unknown> {

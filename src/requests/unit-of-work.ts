@@ -3,6 +3,7 @@ import { EventRecorder, eventOfRequest, type AuditEvent } from '../audit/index.j
 import { currentTenant } from '../platform/database/index.js';
 import { TenantTransactions } from '../platform/database/tenant-transactions.js';
 import { currentRequest, type RequestContext } from '../platform/http/request-context.js';
+import { Residence } from '../tenancy/index.js';
 import { Idempotency } from './idempotency.js';
 
 /**
@@ -15,6 +16,7 @@ export class UnitOfWork {
     private readonly transactions: TenantTransactions,
     private readonly events: EventRecorder,
     private readonly idempotency: Idempotency,
+    private readonly residence: Residence,
   ) {}
 
   /** One change of a request. A request has one unit of work, because it has one event. */
@@ -44,6 +46,7 @@ export class UnitOfWork {
    * why; a reviewer reads it.
    */
   async bookkeeping<T>(_reason: string, work: () => Promise<T>): Promise<T> {
+    this.residence.requireWritable(currentTenant());
     return this.transactions.run(work);
   }
 
@@ -54,6 +57,7 @@ export class UnitOfWork {
   ): Promise<T> {
     if (this.transactions.active)
       throw new Error('A unit of work is running already; do the change inside it.');
+    this.residence.requireWritable(currentTenant());
     const result = await this.transactions.run(async () => {
       const done = await work();
       await record(done);

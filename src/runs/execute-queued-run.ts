@@ -15,7 +15,8 @@ import { FieldEncryption, Sealed } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
-import { GuardAttempt, NOT_SERVED } from './guard-attempt.js';
+import { Residence, TenantMoving } from '../tenancy/index.js';
+import { GuardAttempt, LEAVES, NOT_SERVED } from './guard-attempt.js';
 import { RunDispatch, type Lease } from './run-dispatch.js';
 import { RunEvents } from './run-events.js';
 import { RunEntity } from './run.entity.js';
@@ -37,6 +38,7 @@ export class ExecuteQueuedRun {
     private readonly events: RunEvents,
     private readonly dispatch: RunDispatch,
     private readonly guards: GuardAttempt,
+    private readonly residence: Residence,
     private readonly sandbox: Sandbox,
     private readonly provider: ModelProvider,
     private readonly log: Log,
@@ -59,6 +61,9 @@ export class ExecuteQueuedRun {
         if (error instanceof AttemptSuperseded) return;
         await this.dispatch.giveBack(lease, signal);
         if (guard.signal.reason === NOT_SERVED) return;
+        // Where it lives now, the run is taken up again.
+        if (guard.signal.reason === LEAVES) return;
+        if ((await this.residence.explained(lease.tenant, error)) instanceof TenantMoving) return;
         throw error;
       } finally {
         guard.end();

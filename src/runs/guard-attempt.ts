@@ -9,6 +9,8 @@ import { RunEntity } from './run.entity.js';
 const LOOK_AFTER_MS = 2_000;
 /** Reason of an attempt's end: the tenant is not served at this moment. The run waits, and goes on later. */
 export const NOT_SERVED = 'tenant not served';
+/** The same: the tenant is about to live in another cell, or does. Nothing of this attempt could be stored any more. */
+export const LEAVES = 'the tenant moves';
 
 /** Stands beside an attempt at a run, and says when it has to end. */
 @Injectable()
@@ -29,8 +31,8 @@ export class GuardAttempt {
     stop.addEventListener('abort', onStop, { once: true });
     const unsubscribe = this.feed.subscribe((change) => {
       if (change.kind === 'tenant' && (change.tenant === lease.tenant.id || change.tenant === '*')) {
-        this.served(lease).then(
-          (served) => served || controller.abort(NOT_SERVED),
+        this.#hindered(lease).then(
+          (reason) => reason !== undefined && controller.abort(reason),
           (error: unknown) =>
             this.log.error('a tenant could not be looked up', error, { runId: lease.runId }),
         );
@@ -66,12 +68,19 @@ export class GuardAttempt {
   async #look(lease: Lease, renew: boolean): Promise<string | undefined> {
     if (renew && !(await this.dispatch.renew(lease))) return 'lease lost';
     if (this.feed.reliable()) return undefined;
-    if (!(await this.served(lease))) return NOT_SERVED;
+    const hindered = await this.#hindered(lease);
+    if (hindered !== undefined) return hindered;
     return (await this.#cancelRequested(lease)) ? CANCELLED : undefined;
   }
 
-  async served({ tenant }: Lease): Promise<boolean> {
-    return (await this.tenants.byId(tenant.id))?.status === 'active';
+  async served(lease: Lease): Promise<boolean> {
+    return (await this.#hindered(lease)) !== NOT_SERVED;
+  }
+
+  async #hindered({ tenant }: Lease): Promise<string | undefined> {
+    const current = await this.tenants.byId(tenant.id);
+    if (current?.status !== 'active') return NOT_SERVED;
+    return current.writesPaused || current.cell !== tenant.cell ? LEAVES : undefined;
   }
 
   async #cancelRequested(lease: Lease): Promise<boolean> {

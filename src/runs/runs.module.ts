@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ExecuteQueuedRun } from './execute-queued-run.js';
 import { GuardAttempt } from './guard-attempt.js';
+import { MoveRuns } from './move-runs.js';
 import { RunDispatch } from './run-dispatch.js';
 import { RunEvents } from './run-events.js';
 import { RunWorker } from './run-worker.js';
@@ -10,8 +11,8 @@ import { WatchRun } from './watch-run.js';
 
 @Module({
   controllers: [RunsController],
-  providers: [RunDispatch, RunEvents, Runs, WatchRun],
-  exports: [RunDispatch, RunEvents],
+  providers: [MoveRuns, RunDispatch, RunEvents, Runs, WatchRun],
+  exports: [MoveRuns, RunDispatch, RunEvents],
 })
 export class RunsModule {}
 

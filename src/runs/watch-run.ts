@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Feed, type TenantRef } from '../platform/database/index.js';
 import { EventStream, OpenStreams, type StreamedEvent } from '../platform/http/event-stream.js';
 import type { Actor } from '../platform/http/request-context.js';
+import { TenantRegistry } from '../tenancy/index.js';
 import { RunEvents, TERMINAL_EVENTS } from './run-events.js';
 
 /** The feed may have been down when an event came: it is looked for this often all the same. */
@@ -14,6 +15,7 @@ export class WatchRun {
     private readonly events: RunEvents,
     private readonly feed: Feed,
     private readonly streams: OpenStreams,
+    private readonly tenants: TenantRegistry,
   ) {}
 
   execute(actor: Actor, tenant: TenantRef, runId: string, after: number): EventStream {

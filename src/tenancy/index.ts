@@ -1,3 +1,5 @@
+export { RegionGuard, requireServedRegion } from './region.guard.js';
+export { Residence, TenantMoving } from './residence.js';
 export { TenancyModule } from './tenancy.module.js';
 export {
   CLAIM_SLUG,

@@ -37,6 +37,10 @@ export interface Tenant extends TenantRef {
   readonly quotas: Partial<Quotas>;
   /** Found by a name that it has no longer: since when, and until when the name leads here. */
   readonly formerName?: { readonly since: Date; readonly until: Date };
+  /** The cell that it is being moved to. */
+  readonly movingTo?: string;
+  /** For the last moments of a move; reading goes on. */
+  readonly writesPaused: boolean;
 }
 
 interface Row {
@@ -55,6 +59,8 @@ interface Row {
   quotas: Partial<Quotas>;
   former_since?: Date | null;
   until?: Date | null;
+  moving_to: string | null;
+  writes_paused: boolean;
 }
 
 export class SlugTaken extends AppError {
@@ -72,7 +78,7 @@ const KEEP_UNKNOWN_MS = 5_000;
 /** The migrator says when it is done; this is for whoever does not hear it. */
 const KEEP_BEHIND_MS = 5_000;
 const COLUMNS =
-  'id, slug, name, region, cell, status, created_at, version, suspended_reason, delete_after, quotas, rate_limits, network_rules';
+  'id, slug, name, region, cell, status, created_at, version, suspended_reason, delete_after, quotas, rate_limits, network_rules, moving_to, pause_id IS NOT NULL AS writes_paused';
 /** Takes the name $2 for the tenant $1, where nobody has it or has had it until a while ago; else returns nothing. */
 export const CLAIM_SLUG = `
   INSERT INTO control.slugs AS taken (slug, tenant) VALUES ($2, $1)
@@ -197,10 +203,13 @@ export class TenantRegistry implements OnModuleInit {
     return rows[0]?.purged_at;
   }
 
-  /** How many tenants each cell of a region has. */
+  /** How many tenants each cell of a region has, those on their way to it included. */
   async population(region: string): Promise<Map<string, number>> {
     const { rows } = await this.cells.home.control.query<{ cell: string; tenants: number }>(
-      'SELECT cell, count(*)::int AS tenants FROM control.tenants WHERE region = $1 GROUP BY cell',
+      `SELECT cell, count(*)::int AS tenants FROM (
+         SELECT cell FROM control.tenants WHERE region = $1
+         UNION ALL SELECT moving_to FROM control.tenants WHERE moving_to IS NOT NULL) placed
+       GROUP BY cell`,
       [region],
     );
     return new Map(rows.map(({ cell, tenants }) => [cell, tenants]));
@@ -275,5 +284,7 @@ function tenantOf(row: Row): Tenant {
     ...(row.suspended_reason !== null && { suspendedReason: row.suspended_reason }),
     ...(row.delete_after && { deleteAfter: row.delete_after }),
     ...(row.former_since && row.until && { formerName: { since: row.former_since, until: row.until } }),
+    ...(row.moving_to !== null && { movingTo: row.moving_to }),
+    writesPaused: row.writes_paused,
   };
 }

@@ -17,6 +17,7 @@ interface KmsRequest {
   readonly KeyId?: string;
   readonly KeySpec?: string;
   readonly CiphertextBlob?: string;
+  readonly Plaintext?: string;
   readonly EncryptionContext?: Readonly<Record<string, string>>;
   readonly Description?: string;
   readonly Tags?: unknown;
@@ -95,6 +96,14 @@ export async function startFakeKms(): Promise<FakeKms> {
         KeyId: key.arn,
         Plaintext: plaintext.toString('base64'),
         CiphertextBlob: wrapped.toString('base64'),
+      };
+    },
+    Encrypt: (input) => {
+      const key = usable(input.KeyId);
+      const plaintext = Buffer.from(input.Plaintext ?? '', 'base64');
+      return {
+        KeyId: key.arn,
+        CiphertextBlob: wrap(key, plaintext, input.EncryptionContext).toString('base64'),
       };
     },
     Decrypt: (input) => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   objects = new TenantObjects(new CellObjects(new Map([[db.cells.home.name, new FileObjectStore({ dir })]])));
   // Measurements are no events: only the transactions of a unit of work are used.
   const unused = undefined as never;
-  const work = new UnitOfWork(db.transactions, unused, unused);
+  const work = new UnitOfWork(db.transactions, unused, unused, unused);
   measure = new MeasureStorage(db.cells, db.database, objects, work, new Log('silent'));
 });
 afterAll(async () => {

@@ -7,6 +7,7 @@ export interface LoggedEvent {
   readonly action: string;
   readonly outcome: string;
   readonly resource?: { readonly type: string; readonly id: string };
+  readonly changes?: { readonly replayed?: boolean };
 }
 
 /** All that a tenant has, and all that its log says of it. */
@@ -35,6 +36,8 @@ export function discrepancies({ projects, agents, runs, events }: Books): string
   const found: string[] = [];
   const successes = (action: string): (string | undefined)[] =>
     events
+      // A request that was answered from storage changed nothing, and its event says so.
+      .filter(({ changes }) => !changes?.replayed)
       .filter((event) => event.action === action && event.outcome === 'success')
       .map(({ resource }) => resource?.id);
   const hold = (action: string, expected: ReadonlyMap<string, number>): void => {

@@ -8,6 +8,7 @@ import {
   DatabaseConfig,
   LimitsConfig,
   readEnvironment,
+  RegionConfig,
   WorkerConfig,
 } from '../../src/platform/config/index.js';
 import { Log } from '../../src/platform/observability/log.js';
@@ -36,6 +37,7 @@ export function previewedApplication(): Promise<INestApplication> {
     auth: new AuthConfig('http://localhost', undefined),
     worker: new WorkerConfig(1, true),
     limits: LimitsConfig.of(readEnvironment({})),
+    regions: new RegionConfig(undefined, {}),
     log: new Log('silent'),
     roles: { http: true, worker: true },
   });

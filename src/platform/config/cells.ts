@@ -16,6 +16,32 @@ const cell = z.strictObject({
   capacity: z.int().min(1).max(100_000).default(CELL_CAPACITY),
 });
 
+/** `SERVE_REGIONS`: names, separated by commas. */
+export const servedRegions = z
+  .string()
+  .optional()
+  .transform((text, context): readonly string[] | undefined => {
+    const names = text?.split(',').map((name) => name.trim());
+    if (names?.every((name) => REGION_NAME.test(name)) ?? true) return names;
+    context.addIssue({ code: 'custom', message: 'must be names of regions, separated by commas' });
+    return z.NEVER;
+  });
+
+/** `REGION_URLS`, from its JSON. */
+export const regionUrls = z
+  .string()
+  .optional()
+  .transform((text, context): Readonly<Record<string, string>> => {
+    try {
+      return z
+        .record(z.string().regex(REGION_NAME), z.url({ protocol: /^https?$/ }))
+        .parse(JSON.parse(text ?? '{}'));
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a JSON object of region and base URL' });
+      return z.NEVER;
+    }
+  });
+
 export type FurtherCell = z.infer<typeof cell>;
 
 /** `CELLS`, from its JSON. Says what is wrong, never with the value: it holds passwords. */

@@ -30,6 +30,24 @@ export class HttpConfig {
   ) {}
 }
 
+export class RegionConfig {
+  constructor(
+    /** Undefined: all of them. */
+    private readonly served: readonly string[] | undefined,
+    /** Where other regions are served. */
+    private readonly urls: Readonly<Record<string, string>>,
+  ) {}
+
+  /** Whether this process serves the region's tenants. */
+  serves(region: string): boolean {
+    return this.served?.includes(region) ?? true;
+  }
+
+  urlOf(region: string): string | undefined {
+    return this.urls[region];
+  }
+}
+
 export class WorkerConfig {
   constructor(
     /** Runs at once. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CELL_NAME, furtherCells, REGION_NAME } from './cells.js';
+import { CELL_NAME, furtherCells, REGION_NAME, regionUrls, servedRegions } from './cells.js';
 
 const url = (protocol: RegExp): z.ZodType<string> => z.url({ protocol });
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
@@ -93,6 +93,10 @@ export const environment = z.object({
   CELLS: furtherCells.describe(
     'JSON array of further cells: name, region, databaseUrl, redisUrl, bucket, kmsRegion, capacity',
   ),
+  SERVE_REGIONS: servedRegions.describe(
+    'Regions that this process serves, separated by commas; unset: those of all cells',
+  ),
+  REGION_URLS: regionUrls.describe('JSON object of region and base URL, told to who asks in the wrong one'),
   DATABASE_POOL: z.coerce
     .number()
     .int()
@@ -216,6 +220,11 @@ export function refuseSharedCells(env: Environment): void {
   const names = [homeCell(env), ...env.CELLS.map((cell) => cell.name)];
   if (new Set(names).size < names.length)
     throw new ConfigurationError('CELLS: two cells have the same name.');
+  const regions = new Set([env.REGION, ...env.CELLS.map((cell) => cell.region)]);
+  // Embedded, the regions are given, and known only later.
+  const unknown = (env.SERVE_REGIONS ?? []).filter((region) => env.DATABASE_URL && !regions.has(region));
+  if (unknown.length > 0)
+    throw new ConfigurationError(`SERVE_REGIONS: there is no cell of ${unknown.join(', ')}.`);
   for (const cell of env.CELLS) {
     const missing = [
       ...(env.REDIS_URL !== undefined && cell.redisUrl === undefined ? ['redisUrl'] : []),

@@ -1,5 +1,13 @@
 export { CELL_CAPACITY, type FurtherCell } from './cells.js';
-export { AuthConfig, DatabaseConfig, HttpConfig, LimitsConfig, WorkerConfig, type Rate } from './config.js';
+export {
+  AuthConfig,
+  DatabaseConfig,
+  HttpConfig,
+  LimitsConfig,
+  RegionConfig,
+  WorkerConfig,
+  type Rate,
+} from './config.js';
 export {
   ConfigurationError,
   environment,

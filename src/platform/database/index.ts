@@ -23,4 +23,4 @@ export { reviewMigrations, type Finding } from './migration-review.js';
 export type { PendingMigrations } from './migrator.js';
 export type { FailedTenant, Progress } from './tenant-migrations.js';
 export { SpareFiller } from './spare-filler.js';
-export { TenantErasure, type LogEnd } from './tenant-erasure.js';
+export { CHECKPOINT_ROUND_LOCK, TenantErasure, type LogEnd } from './tenant-erasure.js';

@@ -5,7 +5,7 @@ import { ownerConnection } from './database-tls.js';
 import type { TenantRef } from './tenant-id.js';
 
 /** Held by whoever checkpoints a cell's logs (src/proofs/checkpoint-round.ts). */
-const ROUND_LOCK = 7_283_007;
+export const CHECKPOINT_ROUND_LOCK = 7_283_007;
 
 /** Where a tenant's log ended. */
 export interface LogEnd {
@@ -27,7 +27,7 @@ export class TenantErasure {
     return this.#asOwner(tenant, async (client) => {
       await client.query('BEGIN');
       // Whatever checkpoints logs at this moment ends first, and finds no head the next time.
-      await client.query('SELECT pg_advisory_xact_lock($1)', [ROUND_LOCK]);
+      await client.query('SELECT pg_advisory_xact_lock($1)', [CHECKPOINT_ROUND_LOCK]);
       // The head is locked first, as by all who append; with it gone, and this entry there, nobody makes another.
       await client.query(
         `INSERT INTO audit.closed (tenant, seq, chain_hash, frontier)

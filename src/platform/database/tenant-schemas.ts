@@ -21,10 +21,14 @@ export class TenantSchemas {
         'BEGIN',
         tenantLock(tenant),
         `DELETE FROM migrations.spares WHERE schema = '${tenant}'`,
+        `SELECT 1 FROM pg_roles WHERE rolname = '${tenant}'`,
         `SELECT 1 FROM migrations.schemas WHERE schema = '${tenant}'`,
       ]);
       const known = begun.at(-1)?.rowCount === 1;
-      await sendTogether(client, [...(known ? [] : creationOf(tenant, this.migrations)), 'COMMIT']);
+      // A tenant that moves between databases of one server has its role already.
+      const [role, ...rest] = creationOf(tenant, this.migrations);
+      const creation = begun.at(-2)?.rowCount === 1 ? rest : [role ?? '', ...rest];
+      await sendTogether(client, [...(known ? [] : creation), 'COMMIT']);
     });
   }
 
@@ -33,7 +37,8 @@ export class TenantSchemas {
     await this.owner.use(async (client) => {
       await sendTogether(client, ['BEGIN', tenantLock(tenant)]);
       const known = await client.query('SELECT 1 FROM migrations.schemas WHERE schema = $1', [tenant]);
-      await sendTogether(client, [...(known.rowCount === 0 ? [] : removalOf(tenant)), 'COMMIT']);
+      const removal = removalOf(tenant, await isKnownElsewhere(client, tenant));
+      await sendTogether(client, [...(known.rowCount === 0 ? [] : removal), 'COMMIT']);
     });
   }
 
@@ -92,12 +97,22 @@ export function inSchema(schema: string, migrations: readonly CompiledMigration[
   ];
 }
 
-function removalOf(tenant: TenantId): string[] {
+/** Whether another database of this server has something of the role, as while a tenant moves between the two. */
+async function isKnownElsewhere(client: pg.ClientBase, role: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT 1 FROM pg_shdepend d JOIN pg_database other ON other.oid = d.dbid AND other.datname <> current_database()
+     WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = to_regrole($1) LIMIT 1`,
+    [role],
+  );
+  return rowCount !== 0;
+}
+
+function removalOf(tenant: TenantId, keepRole = false): string[] {
   const role = pg.escapeIdentifier(tenant);
   return [
     `DROP SCHEMA ${role} CASCADE`,
     `DROP OWNED BY ${role}`,
-    `DROP ROLE ${role}`,
+    ...(keepRole ? [] : [`DROP ROLE ${role}`]),
     `DELETE FROM migrations.ledger WHERE schema = '${tenant}'`,
     `DELETE FROM migrations.schemas WHERE schema = '${tenant}'`,
   ];

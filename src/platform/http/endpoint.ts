@@ -9,7 +9,7 @@ export { PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint-options.js';
 
 export const ENDPOINT = Symbol('endpoint');
 
-const ALWAYS = [400, 413, 429, 500, 503];
+const ALWAYS = [400, 413, 421, 429, 500, 503];
 const WHEN_AUTHENTICATED = [401, 403];
 
 /** The one annotation of a route. A route without it keeps the application from starting. */
@@ -71,6 +71,7 @@ const PROBLEM_DESCRIPTIONS: Record<number, string> = {
   409: 'It conflicts with what exists.',
   412: 'If-Match does not name the current version: read it again.',
   413: 'The body is too large.',
+  421: 'The organisation is served in another region, which `region` names.',
   422: 'Not possible in the state that the resource is in.',
   428: 'If-Match is required here.',
   429: 'Too many requests: see Retry-After.',

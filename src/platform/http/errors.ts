@@ -9,6 +9,7 @@ export const ERROR_STATUS = {
   too_large: 413,
   unprocessable: 422,
   precondition_required: 428,
+  misdirected: 421,
   rate_limited: 429,
   internal: 500,
   unavailable: 503,
@@ -29,6 +30,12 @@ export interface QuotaLimit {
   readonly resetsAt?: string;
 }
 
+/** A region, and where it is served, if that is known. */
+export interface RegionPlace {
+  readonly name: string;
+  readonly url?: string;
+}
+
 /**
  * What a feature throws. `message` is for the caller and says what to do; `cause` is for the log alone.
  */
@@ -39,6 +46,8 @@ export abstract class AppError extends Error {
   readonly errors?: readonly FieldError[];
   /** The quota that is used up. */
   readonly quota?: QuotaLimit;
+  /** Where the request belongs. */
+  readonly region?: RegionPlace;
 }
 
 export class InvalidRequest extends AppError {

@@ -19,6 +19,14 @@ export class QuotaLimitDto {
   resetsAt?: string;
 }
 
+export class RegionPlaceDto {
+  @ApiProperty()
+  name!: string;
+
+  @ApiProperty({ required: false, description: 'Base URL under which it is served.' })
+  url?: string;
+}
+
 /** RFC 9457 problem details. */
 export class ProblemDto {
   @ApiProperty({ format: 'uri' })
@@ -44,4 +52,6 @@ export class ProblemDto {
 
   @ApiProperty({ required: false, description: 'The quota that is used up.' })
   quota?: QuotaLimitDto;
+  @ApiProperty({ required: false, description: 'Where the request belongs.' })
+  region?: RegionPlaceDto;
 }

@@ -12,6 +12,7 @@ import {
   UnsupportedMediaType,
   type FieldError,
   type QuotaLimit,
+  type RegionPlace,
 } from './errors.js';
 
 /** RFC 9457, with a stable `code`, the request's id and, for invalid requests, each wrong field. */
@@ -24,6 +25,7 @@ export interface Problem {
   readonly requestId: string;
   readonly errors?: readonly FieldError[];
   readonly quota?: QuotaLimit;
+  readonly region?: RegionPlace;
 }
 
 const TITLES: Record<AppError['kind'], string> = {
@@ -36,6 +38,7 @@ const TITLES: Record<AppError['kind'], string> = {
   too_large: 'Too large',
   unprocessable: 'Not possible in this state',
   precondition_required: 'Precondition required',
+  misdirected: 'Wrong region',
   rate_limited: 'Too many requests',
   internal: 'Internal error',
   unavailable: 'Unavailable',
@@ -97,6 +100,7 @@ export function problemOf(error: AppError, requestId: string): Problem {
     requestId,
     ...(error.errors && { errors: error.errors }),
     ...(error.quota && { quota: error.quota }),
+    ...(error.region && { region: error.region }),
   };
 }
 

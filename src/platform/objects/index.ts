@@ -1,1 +1,2 @@
+export { MoveObjects } from './move-objects.js';
 export { CellObjects, TenantObjects, type ObjectStore } from './tenant-objects.js';

@@ -4,6 +4,7 @@ import {
   DecryptCommand,
   DisableKeyCommand,
   EnableKeyCommand,
+  EncryptCommand,
   GenerateDataKeyCommand,
   KMSClient,
   KMSServiceException,
@@ -83,6 +84,16 @@ export class AwsKms {
       ),
     );
     return { plaintext: dataKey(answer.Plaintext), wrapped: Buffer.from(present(answer.CiphertextBlob)) };
+  }
+
+  /** Wraps a data key that there is already, as `generateDataKey` would have. */
+  async encrypt(keyId: string, plaintext: Buffer, context: KmsContext): Promise<Buffer> {
+    const answer = await kmsCall(() =>
+      this.#client.send(
+        new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: { ...context } }),
+      ),
+    );
+    return Buffer.from(present(answer.CiphertextBlob));
   }
 
   async decrypt(keyId: string, wrapped: Buffer, context: KmsContext): Promise<Buffer> {

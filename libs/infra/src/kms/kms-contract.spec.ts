@@ -47,6 +47,17 @@ describe.each([
     expect(await kms.decrypt(key, one.wrapped, { purpose: 'kek', tenant: 't1' })).toEqual(one.plaintext);
   });
 
+  it('wraps a key that another key has wrapped before, for the same context or another', async () => {
+    const { plaintext } = await kms.generateDataKey(key, context);
+    const other = await kms.createTenantKey('t1');
+    const wrapped = await kms.encrypt(other, plaintext, context);
+    expect(wrapped.includes(plaintext)).toBe(false);
+    expect(await kms.decrypt(other, wrapped, context)).toEqual(plaintext);
+    await expect(kms.decrypt(key, wrapped, context)).rejects.toMatchObject({ code: 'invalid_ciphertext' });
+    const elsewhere = kms.decrypt(other, wrapped, { ...context, tenant: 't2' });
+    await expect(elsewhere).rejects.toMatchObject({ code: 'invalid_ciphertext' });
+  });
+
   it.each([
     ['another value', { tenant: 't2', purpose: 'kek' }],
     ['a missing entry', { tenant: 't1' }],
@@ -80,6 +91,7 @@ describe.each([
     await kms.disableKey(key);
     await expect(kms.decrypt(key, wrapped, context)).rejects.toMatchObject({ code: 'key_disabled' });
     await expect(kms.generateDataKey(key, context)).rejects.toMatchObject({ code: 'key_disabled' });
+    await expect(kms.encrypt(key, plaintext, context)).rejects.toMatchObject({ code: 'key_disabled' });
     await kms.enableKey(key);
     expect(await kms.decrypt(key, wrapped, context)).toEqual(plaintext);
   });
@@ -90,6 +102,7 @@ describe.each([
     const pending = { code: 'key_pending_deletion' };
     await expect(kms.decrypt(key, wrapped, context)).rejects.toMatchObject(pending);
     await expect(kms.generateDataKey(key, context)).rejects.toMatchObject(pending);
+    await expect(kms.encrypt(key, plaintext, context)).rejects.toMatchObject(pending);
     await expect(kms.enableKey(key)).rejects.toMatchObject(pending);
     await kms.cancelKeyDeletion(key);
     await expect(kms.decrypt(key, wrapped, context)).rejects.toMatchObject({ code: 'key_disabled' });

@@ -73,6 +73,11 @@ export class LocalKms {
     return { plaintext, wrapped: seal(key, plaintext, contextAad(keyId, context)) };
   }
 
+  /** Wraps a data key that there is already, as `generateDataKey` would have. */
+  async encrypt(keyId: string, plaintext: Buffer, context: KmsContext): Promise<Buffer> {
+    return seal(await this.#usable(keyId), plaintext, contextAad(keyId, context));
+  }
+
   async decrypt(keyId: string, wrapped: Buffer, context: KmsContext): Promise<Buffer> {
     const plaintext = unseal(await this.#usable(keyId), wrapped, contextAad(keyId, context));
     if (!plaintext) throw new KmsError('invalid_ciphertext', 'Not wrapped by this key in this context');
