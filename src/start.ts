@@ -55,7 +55,7 @@ export async function start(
       backends,
       auth: new AuthConfig(baseUrl, keyHash),
       worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
-      regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS),
+      regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS ?? {}),
       log,
       roles: { http: process === 'main', worker },
     });
