@@ -66,7 +66,7 @@ export async function start(
       auth: new AuthConfig(baseUrl, keyHash),
       worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
       limits: LimitsConfig.of(env),
-      regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS),
+      regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS ?? {}),
       log,
       roles: { http: process === 'main', worker },
     });

@@ -27,6 +27,8 @@ const SETTLED_WITHIN_MS = 10_000;
 /** Where a tenant lives, for those who find that it is not, or not quite, where they looked. */
 @Injectable()
 export class Residence {
+  readonly #settling = new Map<string, Promise<TenantRef>>();
+
   constructor(private readonly tenants: TenantRegistry) {}
 
   /**
@@ -49,8 +51,18 @@ export class Residence {
    * Where the tenant lives once its writes are not paused any more.
    * @throws {TenantMoving} when that does not happen within ten seconds
    */
-  async settled(tenant: TenantRef): Promise<TenantRef> {
-    if (tenant.id === PLATFORM_TENANT) return tenant;
+  settled(tenant: TenantRef): Promise<TenantRef> {
+    if (tenant.id === PLATFORM_TENANT) return Promise.resolve(tenant);
+    // However many requests wait, the registry is asked by one of them.
+    const key = `${tenant.id} ${tenant.cell}`;
+    const known = this.#settling.get(key);
+    if (known) return known;
+    const settling = this.#settle(tenant).finally(() => this.#settling.delete(key));
+    this.#settling.set(key, settling);
+    return settling;
+  }
+
+  async #settle(tenant: TenantRef): Promise<TenantRef> {
     for (const until = Date.now() + SETTLED_WITHIN_MS; Date.now() < until; await sleep(LOOK_MS)) {
       const current = await this.tenants.current(tenant.id);
       if (!current) break;

@@ -8,6 +8,7 @@ import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { verified } from '../support/log-book.js';
 import { beginMove, operationEnded, readOperation } from '../support/moves.js';
+import { print } from '../support/print.js';
 import { createTenant, uniqueName, type TestTenant } from '../support/tenants.js';
 
 const HERE = 'eu-west-1';
@@ -220,7 +221,7 @@ describe('a move whose target goes away in the pause', () => {
     await cells.reachable('us-b1', false);
     const away = performance.now();
     await eventually(() => must(tenant.api.post('/v1/projects', { name: 'x' }), 201), 20_000);
-    console.log(`writes were back ${Math.round(performance.now() - away)} ms after the target went away`);
+    print(`writes were back ${Math.round(performance.now() - away)} ms after the target went away`);
     expect(await cellOf(tenant.id)).toBe(source);
     await eventually(
       async () => expect((await readOperation(operator, tenant.id, id)).error).toBeDefined(),
@@ -255,7 +256,7 @@ describe('a move whose process is killed in the pause', () => {
       () => must(at(other, tenant).post(`/v1/agents/${agent.id}/runs`, { input: 'x' }), 202),
       60_000,
     );
-    console.log(`writes were back ${Math.round(performance.now() - begun)} ms after the process was killed`);
+    print(`writes were back ${Math.round(performance.now() - begun)} ms after the process was killed`);
     const elsewhere = client(other.baseUrl, cells.operatorKey);
     expect(await operationEnded(elsewhere, tenant.id, id)).toMatchObject({ status: 'done' });
     await verified(at(other, tenant));
@@ -264,7 +265,6 @@ describe('a move whose process is killed in the pause', () => {
 
 describe('a full cell', () => {
   it('takes no more: neither new organisations nor moving ones', async () => {
-    const region = THERE;
     await eventually(async () => {
       const asked = { slug: uniqueName('full'), name: 'x', region: THERE, owner: { email: 'a@b.example' } };
       expect(await refusal(operator.post('/v1/tenants', asked))).toEqual({

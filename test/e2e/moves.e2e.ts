@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
-import { client, must, refusal, type Client } from '../support/client.js';
+import { client, must, type Client } from '../support/client.js';
 import { readBooks, verified } from '../support/log-book.js';
 import { beginMove, operationEnded } from '../support/moves.js';
 import { createTenant } from '../support/tenants.js';

@@ -11,6 +11,7 @@ import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { discrepancies, readBooks, verified } from '../support/log-book.js';
 import { beginMove, operationEnded, readOperation } from '../support/moves.js';
+import { print } from '../support/print.js';
 import { createTenant, type TestTenant } from '../support/tenants.js';
 import { mentionsOf } from '../support/mentions.js';
 
@@ -88,7 +89,7 @@ describe('an organisation that is moved while its callers work', () => {
     await sleep(500);
     await callers.stop();
     expect(ended).toMatchObject({ status: 'done' });
-    console.log(
+    print(
       `moved ${ended.progress?.rows} rows and ${ended.progress?.events} events: writes paused ${ended.progress?.writesPausedMs} ms, ` +
         `reads ${ended.progress?.readsPausedMs} ms; longest write ${Math.round(callers.longestWrite)} ms, ` +
         `longest read ${Math.round(callers.longestRead)} ms, refused ${JSON.stringify(tally(callers.refused))}`,

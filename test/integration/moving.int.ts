@@ -343,7 +343,7 @@ describe('the keys of a tenant that moves', () => {
       expect(await alone.openJson(there, place, sealed)).toBe('a secret');
       expect(await alone.blindIndex(there, 'users', 'email', 'a secret')).toEqual(index);
       const swapped = new KeyRing(test.database, new CellKms(new Map([['target', one]])), FEED);
-      await expect(swapped.of(there)).rejects.toThrow();
+      await expect(swapped.of(there)).rejects.toMatchObject({ code: 'key_not_found' });
     } finally {
       for (const home of homes) await rm(home, { recursive: true });
     }

@@ -31,11 +31,10 @@ export const servedRegions = z
 export const regionUrls = z
   .string()
   .optional()
-  .transform((text, context): Readonly<Record<string, string>> => {
+  .transform((text, context): Readonly<Record<string, string>> | undefined => {
+    if (text === undefined) return undefined;
     try {
-      return z
-        .record(z.string().regex(REGION_NAME), z.url({ protocol: /^https?$/ }))
-        .parse(JSON.parse(text ?? '{}'));
+      return z.record(z.string().regex(REGION_NAME), z.url({ protocol: /^https?$/ })).parse(JSON.parse(text));
     } catch {
       context.addIssue({ code: 'custom', message: 'must be a JSON object of region and base URL' });
       return z.NEVER;
