@@ -13,6 +13,7 @@ import {
   type TenantRef,
 } from '../../src/platform/database/index.js';
 import { TenantTransactions } from '../../src/platform/database/tenant-transactions.js';
+import { startPgBouncer } from './pgbouncer.js';
 
 /** Every test database has the same logins, as databases of one server do. */
 export const LOGIN_SECRET = 'test '.repeat(8);
@@ -20,6 +21,7 @@ const REGION = 'eu-test-1';
 
 export interface TestDatabase {
   readonly url: string;
+  readonly poolerUrl?: string;
   readonly cells: Cells;
   readonly database: TenantDatabase;
   readonly transactions: TenantTransactions;
@@ -30,13 +32,22 @@ export interface TestDatabase {
   readonly close: () => Promise<void>;
 }
 
+export interface TestDatabaseOptions {
+  readonly entities?: readonly EntityTarget<ObjectLiteral>[];
+  readonly pool?: number;
+  /** PgBouncer in between, with so many server connections for each login. */
+  readonly pooledOver?: number;
+  /** Instead of the logins' own limit, such as '1s'. */
+  readonly statementTimeout?: string;
+}
+
 /** A migrated database of its own, with the pools that the application has. */
-export async function openTestDatabase(
-  options: { entities?: readonly EntityTarget<ObjectLiteral>[]; pool?: number } = {},
-): Promise<TestDatabase> {
+export async function openTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const url = await createDatabase();
+  const pooler =
+    options.pooledOver === undefined ? undefined : await startPgBouncer(url, LOGIN_SECRET, options.pooledOver);
   const cell = new Cell(
-    { region: REGION, ownerUrl: url },
+    { region: REGION, ownerUrl: url, ...(pooler && { poolerUrl: pooler.url }) },
     LOGIN_SECRET,
     { tenant: options.pool ?? 4, lane: 2, control: 2, audit: 2 },
     options.entities ?? [],
@@ -48,11 +59,18 @@ export async function openTestDatabase(
     tenant: TENANT_MIGRATIONS,
   });
   await provisioning.migrate();
-  await cells.open();
   const superuser = new pg.Pool({ connectionString: url, max: 4 });
   superuser.on('error', () => undefined);
+  if (options.statementTimeout !== undefined) {
+    const database = new URL(url).pathname.slice(1);
+    await superuser.query(
+      `ALTER ROLE waxell_app IN DATABASE ${database} SET statement_timeout = '${options.statementTimeout}'`,
+    );
+  }
+  await cells.open();
   return {
     url,
+    ...(pooler && { poolerUrl: pooler.url }),
     cells,
     database: new TenantDatabase(cells),
     transactions: new TenantTransactions(cells),
@@ -66,6 +84,7 @@ export async function openTestDatabase(
     close: async () => {
       await cells.close();
       await superuser.end();
+      await pooler?.stop();
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { BatchedWrites } from './batched-writes.js';
+import { ConnectionWear, type WearLimits } from './connection-wear.js';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
 import { ExtendedQuery, TenantQuery, type RowShapes, type WireConnection } from './tenant-query.js';
@@ -10,6 +11,13 @@ type Callback = (error: Error | null, result?: pg.QueryResult) => void;
 /** A statement that says whose it is: it is refused where another tenant is in scope. */
 export interface TenantStatement extends pg.QueryConfig {
   readonly tenant?: TenantId;
+}
+
+export interface TenantClientConfig extends pg.ClientConfig {
+  /** False behind a pooler that gives each transaction another server connection: then no statement has a name. */
+  readonly namedStatements?: boolean;
+  /** When the connection is to be replaced; the house's own limits unless said otherwise. */
+  readonly wear?: Partial<WearLimits>;
 }
 
 /** What pg keeps to itself and this client needs; held against the pinned pg by the driver contract test. */
@@ -46,8 +54,25 @@ const NAMED_STATEMENTS = 256;
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
   readonly #named = new Map<string, true>();
-  readonly #shapes: RowShapes = new Map();
+  readonly #shapes: RowShapes | undefined;
+  readonly #wear: ConnectionWear;
   #batches: BatchedWrites | undefined;
+
+  constructor(config: TenantClientConfig = {}) {
+    super(config);
+    this.#shapes = config.namedStatements === false ? undefined : new Map();
+    this.#wear = new ConnectionWear(config.wear);
+  }
+
+  /** How a transaction of a tenant begins: in one message with the switch of the role, which ends with it. */
+  static start(tenant: TenantId): string {
+    return `START TRANSACTION; SET LOCAL ROLE "${tenantId(tenant)}"`;
+  }
+
+  /** Whether the connection has served long or widely enough to be replaced. */
+  get worn(): boolean {
+    return this.#wear.worn;
+  }
 
   override query(...args: unknown[]): never {
     const [first, second, third] = args;
@@ -84,11 +109,16 @@ export class TenantClient extends pg.Client {
       throw new StatementRefused('The statement is meant for another tenant than the one in scope.');
     }
     const text = (typeof config === 'string' ? config : config.text).trim();
+    const name = typeof config === 'string' ? undefined : config.name;
+    // In the protocol it ends a string: what follows would be read as another part of the message.
+    if (text.includes('\0') || name?.includes('\0'))
+      throw new StatementRefused('A statement or its name contains the character NUL.');
     if (scope === STARTUP) return this.#send(new ExtendedQuery(config, values, callback));
     if (BEGIN.test(text)) return this.#begin(scope, callback);
     if (this.#transactionTenant !== undefined)
       return this.#inTransaction(scope, text, config, values, callback);
     refuseSessionStatements(text);
+    this.#wear.note(scope.tenant, text);
     const { statement, retired } = this.#perTenantName(config, scope.tenant);
     this.#send(new TenantQuery(statement, values, callback, scope.tenant, retired, this.#shapes));
   }
@@ -96,9 +126,8 @@ export class TenantClient extends pg.Client {
   #begin(scope: TenantScope, callback: Callback): void {
     if (this.#transactionTenant !== undefined)
       throw new StatementRefused('This connection is in a transaction already.');
-    const tenant = tenantId(scope.tenant);
-    this.#transactionTenant = tenant;
-    const text = `START TRANSACTION; SET LOCAL ROLE "${tenant}"`;
+    const text = TenantClient.start(scope.tenant);
+    this.#transactionTenant = scope.tenant;
     void super.query(text, ((error: Error | null, result?: pg.QueryResult) => {
       if (error) this.#transactionTenant = undefined;
       callback(error, result);
@@ -123,6 +152,7 @@ export class TenantClient extends pg.Client {
     }
     if (SAVEPOINT.test(text)) return void super.query(text, callback as never);
     refuseSessionStatements(text);
+    this.#wear.note(scope.tenant, text);
     const { statement, retired } = this.#perTenantName(config, scope.tenant);
     this.#send(new ExtendedQuery(statement, values, callback, retired));
   }
@@ -136,6 +166,7 @@ export class TenantClient extends pg.Client {
     tenant: TenantId,
   ): { statement: string | pg.QueryConfig; retired: string[] } {
     if (typeof config === 'string' || !config.name) return { statement: config, retired: [] };
+    if (!this.#shapes) return { statement: { text: config.text, values: config.values }, retired: [] };
     const name = `${tenant}:${config.name}`;
     const retired: string[] = [];
     this.#named.delete(name);

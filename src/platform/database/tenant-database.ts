@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { Cells } from './cells.js';
-import type { TenantId } from './tenant-id.js';
+import { tenantId, type TenantId } from './tenant-id.js';
 import type { TenantStatement } from './tenant-client.js';
 import { currentScope, runInScope } from './tenant-scope.js';
 
@@ -29,7 +29,7 @@ export class TenantDatabase {
 
   /** Puts a tenant in scope for everything that `work` calls. A transaction of an outer scope is not carried over. */
   within<T>(tenant: TenantRef, work: () => T): T {
-    return runInScope({ tenant: tenant.id, region: tenant.region }, work);
+    return runInScope({ tenant: tenantId(tenant.id), region: tenant.region }, work);
   }
 
   /** TypeORM's manager: the running transaction's, else one whose every statement is a read of its own. */

@@ -1,20 +1,18 @@
 import { AsyncResource } from 'node:async_hooks';
 import pg from 'pg';
-import { TenantClient } from './tenant-client.js';
+import { TenantClient, type TenantClientConfig } from './tenant-client.js';
 
-type CheckedOut = (
-  error: Error | undefined,
-  client: pg.PoolClient | undefined,
-  done: (release?: unknown) => void,
-) => void;
+type CheckedOut = (error: Error | undefined, client: pg.PoolClient | undefined, done: Release) => void;
+
+type Release = (failure?: unknown) => void;
 
 /**
- * A pool of tenant connections. A waiting caller is served from within whatever call chain gives a connection back, and
+ * A pool of tenant connections, which takes a worn one out when it is given back. A waiting caller is served from within whatever call chain gives a connection back, and
  * that chain may belong to another tenant: the callback is bound to the caller's own, or its statement would run under
  * the other tenant's role.
  */
 export class TenantPool extends pg.Pool {
-  constructor(config: pg.PoolConfig) {
+  constructor(config: pg.PoolConfig & TenantClientConfig) {
     super({ ...config, Client: TenantClient });
     outliveConnections(this);
   }
@@ -22,8 +20,23 @@ export class TenantPool extends pg.Pool {
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: CheckedOut): void;
   override connect(callback?: CheckedOut): Promise<pg.PoolClient> | void {
-    return callback ? super.connect(AsyncResource.bind(callback)) : super.connect();
+    if (callback) return super.connect(AsyncResource.bind(replacingWorn(callback)));
+    return new Promise((resolve, reject) => {
+      this.connect((error, client) => (client ? resolve(client) : reject(error as Error)));
+    });
   }
+}
+
+/** Hands the connection out with a way back that closes it if it is worn: the next caller gets a new one. */
+function replacingWorn(callback: CheckedOut): CheckedOut {
+  return (error, client, done) => {
+    if (!(client instanceof TenantClient)) return callback(error, client, done);
+    const lent = client as TenantClient & pg.PoolClient;
+    const giveBack = lent.release.bind(lent) as Release;
+    const release: Release = (failure) => giveBack(failure ?? lent.worn);
+    lent.release = release;
+    callback(error, lent, release);
+  };
 }
 
 /**

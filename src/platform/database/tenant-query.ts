@@ -78,17 +78,18 @@ export class TenantQuery extends ExtendedQuery {
     "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true)";
   static readonly #SWITCH_NAME = 'waxell_tenant_switch';
   readonly #tenant: TenantId;
-  readonly #shapes: RowShapes;
+  readonly #shapes: RowShapes | undefined;
   #switching = true;
   #parsingSwitch = false;
 
+  /** @param shapes of the connection's named statements; undefined where statements have no names, not even the switch */
   constructor(
     config: pg.QueryConfig | string,
     values: unknown[] | undefined,
     callback: QueryCallback | undefined,
     tenant: TenantId,
     retired: readonly string[],
-    shapes: RowShapes,
+    shapes: RowShapes | undefined,
   ) {
     super(config, values, callback, retired);
     this.#tenant = tenant;
@@ -96,16 +97,17 @@ export class TenantQuery extends ExtendedQuery {
   }
 
   override prepare(connection: WireConnection): void {
+    const statement = this.#shapes ? TenantQuery.#SWITCH_NAME : '';
     // Sent counts as parsed: on a connection that carries many statements, others follow before the server's word. It is
     // the first message after a Sync, which the server never skips.
-    if (connection.parsedStatements[TenantQuery.#SWITCH_NAME] === undefined) {
+    if (statement === '' || connection.parsedStatements[statement] === undefined) {
       this.#parsingSwitch = true;
-      connection.parsedStatements[TenantQuery.#SWITCH_NAME] = TenantQuery.SWITCH;
-      connection.parse({ name: TenantQuery.#SWITCH_NAME, text: TenantQuery.SWITCH });
+      if (statement !== '') connection.parsedStatements[statement] = TenantQuery.SWITCH;
+      connection.parse({ name: statement, text: TenantQuery.SWITCH });
     }
-    connection.bind({ portal: '', statement: TenantQuery.#SWITCH_NAME, values: [this.#tenant] });
+    connection.bind({ portal: '', statement, values: [this.#tenant] });
     connection.execute({ portal: '' });
-    const shape = this.name === undefined ? undefined : this.#shapes.get(this.name);
+    const shape = this.name === undefined ? undefined : this.#shapes?.get(this.name);
     if (!shape) return super.prepare(connection);
     // Known from an earlier execution: the server is not asked to describe it again, nor is the answer taken apart.
     const { fields, _parsers, _prebuiltEmptyResultObject } = shape;
@@ -118,7 +120,7 @@ export class TenantQuery extends ExtendedQuery {
     super.handleRowDescription(message);
     const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
     if (this.name !== undefined)
-      this.#shapes.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
+      this.#shapes?.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 
   override handleDataRow(message: unknown): void {
