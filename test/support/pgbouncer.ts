@@ -67,7 +67,7 @@ ${(await hasPreparedStatements()) ? 'max_prepared_statements = 200' : ''}
   // A test run that is killed must not leave it behind.
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
-  await eventually(() => reachable(port));
+  await eventually(() => reachable(port), 10_000);
   return {
     url: `postgres://127.0.0.1:${port}/${database}`,
     stop: async () => {

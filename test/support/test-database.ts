@@ -45,7 +45,9 @@ export interface TestDatabaseOptions {
 export async function openTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const url = await createDatabase();
   const pooler =
-    options.pooledOver === undefined ? undefined : await startPgBouncer(url, LOGIN_SECRET, options.pooledOver);
+    options.pooledOver === undefined
+      ? undefined
+      : await startPgBouncer(url, LOGIN_SECRET, options.pooledOver);
   const cell = new Cell(
     { region: REGION, ownerUrl: url, ...(pooler && { poolerUrl: pooler.url }) },
     LOGIN_SECRET,
