@@ -30,8 +30,8 @@ export async function runWorkload(
   { operations, seed, concurrency }: Workload,
 ): Promise<WorkloadReport> {
   const available = new IsolationOperations(db);
-  const byKind: Record<string, number> = {};
-  const byWay: Record<string, number> = {};
+  const byKind = Object.fromEntries(available.kinds.map((kind) => [kind, 0]));
+  const byWay = Object.fromEntries(available.ways.map(([way]) => [way, 0]));
   let [begun, finished, repeated] = [0, 0, 0];
   let failure: Error | undefined;
   const draw = (random: () => number): Draw => ({

@@ -10,6 +10,7 @@ import {
   Provisioning,
   TenantDatabase,
   tenantId,
+  type TenantId,
   type TenantRef,
 } from '../../src/platform/database/index.js';
 import { TenantTransactions } from '../../src/platform/database/tenant-transactions.js';
@@ -28,7 +29,7 @@ export interface TestDatabase {
   readonly provisioning: Provisioning;
   /** As the superuser: looks from outside, and tampers. */
   readonly superuser: pg.Pool;
-  readonly newTenant: () => Promise<TenantRef>;
+  readonly newTenant: (id?: TenantId) => Promise<TenantRef>;
   readonly close: () => Promise<void>;
 }
 
@@ -78,8 +79,8 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
     transactions: new TenantTransactions(cells),
     provisioning,
     superuser,
-    newTenant: async () => {
-      const tenant = { id: tenantId(`t_${randomBytes(8).toString('hex')}`), region: REGION };
+    newTenant: async (id = newTenantId()) => {
+      const tenant = { id, region: REGION };
       await provisioning.createTenant(tenant);
       return tenant;
     },
@@ -89,6 +90,10 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
       await pooler?.stop();
     },
   };
+}
+
+export function newTenantId(): TenantId {
+  return tenantId(`t_${randomBytes(8).toString('hex')}`);
 }
 
 /** A connection as one of the system's logins, with nothing of ours around it. */

@@ -27,16 +27,25 @@ export class TenantPool extends pg.Pool {
   }
 }
 
-/** Hands the connection out with a way back that closes it if it is worn: the next caller gets a new one. */
+/**
+ * Hands the connection out with a way back that closes it if it is worn: the next caller gets a new one. pg's pool also
+ * closes one whose statement failed; a refused statement has left nothing behind, and whoever can make statements fail
+ * must not be able to make everybody connect anew.
+ */
 function replacingWorn(callback: CheckedOut): CheckedOut {
   return (error, client, done) => {
     if (!(client instanceof TenantClient)) return callback(error, client, done);
     const lent = client as TenantClient & pg.PoolClient;
     const giveBack = lent.release.bind(lent) as Release;
-    const release: Release = (failure) => giveBack(failure ?? lent.worn);
+    const release: Release = (failure) => giveBack(isRefusal(failure) ? lent.worn : (failure ?? lent.worn));
     lent.release = release;
     callback(error, lent, release);
   };
+}
+
+/** The server's word on one statement, after which the connection goes on; FATAL is its word on the connection. */
+function isRefusal(failure: unknown): boolean {
+  return failure instanceof pg.DatabaseError && failure.severity === 'ERROR';
 }
 
 /**
