@@ -43,13 +43,16 @@ const ROUND_SECONDS = 2;
  * Both sides by turns, so that whatever else happens on the machine happens to both. The figures are medians over the
  * rounds; the ratio is the median of each round's own ratio.
  */
-export async function compare(sides: { readonly baseline: Side; readonly ours: Side }): Promise<Comparison> {
+export async function compare(
+  sides: { readonly baseline: Side; readonly ours: Side },
+  { rounds: count = ROUNDS, seconds = ROUND_SECONDS } = {},
+): Promise<Comparison> {
   await sides.baseline(WARM_UP_SECONDS);
   await sides.ours(WARM_UP_SECONDS);
   const rounds: { baseline: Figures; ours: Figures }[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const baseline = await sides.baseline(ROUND_SECONDS);
-    rounds.push({ baseline, ours: await sides.ours(ROUND_SECONDS) });
+  for (let round = 0; round < count; round += 1) {
+    const baseline = await sides.baseline(seconds);
+    rounds.push({ baseline, ours: await sides.ours(seconds) });
   }
   return {
     baseline: middle(rounds.map((round) => round.baseline)),

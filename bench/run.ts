@@ -4,6 +4,7 @@ import { machine, type Bench } from './measure.ts';
 
 const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   request: () => import('./request.ts'),
+  tenancy: () => import('./tenancy.ts'),
 };
 
 const [name = '', ...options] = process.argv.slice(2);

@@ -18,7 +18,7 @@ const JITTER = 0.25;
 export class ConnectionWear {
   readonly #until: number;
   readonly #touches: number;
-  readonly #seen = new Map<TenantId, Set<number>>();
+  readonly #seen = new Map<TenantId, Map<number, number>>();
   #count = 0;
 
   constructor(limits: Partial<WearLimits> = {}) {
@@ -27,32 +27,17 @@ export class ConnectionWear {
     this.#touches = touches;
   }
 
-  /** To be called with each statement that is sent under a tenant's role. */
-  note(tenant: TenantId, text: string): void {
-    if (this.#count >= this.#touches) return;
-    let statements = this.#seen.get(tenant);
-    if (!statements) this.#seen.set(tenant, (statements = new Set()));
-    const before = statements.size;
-    statements.add(idOf(text));
-    this.#count += statements.size - before;
+  /** To be called with each statement that is sent under a tenant's role. Returns how often it was, this time included. */
+  note(tenant: TenantId, text: number): number {
+    let uses = this.#seen.get(tenant);
+    if (!uses) this.#seen.set(tenant, (uses = new Map()));
+    const before = uses.get(text) ?? 0;
+    if (before === 0) this.#count += 1;
+    uses.set(text, before + 1);
+    return before + 1;
   }
 
   get worn(): boolean {
     return this.#count >= this.#touches || Date.now() >= this.#until;
   }
-}
-
-/** Statements' texts by number, once for all connections: kept by each, long texts would cost more than they save. */
-const ids = new Map<string, number>();
-const MOST_TEXTS = 10_000;
-let lastId = 0;
-
-function idOf(text: string): number {
-  let id = ids.get(text);
-  if (id === undefined) {
-    // Texts that are built anew each time must not fill the memory. A text that gets a second number counts twice.
-    if (ids.size >= MOST_TEXTS) ids.clear();
-    ids.set(text, (id = lastId += 1));
-  }
-  return id;
 }

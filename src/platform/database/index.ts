@@ -4,7 +4,7 @@ export { Migrator, type MigrationPlan, type MigrationReport } from './migrator.j
 export { TenantDatabase, type Statement, type TenantRef } from './tenant-database.js';
 export { isTenantId, PLATFORM_TENANT, tenantId, type TenantId } from './tenant-id.js';
 export { currentTenant, TenantMissing } from './tenant-scope.js';
-export { StatementRefused } from './tenant-client.js';
+export { StatementRefused } from './statement-refused.js';
 export { connectionOf, type Login } from './logins.js';
 export { announce, Feed, type Change } from './feed.js';
 export { Provisioning, type MigrationClasses } from './provisioning.js';

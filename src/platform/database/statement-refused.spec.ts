@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { StatementRefused, TenantClient } from './tenant-client.js';
+import { StatementRefused } from './statement-refused.js';
+import { TenantClient } from './tenant-client.js';
 import { runInScope } from './tenant-scope.js';
 import { tenantId } from './tenant-id.js';
 

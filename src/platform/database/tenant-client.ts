@@ -2,9 +2,12 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { BatchedWrites } from './batched-writes.js';
 import { ConnectionWear, type WearLimits } from './connection-wear.js';
+import { StatementNames } from './statement-names.js';
+import { numberOf } from './statement-numbers.js';
+import { StatementRefused } from './statement-refused.js';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
-import { ExtendedQuery, TenantQuery, type RowShapes, type WireConnection } from './tenant-query.js';
+import { ExtendedQuery, TenantQuery, type WireConnection } from './tenant-query.js';
 
 type Callback = (error: Error | null, result?: pg.QueryResult) => void;
 
@@ -28,11 +31,6 @@ interface ClientInternals {
   _handleParseComplete(): void;
 }
 
-/** A statement refused before it was sent. */
-export class StatementRefused extends Error {
-  override readonly name = 'StatementRefused';
-}
-
 const BEGIN = /^START TRANSACTION$/i;
 const END = /^(COMMIT|ROLLBACK)$/i;
 const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) \w+$/i;
@@ -42,14 +40,11 @@ const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) \w+$/i;
  */
 const STATEMENT = /^[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b/i;
 
-/** The server takes the first 63 characters for the name, of which the tenant has 19: two longer ones could be one. */
-const NAME = /^\w{1,40}$/;
-
-/** PostgreSQL's code for a prepared statement that does not exist. */
-const UNKNOWN_STATEMENT = '26000';
-
-/** A named plan costs 23 KB in the backend (measured); 256 of them 6 MB a connection. */
-const NAMED_STATEMENTS = 256;
+/**
+ * PostgreSQL's codes for a prepared statement that does not exist (it was sent behind the one that was to parse it, and
+ * that one failed before it did) and for one whose result is another since a migration. Nothing was executed.
+ */
+const PARSE_ANEW: ReadonlySet<unknown> = new Set(['26000', '0A000']);
 
 /**
  * The pg client of the tenant pool: every statement runs under the role of the tenant in scope, or is refused.
@@ -59,14 +54,13 @@ const NAMED_STATEMENTS = 256;
  */
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
-  readonly #named = new Map<string, true>();
-  readonly #shapes: RowShapes | undefined;
+  readonly #names: StatementNames;
   readonly #wear: ConnectionWear;
   #batches: BatchedWrites | undefined;
 
   constructor(config: TenantClientConfig = {}) {
     super(config);
-    this.#shapes = config.namedStatements === false ? undefined : new Map();
+    this.#names = new StatementNames(config.namedStatements !== false);
     this.#wear = new ConnectionWear(config.wear);
   }
 
@@ -114,38 +108,27 @@ export class TenantClient extends pg.Client {
     if (meant !== undefined && (scope === STARTUP || scope.tenant !== meant)) {
       throw new StatementRefused('The statement is meant for another tenant than the one in scope.');
     }
-    const text = (typeof config === 'string' ? config : config.text).trim();
-    const name = typeof config === 'string' ? undefined : config.name;
+    if (scope === STARTUP) return this.#send(new ExtendedQuery(config, values, callback));
+    const given = typeof config === 'string' ? { text: config } : config;
+    const text = given.text.trim();
     // In the protocol it ends a string: what follows would be read as another part of the message.
     if (text.includes('\0')) throw new StatementRefused('A statement contains the character NUL.');
-    if (name !== undefined && !NAME.test(name))
-      throw new StatementRefused('A statement is named by up to 40 letters, digits and underscores.');
-    if (scope === STARTUP) return this.#send(new ExtendedQuery(config, values, callback));
     if (BEGIN.test(text)) return this.#begin(scope, callback);
-    if (this.#transactionTenant !== undefined)
-      return this.#inTransaction(scope, text, config, values, callback);
+    const statement = { ...given, text, values: given.values ?? values };
+    if (this.#transactionTenant !== undefined) return this.#inTransaction(scope, statement, callback);
     refuseSessionStatements(text);
-    this.#wear.note(scope.tenant, text);
-    this.#read(scope.tenant, config, values, callback);
+    this.#read(scope.tenant, statement, this.#wear.note(scope.tenant, numberOf(text)), callback);
   }
 
-  #read(
-    tenant: TenantId,
-    config: string | pg.QueryConfig,
-    values: unknown[] | undefined,
-    callback: Callback,
-    again = true,
-  ): void {
-    const { statement, retired } = this.#perTenantName(config, tenant);
+  #read(tenant: TenantId, config: pg.QueryConfig, uses: number, callback: Callback, anew = false): void {
+    const { statement, retired } = this.#names.of(tenant, config, uses, anew);
     const answer: Callback = (error, result) => {
-      // Sent behind the one that was to parse it, which failed before it did: nothing was executed. Parsed anew, it tells
-      // what is wrong with it, or works where the first was merely interrupted.
-      if (again && (error as { code?: string } | null)?.code === UNKNOWN_STATEMENT) {
-        return this.#read(tenant, config, values, callback, false);
-      }
-      callback(error, result);
+      const parseAnew =
+        !anew && statement.name !== undefined && PARSE_ANEW.has((error as { code?: string } | null)?.code);
+      if (parseAnew) this.#read(tenant, config, uses, callback, true);
+      else callback(error, result);
     };
-    this.#send(new TenantQuery(statement, values, answer, tenant, retired, this.#shapes));
+    this.#send(new TenantQuery(statement, undefined, answer, tenant, retired, this.#names.shapes));
   }
 
   #begin(scope: TenantScope, callback: Callback): void {
@@ -159,13 +142,8 @@ export class TenantClient extends pg.Client {
     }) as never);
   }
 
-  #inTransaction(
-    scope: TenantScope,
-    text: string,
-    config: string | pg.QueryConfig,
-    values: unknown[] | undefined,
-    callback: Callback,
-  ): void {
+  #inTransaction(scope: TenantScope, config: pg.QueryConfig, callback: Callback): void {
+    const { text } = config;
     if (scope.tenant !== this.#transactionTenant) {
       throw new StatementRefused(
         'A transaction belongs to the tenant that began it; another tenant is in scope.',
@@ -177,34 +155,9 @@ export class TenantClient extends pg.Client {
     }
     if (SAVEPOINT.test(text)) return void super.query(text, callback as never);
     refuseSessionStatements(text);
-    this.#wear.note(scope.tenant, text);
-    const { statement, retired } = this.#perTenantName(config, scope.tenant);
-    this.#send(new ExtendedQuery(statement, values, callback, retired));
-  }
-
-  /**
-   * A plan is bound to the tables it was parsed for, and with it to its tenant: the name carries the tenant. Beyond the
-   * cap the least recently used statement is closed in the same flush.
-   */
-  #perTenantName(
-    config: string | pg.QueryConfig,
-    tenant: TenantId,
-  ): { statement: string | pg.QueryConfig; retired: string[] } {
-    if (typeof config === 'string' || !config.name) return { statement: config, retired: [] };
-    if (!this.#shapes) return { statement: { text: config.text, values: config.values }, retired: [] };
-    const name = `${tenant}:${config.name}`;
-    const retired: string[] = [];
-    this.#named.delete(name);
-    if (this.#named.size >= NAMED_STATEMENTS) {
-      const oldest = this.#named.keys().next().value;
-      if (oldest !== undefined) {
-        this.#named.delete(oldest);
-        retired.push(oldest);
-        this.#shapes.delete(oldest);
-      }
-    }
-    this.#named.set(name, true);
-    return { statement: { name, text: config.text, values: config.values }, retired };
+    const uses = this.#wear.note(scope.tenant, numberOf(text));
+    const { statement, retired } = this.#names.of(scope.tenant, config, uses);
+    this.#send(new ExtendedQuery(statement, undefined, callback, retired));
   }
 
   #send(query: ExtendedQuery): void {

@@ -22,7 +22,7 @@ export class TenantPool extends pg.Pool {
   override connect(callback?: CheckedOut): Promise<pg.PoolClient> | void {
     if (callback) return super.connect(AsyncResource.bind(replacingWorn(callback)));
     return new Promise((resolve, reject) => {
-      this.connect((error, client) => (client ? resolve(client) : reject(error as Error)));
+      this.connect((error, client) => (client ? resolve(client) : reject(error)));
     });
   }
 }
@@ -35,11 +35,11 @@ export class TenantPool extends pg.Pool {
 function replacingWorn(callback: CheckedOut): CheckedOut {
   return (error, client, done) => {
     if (!(client instanceof TenantClient)) return callback(error, client, done);
-    const lent = client as TenantClient & pg.PoolClient;
-    const giveBack = lent.release.bind(lent) as Release;
-    const release: Release = (failure) => giveBack(isRefusal(failure) ? lent.worn : (failure ?? lent.worn));
-    lent.release = release;
-    callback(error, lent, release);
+    const giveBack = client.release.bind(client) as Release;
+    const release: Release = (failure) =>
+      giveBack(isRefusal(failure) ? client.worn : (failure ?? client.worn));
+    client.release = release;
+    callback(error, client, release);
   };
 }
 

@@ -12,7 +12,6 @@ export interface WireConnection {
   execute(message: { portal: string; rows?: number }): void;
   close(message: { type: 'S'; name: string }): void;
   describe(message: { type: 'P'; name: string }): void;
-  _send(message: Buffer): unknown;
 }
 
 /** What pg makes of a row description: the same for every execution of a prepared statement. */
@@ -60,14 +59,7 @@ export class ExtendedQuery extends WireQueryBase {
     return true;
   }
 
-  /** All messages of the statement in one piece: a system call with nine small ones takes longer. */
   override prepare(connection: WireConnection): void {
-    const messages: Buffer[] = [];
-    this.write(Object.create(connection, { _send: { value: (message: Buffer) => messages.push(message) } }));
-    connection._send(Buffer.concat(messages));
-  }
-
-  protected write(connection: WireConnection): void {
     for (const name of this.#retired) {
       connection.close({ type: 'S', name });
       delete connection.parsedStatements[name];
@@ -104,7 +96,7 @@ export class TenantQuery extends ExtendedQuery {
     this.#shapes = shapes;
   }
 
-  protected override write(connection: WireConnection): void {
+  override prepare(connection: WireConnection): void {
     const statement = this.#shapes ? TenantQuery.#SWITCH_NAME : '';
     // Sent counts as parsed: on a connection that carries many statements, others follow before the server's word. It is
     // the first message after a Sync, which the server never skips.
@@ -116,12 +108,12 @@ export class TenantQuery extends ExtendedQuery {
     connection.bind({ portal: '', statement, values: [this.#tenant] });
     connection.execute({ portal: '' });
     const shape = this.name === undefined ? undefined : this.#shapes?.get(this.name);
-    if (!shape) return super.write(connection);
+    if (!shape) return super.prepare(connection);
     // Known from an earlier execution: the server is not asked to describe it again, nor is the answer taken apart.
     const { fields, _parsers, _prebuiltEmptyResultObject } = shape;
     Object.assign(this._result, { fields, _parsers, _prebuiltEmptyResultObject });
     this._accumulateRows = true;
-    super.write(withoutDescribe(connection));
+    super.prepare(withoutDescribe(connection));
   }
 
   override handleRowDescription(message: unknown): void {

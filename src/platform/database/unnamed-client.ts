@@ -7,9 +7,7 @@ import pg from 'pg';
 export class UnnamedClient extends pg.Client {
   override query(...args: unknown[]): never {
     const [first, ...rest] = args;
-    if (typeof first !== 'object' || first === null || !('name' in first)) {
-      return super.query(...(args as [never])) as never;
-    }
-    return super.query(...([{ ...first, name: undefined }, ...rest] as unknown as [never])) as never;
+    const unnamed = typeof first === 'object' && first !== null ? { ...first, name: undefined } : first;
+    return super.query(...([unnamed, ...rest] as Parameters<pg.Client['query']>)) as never;
   }
 }
