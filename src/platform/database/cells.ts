@@ -4,7 +4,8 @@ import { connectionOf, type Login } from './logins.js';
 import { runInScope, STARTUP } from './tenant-scope.js';
 import { ReadLane } from './read-lane.js';
 import { StandingConnection } from './standing-connection.js';
-import { outliveConnections, TenantPool } from './tenant-pool.js';
+import { outliveConnections } from './outlive-connections.js';
+import { TenantPool } from './tenant-pool.js';
 import { UnnamedClient } from './unnamed-client.js';
 
 /** A region's database, as it is configured. */
@@ -64,7 +65,7 @@ export class Cell {
       applicationName: app.application_name,
       poolSize: pools.tenant,
       connectTimeoutMS: 5_000,
-      extra: { namedStatements, keepAlive: true, idleTimeoutMillis: 0 },
+      extra: { namedStatements, keepAlive: true },
       poolErrorHandler: (error: Error) => this.#report(error),
       entities: entities as never,
       logging: false,

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { StandingConnection } from './standing-connection.js';
 import { TenantClient, type TenantClientConfig, type TenantStatement } from './tenant-client.js';
 import type { TenantId } from './tenant-id.js';
+import { placeOf } from './tenant-place.js';
 
 /** Beyond this a connection's callers are refused rather than queued: the server is not keeping up. */
 const MAX_OUTSTANDING = 2_000;
@@ -56,7 +57,7 @@ export class ReadLane {
   }
 
   #connectionFor(tenant: TenantId): LaneConnection {
-    const first = Number.parseInt(tenant.slice(-6), 16) % this.#connections.length;
+    const first = placeOf(tenant, this.#connections.length);
     const one = this.#connections[first];
     const other = this.#connections[(first + 1) % this.#connections.length];
     const busy = one !== undefined && one.outstanding >= BUSY;

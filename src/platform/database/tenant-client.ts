@@ -27,6 +27,8 @@ export interface TenantClientConfig extends pg.ClientConfig {
 interface ClientInternals {
   connection: WireConnection & { readonly stream: Socket };
   readonly pipeline: boolean;
+  readonly _queryable: boolean;
+  readonly _ended: boolean;
   _getActiveQuery(): unknown;
   _handleParseComplete(): void;
 }
@@ -72,6 +74,12 @@ export class TenantClient extends pg.Client {
   /** Whether the connection has served long or widely enough to be replaced. */
   get worn(): boolean {
     return this.#wear.worn;
+  }
+
+  /** Whether it can be lent again: alive, not worn, and without a transaction that nobody ended. */
+  get reusable(): boolean {
+    const { _queryable, _ended } = this as unknown as ClientInternals;
+    return _queryable && !_ended && this.#transactionTenant === undefined && !this.worn;
   }
 
   override query(...args: unknown[]): never {

@@ -4,6 +4,7 @@ import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typ
 import { Cells } from './cells.js';
 import { tenantId, type TenantId } from './tenant-id.js';
 import type { TenantStatement } from './tenant-client.js';
+import type { TenantPool } from './tenant-pool.js';
 import { currentScope, runInScope } from './tenant-scope.js';
 
 /** Enough of a tenant to reach its rows. */
@@ -62,7 +63,7 @@ export class TenantDatabase {
     if (statement.name !== undefined)
       return this.cells.of(scope.region).reads.query<Row>(scope.tenant, meant);
     // TypeORM's own pool; it declares `driver` by its common interface only.
-    const pool = (this.cells.of(scope.region).tenants.driver as unknown as { master: pg.Pool }).master;
+    const pool = (this.cells.of(scope.region).tenants.driver as unknown as { master: TenantPool }).master;
     return pool.query<Row>(meant);
   }
 }

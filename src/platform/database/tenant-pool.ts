@@ -1,57 +1,191 @@
 import { AsyncResource } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
 import pg from 'pg';
-import { TenantClient, type TenantClientConfig } from './tenant-client.js';
+import { TenantClient, type TenantClientConfig, type TenantStatement } from './tenant-client.js';
+import { placeOf } from './tenant-place.js';
+import { statementTenant, STARTUP } from './tenant-scope.js';
 
-type CheckedOut = (error: Error | undefined, client: pg.PoolClient | undefined, done: Release) => void;
-
+/** Gives a connection back; with an error, as one that may be of no more use. */
 type Release = (failure?: unknown) => void;
+type CheckedOut = (error: Error | undefined, client: TenantClient | undefined, done: Release) => void;
+
+export interface TenantPoolConfig extends TenantClientConfig {
+  /** Connections at most. */
+  readonly max: number;
+}
+
+/** Room for one connection. */
+interface Slot {
+  client: TenantClient | undefined;
+  state: 'empty' | 'opening' | 'idle' | 'lent';
+}
+
+interface Waiter {
+  /** Where its tenant's two connections begin. */
+  readonly place: number;
+  readonly since: number;
+  readonly callback: CheckedOut;
+  readonly timeout: NodeJS.Timeout;
+}
+
+/** A caller that has waited longer takes whichever connection is free next, its tenant's own or not. */
+const PATIENCE_MS = 20;
+/** How far down the queue a freed connection looks for a caller of one of its own tenants. */
+const LOOK_AHEAD = 64;
 
 /**
- * A pool of tenant connections, which takes a worn one out when it is given back. A waiting caller is served from within whatever call chain gives a connection back, and
- * that chain may belong to another tenant: the callback is bound to the caller's own, or its statement would run under
- * the other tenant's role.
+ * A pool of tenant connections, with the face of pg's own that TypeORM expects. A tenant has two of the connections,
+ * which serve it as long as one of them is free, so that its tables' descriptions and plans are held twice and not in
+ * every backend; but nobody waits while any connection is idle.
+ *
+ * A waiting caller is served from within whatever call chain gives a connection back, and that chain may belong to
+ * another tenant: its callback is bound to its own, or its statement would run under the other tenant's role.
  */
-export class TenantPool extends pg.Pool {
-  constructor(config: pg.PoolConfig & TenantClientConfig) {
-    super({ ...config, Client: TenantClient });
-    outliveConnections(this);
+export class TenantPool extends EventEmitter<{ error: [Error] }> {
+  readonly #config: TenantPoolConfig;
+  readonly #slots: Slot[];
+  readonly #waiting: Waiter[] = [];
+  #ended: PromiseWithResolvers<void> | undefined;
+
+  constructor(config: TenantPoolConfig) {
+    super();
+    this.#config = config;
+    this.#slots = Array.from({ length: config.max }, () => ({ client: undefined, state: 'empty' }));
   }
 
-  override connect(): Promise<pg.PoolClient>;
-  override connect(callback: CheckedOut): void;
-  override connect(callback?: CheckedOut): Promise<pg.PoolClient> | void {
-    if (callback) return super.connect(AsyncResource.bind(replacingWorn(callback)));
+  /** Lends a connection to the tenant in scope. Throws outside any scope. */
+  connect(callback: CheckedOut): void {
+    const scope = statementTenant();
+    const place = scope === STARTUP ? 0 : placeOf(scope.tenant, this.#slots.length);
+    if (this.#ended) return callback(new Error('The pool is closed.'), undefined, () => undefined);
+    const slot = this.#free(place);
+    if (slot) return this.#lend(slot, callback);
+    const waiter: Waiter = {
+      place,
+      since: performance.now(),
+      callback: AsyncResource.bind(callback),
+      timeout: setTimeout(
+        () => this.#refuse(waiter, 'timeout exceeded when trying to connect'),
+        this.#config.connectionTimeoutMillis ?? 5_000,
+      ),
+    };
+    this.#waiting.push(waiter);
+  }
+
+  /** One statement on a connection that is lent for it. */
+  query<Row extends pg.QueryResultRow>(statement: TenantStatement): Promise<pg.QueryResult<Row>> {
     return new Promise((resolve, reject) => {
-      this.connect((error, client) => (client ? resolve(client) : reject(error)));
+      this.connect((failure, client, release) => {
+        if (!client) return reject(failure);
+        client.query(statement, (error: Error | null, result: pg.QueryResult<Row>) => {
+          release(error ?? undefined);
+          if (error) reject(error);
+          else resolve(result);
+        });
+      });
     });
   }
+
+  /** Closes what is idle at once and what is lent when it comes back. Who waits is refused. */
+  end(callback?: (error?: Error) => void): Promise<void> {
+    this.#ended ??= Promise.withResolvers();
+    for (const waiter of [...this.#waiting]) this.#refuse(waiter, 'The pool is closed.');
+    for (const slot of this.#slots) if (slot.state === 'idle') this.#close(slot);
+    this.#settle();
+    if (callback) void this.#ended.promise.then(() => callback());
+    return this.#ended.promise;
+  }
+
+  #free(place: number): Slot | undefined {
+    const own = [this.#slots[place], this.#slots[(place + 1) % this.#slots.length]];
+    return (
+      own.find((slot) => slot?.state === 'idle') ??
+      own.find((slot) => slot?.state === 'empty') ??
+      this.#slots.find(({ state }) => state === 'idle') ??
+      this.#slots.find(({ state }) => state === 'empty')
+    );
+  }
+
+  #lend(slot: Slot, callback: CheckedOut): void {
+    const { client } = slot;
+    if (!client) return this.#open(slot, callback);
+    slot.state = 'lent';
+    let returned = false;
+    const release: Release = (failure) => {
+      if (returned) throw new Error('The connection was given back already.');
+      returned = true;
+      this.#takeBack(slot, client, failure);
+    };
+    callback(undefined, client, release);
+  }
+
+  #open(slot: Slot, callback: CheckedOut): void {
+    slot.state = 'opening';
+    const client = new TenantClient(this.#config);
+    // Whoever has borrowed it is told by the statement that fails.
+    client.on('error', (error) => {
+      if (slot.client !== client || slot.state !== 'idle') return;
+      this.#close(slot);
+      if (!this.#ended) this.emit('error', error);
+    });
+    const opened = AsyncResource.bind((error: Error | null) => {
+      slot.client = error ? undefined : client;
+      slot.state = error ? 'empty' : 'idle';
+      if (!error) return this.#lend(slot, callback);
+      callback(error, undefined, () => undefined);
+      this.#serve(slot);
+    });
+    client.connect(opened as (error: Error) => void);
+  }
+
+  #takeBack(slot: Slot, client: TenantClient, failure: unknown): void {
+    slot.state = 'idle';
+    const useless = failure !== undefined && !isRefusal(failure);
+    if (useless || !client.reusable || this.#ended) this.#close(slot);
+    this.#serve(slot);
+  }
+
+  #close(slot: Slot): void {
+    const { client } = slot;
+    slot.client = undefined;
+    slot.state = 'empty';
+    client?.end().catch(() => undefined);
+    this.#settle();
+  }
+
+  /** Gives a free slot to who waits: the first of the tenants whose it is, unless somebody has waited for long. */
+  #serve(slot: Slot): void {
+    const [head] = this.#waiting;
+    if (!head || this.#ended) return this.#settle();
+    const at = this.#slots.indexOf(slot);
+    const before = (at + this.#slots.length - 1) % this.#slots.length;
+    const patient = performance.now() - head.since < PATIENCE_MS;
+    const own = patient
+      ? this.#waiting.slice(0, LOOK_AHEAD).findIndex(({ place }) => place === at || place === before)
+      : 0;
+    const [next] = this.#waiting.splice(Math.max(0, own), 1);
+    if (!next) return;
+    clearTimeout(next.timeout);
+    this.#lend(slot, next.callback);
+  }
+
+  #refuse(waiter: Waiter, why: string): void {
+    const at = this.#waiting.indexOf(waiter);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    clearTimeout(waiter.timeout);
+    waiter.callback(new Error(why), undefined, () => undefined);
+  }
+
+  #settle(): void {
+    if (this.#slots.every(({ state }) => state === 'empty')) this.#ended?.resolve();
+  }
 }
 
 /**
- * Hands the connection out with a way back that closes it if it is worn: the next caller gets a new one. pg's pool also
- * closes one whose statement failed; a refused statement has left nothing behind, and whoever can make statements fail
- * must not be able to make everybody connect anew.
+ * The server's word on one statement, after which the connection goes on (FATAL is its word on the connection). Whoever
+ * can make statements fail must not be able to make everybody connect anew.
  */
-function replacingWorn(callback: CheckedOut): CheckedOut {
-  return (error, client, done) => {
-    if (!(client instanceof TenantClient)) return callback(error, client, done);
-    const giveBack = client.release.bind(client) as Release;
-    const release: Release = (failure) =>
-      giveBack(isRefusal(failure) ? client.worn : (failure ?? client.worn));
-    client.release = release;
-    callback(error, client, release);
-  };
-}
-
-/** The server's word on one statement, after which the connection goes on; FATAL is its word on the connection. */
 function isRefusal(failure: unknown): boolean {
   return failure instanceof pg.DatabaseError && failure.severity === 'ERROR';
-}
-
-/**
- * While a connection is lent out, the pool does not listen for its errors, and one that nobody listens for ends the
- * process. Whoever borrowed it is told by the statement that fails.
- */
-export function outliveConnections(pool: pg.Pool): void {
-  pool.on('connect', (client) => client.on('error', () => undefined));
 }
