@@ -45,10 +45,10 @@ const ROUND_SECONDS = 2;
  */
 export async function compare(
   sides: { readonly baseline: Side; readonly ours: Side },
-  { rounds: count = ROUNDS, seconds = ROUND_SECONDS } = {},
+  { warmUp = WARM_UP_SECONDS, rounds: count = ROUNDS, seconds = ROUND_SECONDS } = {},
 ): Promise<Comparison> {
-  await sides.baseline(WARM_UP_SECONDS);
-  await sides.ours(WARM_UP_SECONDS);
+  await sides.baseline(warmUp);
+  await sides.ours(warmUp);
   const rounds: { baseline: Figures; ours: Figures }[] = [];
   for (let round = 0; round < count; round += 1) {
     const baseline = await sides.baseline(seconds);

@@ -43,8 +43,8 @@ export interface TenancyDatabase {
   /** One schema that holds as many rows as all hot tenants together. */
   readonly single: TenantRef;
   readonly buildSeconds: number;
-  /** The application's driver on this database, or on a proxy of it. */
-  open(url: string): Promise<Ours>;
+  /** The application's driver on this database, or on a proxy of it; without names of statements, as behind a pooler. */
+  open(url: string, options?: { unnamed: boolean }): Promise<Ours>;
   version(): Promise<string>;
   close(): Promise<void>;
 }
@@ -81,7 +81,7 @@ export async function buildTenants(tenants: number, hot: number): Promise<Tenanc
       hot: refs.slice(0, hot),
       single,
       buildSeconds,
-      open: (at) => openOurs(at),
+      open: (at, options) => openOurs(at, options?.unnamed),
       version: () => Promise.resolve(version.rows[0]?.server_version ?? ''),
       close,
     };
@@ -91,14 +91,15 @@ export async function buildTenants(tenants: number, hot: number): Promise<Tenanc
   }
 }
 
-function cellsAt(url: string): InstanceType<typeof Cells> {
+function cellsAt(url: string, unnamed = false): InstanceType<typeof Cells> {
   const pools = { tenant: 10, lane: 4, control: 1, audit: 1 };
   const onError = (error: Error): void => void process.stderr.write(`${error.message}\n`);
-  return new Cells([new Cell({ region: REGION, ownerUrl: url }, SECRET, pools, [ProjectEntity], onError)]);
+  const config = { region: REGION, ownerUrl: url, ...(unnamed && { poolerUrl: url }) };
+  return new Cells([new Cell(config, SECRET, pools, [ProjectEntity], onError)]);
 }
 
-async function openOurs(url: string): Promise<Ours> {
-  const cells = cellsAt(url);
+async function openOurs(url: string, unnamed?: boolean): Promise<Ours> {
+  const cells = cellsAt(url, unnamed);
   await cells.open();
   return {
     database: new TenantDatabase(cells),
