@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type pg from 'pg';
-import { isTenantId, type TenantRef } from '../../src/platform/database/index.js';
+import { announce, isTenantId, type TenantRef } from '../../src/platform/database/index.js';
 import { connectAs, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const TENANTS = 2;
@@ -68,9 +68,58 @@ describe('isolation of tenants', () => {
       ['rewrites a published version', `UPDATE agent_versions SET definition = '{}'`, /permission denied/],
       ['deletes runs', 'DELETE FROM runs', /permission denied/],
       ['reads a file', `SELECT pg_read_file('/etc/passwd')`, /permission denied/],
-      ['reads other sessions’ statements', `SELECT set_config('x.y','z',true)`, /permission denied/],
+      ['sets a parameter by function', `SELECT set_config('x.y','z',true)`, /permission denied/],
+      ['becomes another session’s user', 'SET SESSION AUTHORIZATION "OTHER"', /permission denied/],
+      ['creates a schema', 'CREATE SCHEMA loot', /permission denied/],
+      [
+        'creates a function',
+        `CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+        /permission denied/,
+      ],
+      ['creates a type', 'CREATE TYPE loot AS (x int)', /permission denied/],
+      ['creates an extension', 'CREATE EXTENSION dblink', /permission denied/],
+      ['loads a library', `LOAD 'plpgsql'`, /not allowed|permission denied/],
+      ['copies a neighbour’s table', 'COPY "OTHER".projects TO STDOUT', /permission denied/],
+      ['runs a program', `COPY projects TO PROGRAM 'id'`, /permission denied/],
+      ['takes an advisory lock', 'SELECT pg_advisory_lock(1)', /permission denied/],
+      [
+        'takes an advisory lock of the transaction',
+        'SELECT pg_try_advisory_xact_lock(1)',
+        /permission denied/,
+      ],
+      ['keeps a large object', 'SELECT lo_create(0)', /permission denied/],
+      ['reads a large object', 'SELECT lo_get(1)', /permission denied/],
+      ['writes a large object', `SELECT lo_from_bytea(0, 'x')`, /permission denied/],
+      ['imports a file', `SELECT lo_import('/etc/passwd')`, /permission denied/],
+      ['lists a folder', `SELECT pg_ls_dir('/')`, /permission denied/],
+      ['ends another session', 'SELECT pg_terminate_backend(PID)', /permission denied/],
+      ['cancels another session’s statement', 'SELECT pg_cancel_backend(PID)', /permission denied/],
+      ['looks at other sessions', 'SELECT query FROM pg_stat_activity', /permission denied/],
+      ['looks at other sessions by function', 'SELECT pg_stat_get_activity(NULL)', /permission denied/],
+      ['looks at others’ prepared statements', 'SELECT * FROM pg_prepared_statements', /permission denied/],
+      ['does so by function', 'SELECT pg_prepared_statement()', /permission denied/],
+      ['looks at locks', 'SELECT * FROM pg_locks', /permission denied/],
+      ['counts a neighbour’s rows', 'SELECT reltuples FROM pg_class', /permission denied/],
+      ['counts them by statistics', 'SELECT n_live_tup FROM pg_stat_user_tables', /permission denied/],
+      ['counts them by function', 'SELECT pg_stat_get_live_tuples(1)', /permission denied/],
+      ['measures a neighbour’s table', 'SELECT pg_total_relation_size(1)', /permission denied/],
+      ['lists the other tenants', 'SELECT rolname FROM pg_roles', /permission denied/],
+      ['lists their schemas', 'SELECT nspname FROM pg_namespace', /permission denied/],
+      ['reads password hashes', 'SELECT passwd FROM pg_shadow', /permission denied/],
+      ['runs SQL from text', `SELECT query_to_xml('SELECT 1', true, true, '')`, /permission denied/],
+      [
+        'writes to the log of changes',
+        `SELECT pg_logical_emit_message(false, 'a', 'b')`,
+        /permission denied/,
+      ],
+      ['announces what it likes', `SELECT pg_notify('waxell', '{}')`, /permission denied/],
+      ['joins a neighbour', 'GRANT "OTHER" TO "OWN"', /permission denied/],
+      ['drops its own schema', 'DROP SCHEMA "OWN" CASCADE', /must be owner/],
+      ['empties its own table', 'TRUNCATE runs', /permission denied/],
     ])('refuses who %s', async (_what, text, refusal) => {
-      await expect(asTenant(text.replaceAll('OTHER', other))).rejects.toThrow(refusal);
+      const { rows } = await db.superuser.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      const meant = text.replaceAll('OTHER', other).replaceAll('OWN', own);
+      await expect(asTenant(meant.replace('PID', String(rows[0]?.pid)))).rejects.toThrow(refusal);
     });
 
     it('stamps an outbox row with the role that wrote it', async () => {
@@ -89,11 +138,24 @@ describe('isolation of tenants', () => {
       );
     });
 
-    it('shows no neighbour’s running statements', async () => {
-      const { rows } = await asTenant(
-        `SELECT query FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query <> ''`,
+    it('stamps an announcement with the role in force: nobody announces a neighbour’s change', async () => {
+      const listener = await connectAs(db.url, 'control');
+      const heard = Promise.withResolvers<unknown>();
+      listener.on('notification', ({ payload }) => heard.resolve(JSON.parse(payload ?? '')));
+      await listener.query('LISTEN waxell');
+      const change = { kind: 'run_cancel', tenant: other, id: `x","tenant":"${other}` } as const;
+      await db.database.within(tenants[0] as TenantRef, () =>
+        db.transactions.run(() => db.database.query(announce(change))),
       );
-      for (const row of rows) expect((row as { query: string }).query).toBe('<insufficient privilege>');
+      expect(await heard.promise).toEqual({ ...change, tenant: own });
+      await listener.end();
+    });
+
+    it('lists of tables in the information schema its own alone', async () => {
+      const { rows } = await asTenant(
+        `SELECT DISTINCT table_schema AS schema FROM information_schema.tables WHERE table_schema LIKE 't\\_%'`,
+      );
+      expect(rows).toEqual([{ schema: own }]);
     });
   });
 
