@@ -11,7 +11,7 @@ import {
 } from '@waxell/infra';
 import type { ModelProvider, Sandbox } from '@waxell/runtime';
 import type { Kms } from './encryption/index.js';
-import { DatabaseConfig, type Environment } from './platform/config/index.js';
+import { ConfigurationError, DatabaseConfig, type Environment } from './platform/config/index.js';
 import { connectionOf, type CellConfig } from './platform/database/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
@@ -112,8 +112,19 @@ async function startDatabases(
 }
 
 function configuredCells(env: Environment): CellConfig[] {
-  const home = { region: env.REGION, ownerUrl: env.DATABASE_URL ?? '' };
-  return [home, ...Object.entries(env.MORE_REGIONS).map(([region, ownerUrl]) => ({ region, ownerUrl }))];
+  const databases = { [env.REGION]: env.DATABASE_URL ?? '', ...env.MORE_REGIONS };
+  const { DATABASE_POOLER_URL: home } = env;
+  const poolers: Record<string, string> = {
+    ...(home !== undefined && { [env.REGION]: home }),
+    ...env.MORE_POOLERS,
+  };
+  const unknown = Object.keys(poolers).filter((region) => !(region in databases));
+  if (unknown.length > 0)
+    throw new ConfigurationError(`MORE_POOLERS names regions without a database: ${unknown.join(', ')}.`);
+  return Object.entries(databases).map(([region, ownerUrl]) => {
+    const poolerUrl = poolers[region];
+    return { region, ownerUrl, ...(poolerUrl !== undefined && { poolerUrl }) };
+  });
 }
 
 function modelProviders(env: Environment, embedded: boolean): ModelProviders {

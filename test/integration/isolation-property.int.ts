@@ -4,16 +4,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { connectionOf, type TenantId, type TenantRef } from '../../src/platform/database/index.js';
 import { TenantClient } from '../../src/platform/database/tenant-client.js';
 import { TenantQuery } from '../../src/platform/database/tenant-query.js';
+import { DATABASE_ROUTES } from '../support/database-routes.js';
 import { Canary, plantCanaries } from '../support/isolation-ways.js';
 import { runWorkload } from '../support/isolation-workload.js';
-import { havePgBouncer } from '../support/pgbouncer.js';
-import {
-  LOGIN_SECRET,
-  newTenantId,
-  openTestDatabase,
-  type TestDatabase,
-  type TestDatabaseOptions,
-} from '../support/test-database.js';
+import { LOGIN_SECRET, newTenantId, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** For a longer run: WAXELL_ISOLATION_OPERATIONS=1000000. A failure names the seed that draws its operations again. */
 const OPERATIONS = Number(process.env['WAXELL_ISOLATION_OPERATIONS'] ?? 50_000);
@@ -22,31 +16,21 @@ const CONCURRENCY = 32;
 const TENANTS = 8;
 const LONG = Math.max(300_000, OPERATIONS * 5);
 
-const routes: { route: string; options: TestDatabaseOptions; skip: boolean }[] = [
-  { route: 'directly', options: { pool: 6 }, skip: false },
-  {
-    route: 'through PgBouncer with 3 server connections',
-    options: { pool: 12, pooledOver: 3 },
-    skip: !(await havePgBouncer()),
-  },
-];
-
-describe.each(routes)('isolation $route', ({ options, skip }) => {
+describe.each(DATABASE_ROUTES)('isolation, $route', ({ options }) => {
   let db: TestDatabase;
   const tenants: TenantRef[] = [];
 
   beforeAll(async () => {
-    if (skip) return;
-    db = await openTestDatabase({ ...options, entities: [Canary], statementTimeout: '500ms' });
+    db = await openTestDatabase({ pool: 6, ...options, entities: [Canary], statementTimeout: '500ms' });
     for (let at = 0; at < TENANTS; at += 1) {
       const tenant = await db.newTenant();
       tenants.push(tenant);
       await plantCanaries(db.superuser, tenant);
     }
   });
-  afterAll(() => db?.close());
+  afterAll(() => db.close());
 
-  it.skipIf(skip)(
+  it(
     'holds for every way to the rows, in every circumstance, for random pairs of tenants at once',
     async () => {
       const workload = { operations: OPERATIONS, seed: SEED, concurrency: CONCURRENCY };
@@ -61,26 +45,23 @@ describe.each(routes)('isolation $route', ({ options, skip }) => {
   );
 
   if (options.pooledOver === undefined) return;
-  it.skipIf(skip)(
-    'is lost by a driver that sets the role for the session: reads go to the wrong tenant',
-    async () => {
-      let wrong = 0;
-      const reader = async (at: number): Promise<void> => {
-        const client = new pg.Client(connectionOf(db.poolerUrl ?? '', LOGIN_SECRET, 'app'));
-        await client.connect();
-        const { id } = tenants[at % TENANTS] as TenantRef;
-        for (let round = 0; round < 20; round += 1) {
-          await client.query(`SET ROLE "${id}"`);
-          const { rows } = await client.query<{ role: string }>('SELECT current_user AS role');
-          if (rows[0]?.role !== id) wrong += 1;
-        }
-        await client.query('RESET ROLE');
-        await client.end();
-      };
-      await Promise.all(Array.from({ length: CONCURRENCY }, (_, at) => reader(at)));
-      expect(wrong).toBeGreaterThan(0);
-    },
-  );
+  it('is lost by a driver that sets the role for the session: reads go to the wrong tenant', async () => {
+    let wrong = 0;
+    const reader = async (at: number): Promise<void> => {
+      const client = new pg.Client(connectionOf(db.poolerUrl ?? '', LOGIN_SECRET, 'app'));
+      await client.connect();
+      const { id } = tenants[at % TENANTS] as TenantRef;
+      for (let round = 0; round < 20; round += 1) {
+        await client.query(`SET ROLE "${id}"`);
+        const { rows } = await client.query<{ role: string }>('SELECT current_user AS role');
+        if (rows[0]?.role !== id) wrong += 1;
+      }
+      await client.query('RESET ROLE');
+      await client.end();
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, (_, at) => reader(at)));
+    expect(wrong).toBeGreaterThan(0);
+  });
 });
 
 /** What the property is worth: with the driver broken, in ways in which drivers do break, it has to fail. */

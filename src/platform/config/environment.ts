@@ -3,6 +3,20 @@ import { z } from 'zod';
 const url = (protocol: RegExp): z.ZodType<string> => z.url({ protocol });
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 
+const urlsByRegion = z
+  .string()
+  .optional()
+  .transform((value, context) => {
+    try {
+      return z
+        .record(z.string().regex(/^[a-z]{2}-[a-z]+-\d$/), url(/^postgres(ql)?$/))
+        .parse(JSON.parse(value ?? '{}'));
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a JSON object of region and database URL' });
+      return z.NEVER;
+    }
+  });
+
 /** Every variable that is read, with what it means. `.env.example` is held against this by a test. */
 export const environment = z.object({
   NODE_ENV: z
@@ -39,20 +53,11 @@ export const environment = z.object({
     .regex(/^[a-z]{2}-[a-z]+-\d$/)
     .default('us-east-1')
     .describe('Region of DATABASE_URL'),
-  MORE_REGIONS: z
-    .string()
+  MORE_REGIONS: urlsByRegion.describe('JSON object of further regions and their database URLs'),
+  DATABASE_POOLER_URL: url(/^postgres(ql)?$/)
     .optional()
-    .transform((value, context) => {
-      try {
-        return z
-          .record(z.string().regex(/^[a-z]{2}-[a-z]+-\d$/), url(/^postgres(ql)?$/))
-          .parse(JSON.parse(value ?? '{}'));
-      } catch {
-        context.addIssue({ code: 'custom', message: 'must be a JSON object of region and database URL' });
-        return z.NEVER;
-      }
-    })
-    .describe('JSON object of further regions and their database URLs'),
+    .describe('PgBouncer in transaction mode before DATABASE_URL'),
+  MORE_POOLERS: urlsByRegion.describe('JSON object of further regions and the URLs of their PgBouncers'),
   DATABASE_POOL: z.coerce
     .number()
     .int()
