@@ -93,6 +93,9 @@ describe.each(DATABASE_ROUTES)('the tenant driver, $route', ({ options }) => {
     for (let round = 0; round < 3; round += 1) {
       await expect(role(unknown)).rejects.toThrow(/role "t_ffffffffffffffff" does not exist/);
       expect(await role(a)).toMatchObject({ role: a.id });
+      const transaction = db.database.within(unknown, () => db.transactions.run(() => role(a)));
+      await expect(transaction).rejects.toThrow(/role "t_ffffffffffffffff" does not exist/);
+      expect(await role(a)).toMatchObject({ role: a.id });
     }
   });
 

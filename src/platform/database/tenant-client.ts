@@ -143,11 +143,9 @@ export class TenantClient extends pg.Client {
     if (this.#transactionTenant !== undefined)
       throw new StatementRefused('This connection is in a transaction already.');
     const text = TenantClient.start(scope.tenant);
+    // Also where it fails, as it may at its second half: then the server is in a transaction that only a ROLLBACK ends.
     this.#transactionTenant = scope.tenant;
-    void super.query(text, ((error: Error | null, result?: pg.QueryResult) => {
-      if (error) this.#transactionTenant = undefined;
-      callback(error, result);
-    }) as never);
+    void super.query(text, callback as never);
   }
 
   #inTransaction(scope: TenantScope, config: pg.QueryConfig, callback: Callback): void {
