@@ -1,8 +1,8 @@
-import { AsyncResource } from 'node:async_hooks';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectionOf, type TenantId, type TenantRef } from '../../src/platform/database/index.js';
 import { TenantClient } from '../../src/platform/database/tenant-client.js';
+import { TenantPool } from '../../src/platform/database/tenant-pool.js';
 import { TenantQuery } from '../../src/platform/database/tenant-query.js';
 import { DATABASE_ROUTES } from '../support/database-routes.js';
 import { Canary, plantCanaries } from '../support/isolation-ways.js';
@@ -106,7 +106,8 @@ describe('the isolation property', () => {
   });
 
   it('fails where a waiting caller is served in the call chain of who gave the connection back', async () => {
-    vi.spyOn(AsyncResource, 'bind').mockImplementation((callback) => callback as never);
+    const seam = TenantPool.prototype as unknown as { inScope(scope: unknown, callback: () => void): void };
+    vi.spyOn(seam, 'inScope').mockImplementation((_scope, callback) => callback());
     await expect(property()).rejects.toThrow(/another tenant/);
   });
 });

@@ -1,8 +1,7 @@
-import type pg from 'pg';
 import { StatementRefused } from './statement-refused.js';
 import { numberOf } from './statement-numbers.js';
 import type { TenantId } from './tenant-id.js';
-import type { RowShapes } from './tenant-query.js';
+import { UNNAMED, type RowShapes, type StatementName } from './tenant-query.js';
 
 /** The server takes the first 63 characters for the name, of which the tenant has 19: two longer ones could be one. */
 const NAME = /^\w{1,40}$/;
@@ -11,11 +10,10 @@ const NAMED_STATEMENTS = 256;
 /** From this use on, on one connection for one tenant, an unnamed statement gets a name. As in psycopg and pgjdbc. */
 const NAMED_FROM_USE = 5;
 
-/** A statement as it is sent. */
-export interface NamedStatement {
-  readonly statement: pg.QueryConfig;
-  /** Names of statements of this connection to be closed in the same flush. */
-  readonly retired: readonly string[];
+interface Statement {
+  readonly name?: string | undefined;
+  readonly text: string;
+  readonly values?: unknown[] | undefined;
 }
 
 /**
@@ -35,24 +33,22 @@ export class StatementNames {
    * @param uses how often this connection was given the statement for this tenant
    * @param anew whether it is to be parsed again, as what the server has of it is of no use
    */
-  of(tenant: TenantId, config: pg.QueryConfig, uses: number, anew = false): NamedStatement {
-    const { name: own, text, values } = config;
+  of(tenant: TenantId, { name: own, text, values }: Statement, uses: number, anew = false): StatementName {
     if (own !== undefined && !NAME.test(own))
       throw new StatementRefused('A statement is named by up to 40 letters, digits and underscores.');
     const often = uses >= NAMED_FROM_USE && values !== undefined && values.length > 0;
-    if (!this.shapes || (own === undefined && !often))
-      return { statement: { ...config, name: undefined }, retired: [] };
+    if (!this.shapes || (own === undefined && !often)) return UNNAMED;
     const name = `${tenant}:${own ?? `#${numberOf(text)}`}`;
+    const known = this.#used.delete(name);
+    this.#used.set(name, true);
+    if (known && !anew) return { name, retired: [] };
     const retired = anew ? [name] : [];
-    if (anew) this.shapes.delete(name);
-    this.#used.delete(name);
-    const oldest = this.#used.size < NAMED_STATEMENTS ? undefined : this.#used.keys().next().value;
+    const oldest = this.#used.size > NAMED_STATEMENTS ? this.#used.keys().next().value : undefined;
     if (oldest !== undefined) {
       this.#used.delete(oldest);
-      this.shapes.delete(oldest);
       retired.push(oldest);
     }
-    this.#used.set(name, true);
-    return { statement: { ...config, name }, retired };
+    for (const unknown of retired) this.shapes.delete(unknown);
+    return { name, retired };
   }
 }

@@ -7,12 +7,15 @@ import { numberOf } from './statement-numbers.js';
 import { StatementRefused } from './statement-refused.js';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
-import { ExtendedQuery, TenantQuery, type WireConnection } from './tenant-query.js';
+import { ExtendedQuery, TenantQuery, UNNAMED, type WireConnection } from './tenant-query.js';
 
 type Callback = (error: Error | null, result?: pg.QueryResult) => void;
 
-/** A statement that says whose it is: it is refused where another tenant is in scope. */
-export interface TenantStatement extends pg.QueryConfig {
+export interface TenantStatement {
+  readonly name?: string | undefined;
+  readonly text: string;
+  readonly values?: unknown[] | undefined;
+  /** Whose it is: it is refused where another tenant is in scope. */
   readonly tenant?: TenantId;
 }
 
@@ -110,33 +113,33 @@ export class TenantClient extends pg.Client {
     (pg.Client.prototype as unknown as ClientInternals)._handleParseComplete.call(this);
   }
 
-  #submit(config: string | TenantStatement, values: unknown[] | undefined, callback: Callback): void {
+  #submit(given: string | TenantStatement, values: unknown[] | undefined, callback: Callback): void {
     const scope = statementTenant();
-    const meant = typeof config === 'string' ? undefined : config.tenant;
+    const statement: TenantStatement = typeof given === 'string' ? { text: given, values } : given;
+    const { tenant: meant } = statement;
     if (meant !== undefined && (scope === STARTUP || scope.tenant !== meant)) {
       throw new StatementRefused('The statement is meant for another tenant than the one in scope.');
     }
-    if (scope === STARTUP) return this.#send(new ExtendedQuery(config, values, callback));
-    const given = typeof config === 'string' ? { text: config } : config;
-    const text = given.text.trim();
+    const text = statement.text.trim();
     // In the protocol it ends a string: what follows would be read as another part of the message.
     if (text.includes('\0')) throw new StatementRefused('A statement contains the character NUL.');
+    if (scope === STARTUP) return this.#send(new ExtendedQuery(text, statement.values, callback));
     if (BEGIN.test(text)) return this.#begin(scope, callback);
-    const statement = { ...given, text, values: given.values ?? values };
-    if (this.#transactionTenant !== undefined) return this.#inTransaction(scope, statement, callback);
+    if (this.#transactionTenant !== undefined) return this.#inTransaction(scope, text, statement, callback);
     refuseSessionStatements(text);
-    this.#read(scope.tenant, statement, this.#wear.note(scope.tenant, numberOf(text)), callback);
+    this.#read(scope.tenant, statement, this.#wear.note(scope.tenant, numberOf(statement.text)), callback);
   }
 
-  #read(tenant: TenantId, config: pg.QueryConfig, uses: number, callback: Callback, anew = false): void {
-    const { statement, retired } = this.#names.of(tenant, config, uses, anew);
+  #read(tenant: TenantId, statement: TenantStatement, uses: number, callback: Callback, anew = false): void {
+    const name = this.#names.of(tenant, statement, uses, anew);
     const answer: Callback = (error, result) => {
       const parseAnew =
-        !anew && statement.name !== undefined && PARSE_ANEW.has((error as { code?: string } | null)?.code);
-      if (parseAnew) this.#read(tenant, config, uses, callback, true);
+        error !== null && !anew && name !== UNNAMED && PARSE_ANEW.has((error as { code?: string }).code);
+      if (parseAnew) this.#read(tenant, statement, uses, callback, true);
       else callback(error, result);
     };
-    this.#send(new TenantQuery(statement, undefined, answer, tenant, retired, this.#names.shapes));
+    const { text, values } = statement;
+    this.#send(new TenantQuery(text, values, answer, name, tenant, this.#names.shapes));
   }
 
   #begin(scope: TenantScope, callback: Callback): void {
@@ -148,8 +151,7 @@ export class TenantClient extends pg.Client {
     void super.query(text, callback as never);
   }
 
-  #inTransaction(scope: TenantScope, config: pg.QueryConfig, callback: Callback): void {
-    const { text } = config;
+  #inTransaction(scope: TenantScope, text: string, statement: TenantStatement, callback: Callback): void {
     if (scope.tenant !== this.#transactionTenant) {
       throw new StatementRefused(
         'A transaction belongs to the tenant that began it; another tenant is in scope.',
@@ -161,9 +163,9 @@ export class TenantClient extends pg.Client {
     }
     if (SAVEPOINT.test(text)) return void super.query(text, callback as never);
     refuseSessionStatements(text);
-    const uses = this.#wear.note(scope.tenant, numberOf(text));
-    const { statement, retired } = this.#names.of(scope.tenant, config, uses);
-    this.#send(new ExtendedQuery(statement, undefined, callback, retired));
+    const uses = this.#wear.note(scope.tenant, numberOf(statement.text));
+    const name = this.#names.of(scope.tenant, statement, uses);
+    this.#send(new ExtendedQuery(statement.text, statement.values, callback, name));
   }
 
   #send(query: ExtendedQuery): void {

@@ -1,9 +1,8 @@
-import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { TenantClient, type TenantClientConfig, type TenantStatement } from './tenant-client.js';
 import { placeOf } from './tenant-place.js';
-import { statementTenant, STARTUP } from './tenant-scope.js';
+import { runInScope, statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 
 /** Gives a connection back; with an error, as one that may be of no more use. */
 type Release = (failure?: unknown) => void;
@@ -21,6 +20,7 @@ interface Slot {
 }
 
 interface Waiter {
+  readonly scope: TenantScope | typeof STARTUP;
   /** Where its tenant's two connections begin. */
   readonly place: number;
   readonly since: number;
@@ -29,7 +29,7 @@ interface Waiter {
 }
 
 /** A caller that has waited longer takes whichever connection is free next, its tenant's own or not. */
-const PATIENCE_MS = 20;
+const PATIENCE_MS = 100;
 /** How far down the queue a freed connection looks for a caller of one of its own tenants. */
 const LOOK_AHEAD = 64;
 
@@ -39,7 +39,7 @@ const LOOK_AHEAD = 64;
  * every backend; but nobody waits while any connection is idle.
  *
  * A waiting caller is served from within whatever call chain gives a connection back, and that chain may belong to
- * another tenant: its callback is bound to its own, or its statement would run under the other tenant's role.
+ * another tenant: its callback runs in its own scope, or its statement would run under the other tenant's role.
  */
 export class TenantPool extends EventEmitter<{ error: [Error] }> {
   readonly #config: TenantPoolConfig;
@@ -59,11 +59,12 @@ export class TenantPool extends EventEmitter<{ error: [Error] }> {
     const place = scope === STARTUP ? 0 : placeOf(scope.tenant, this.#slots.length);
     if (this.#ended) return callback(new Error('The pool is closed.'), undefined, () => undefined);
     const slot = this.#free(place);
-    if (slot) return this.#lend(slot, callback);
+    if (slot) return this.#lend(slot, scope, callback);
     const waiter: Waiter = {
+      scope,
       place,
       since: performance.now(),
-      callback: AsyncResource.bind(callback),
+      callback,
       timeout: setTimeout(
         () => this.#refuse(waiter, 'timeout exceeded when trying to connect'),
         this.#config.connectionTimeoutMillis ?? 5_000,
@@ -96,6 +97,11 @@ export class TenantPool extends EventEmitter<{ error: [Error] }> {
     return this.#ended.promise;
   }
 
+  /** Runs a caller's callback in the caller's scope, whoever's call chain this is. */
+  protected inScope(scope: TenantScope | typeof STARTUP, callback: () => void): void {
+    runInScope(scope, callback);
+  }
+
   #free(place: number): Slot | undefined {
     const own = [this.#slots[place], this.#slots[(place + 1) % this.#slots.length]];
     return (
@@ -106,9 +112,9 @@ export class TenantPool extends EventEmitter<{ error: [Error] }> {
     );
   }
 
-  #lend(slot: Slot, callback: CheckedOut): void {
+  #lend(slot: Slot, scope: Waiter['scope'], callback: CheckedOut): void {
     const { client } = slot;
-    if (!client) return this.#open(slot, callback);
+    if (!client) return this.#open(slot, scope, callback);
     slot.state = 'lent';
     let returned = false;
     const release: Release = (failure) => {
@@ -116,10 +122,10 @@ export class TenantPool extends EventEmitter<{ error: [Error] }> {
       returned = true;
       this.#takeBack(slot, client, failure);
     };
-    callback(undefined, client, release);
+    this.inScope(scope, () => callback(undefined, client, release));
   }
 
-  #open(slot: Slot, callback: CheckedOut): void {
+  #open(slot: Slot, scope: Waiter['scope'], callback: CheckedOut): void {
     slot.state = 'opening';
     const client = new TenantClient(this.#config);
     // Whoever has borrowed it is told by the statement that fails.
@@ -128,14 +134,13 @@ export class TenantPool extends EventEmitter<{ error: [Error] }> {
       this.#close(slot);
       if (!this.#ended) this.emit('error', error);
     });
-    const opened = AsyncResource.bind((error: Error | null) => {
+    client.connect((error?: Error | null) => {
       slot.client = error ? undefined : client;
       slot.state = error ? 'empty' : 'idle';
-      if (!error) return this.#lend(slot, callback);
+      if (!error) return this.#lend(slot, scope, callback);
       callback(error, undefined, () => undefined);
       this.#serve(slot);
     });
-    client.connect(opened as (error: Error) => void);
   }
 
   #takeBack(slot: Slot, client: TenantClient, failure: unknown): void {
@@ -153,20 +158,25 @@ export class TenantPool extends EventEmitter<{ error: [Error] }> {
     this.#settle();
   }
 
-  /** Gives a free slot to who waits: the first of the tenants whose it is, unless somebody has waited for long. */
+  /** Gives a free slot to who waits. */
   #serve(slot: Slot): void {
-    const [head] = this.#waiting;
-    if (!head || this.#ended) return this.#settle();
-    const at = this.#slots.indexOf(slot);
-    const before = (at + this.#slots.length - 1) % this.#slots.length;
-    const patient = performance.now() - head.since < PATIENCE_MS;
-    const own = patient
-      ? this.#waiting.slice(0, LOOK_AHEAD).findIndex(({ place }) => place === at || place === before)
-      : 0;
-    const [next] = this.#waiting.splice(Math.max(0, own), 1);
-    if (!next) return;
+    const [next] = this.#ended ? [] : this.#waiting.splice(this.#turnOf(this.#slots.indexOf(slot)), 1);
+    if (!next) return this.#settle();
     clearTimeout(next.timeout);
-    this.#lend(slot, next.callback);
+    this.#lend(slot, next.scope, next.callback);
+  }
+
+  /** Whose turn it is: the first caller for a tenant of this connection, unless the first of all has waited for long. */
+  #turnOf(connection: number): number {
+    const [head] = this.#waiting;
+    if (!head || performance.now() - head.since > PATIENCE_MS) return 0;
+    const before = (connection + this.#slots.length - 1) % this.#slots.length;
+    const end = Math.min(this.#waiting.length, LOOK_AHEAD);
+    for (let at = 0; at < end; at += 1) {
+      const place = this.#waiting[at]?.place;
+      if (place === connection || place === before) return at;
+    }
+    return 0;
   }
 
   #refuse(waiter: Waiter, why: string): void {

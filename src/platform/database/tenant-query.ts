@@ -35,23 +35,32 @@ interface WireQuery {
 }
 
 const WireQueryBase = pg.Query as unknown as new (
-  config: pg.QueryConfig | string,
+  text: string,
   values: unknown[] | undefined,
   callback?: QueryCallback,
 ) => WireQuery & { callback?: QueryCallback; name?: string; text: string; requiresPreparation(): boolean };
+
+/** What a statement is called on its connection, if it has a name, and which names are closed in the same flush. */
+export interface StatementName {
+  readonly name: string | undefined;
+  readonly retired: readonly string[];
+}
+
+export const UNNAMED: StatementName = { name: undefined, retired: [] };
 
 /** A statement inside a transaction: the extended protocol always, which takes one statement a message. */
 export class ExtendedQuery extends WireQueryBase {
   readonly #retired: readonly string[];
 
-  /** @param retired names of statements of this connection to close in the same flush */
   constructor(
-    config: pg.QueryConfig | string,
+    text: string,
     values: unknown[] | undefined,
     callback: QueryCallback | undefined,
-    retired: readonly string[] = [],
+    { name, retired }: StatementName = UNNAMED,
   ) {
-    super(config, values, callback);
+    super(text, values, callback);
+    // Not as part of a configuration, which pg would copy first.
+    if (name !== undefined) this.name = name;
     this.#retired = retired;
   }
 
@@ -84,14 +93,14 @@ export class TenantQuery extends ExtendedQuery {
 
   /** @param shapes of the connection's named statements; undefined where statements have no names, not even the switch */
   constructor(
-    config: pg.QueryConfig | string,
+    text: string,
     values: unknown[] | undefined,
     callback: QueryCallback | undefined,
+    name: StatementName,
     tenant: TenantId,
-    retired: readonly string[],
     shapes: RowShapes | undefined,
   ) {
-    super(config, values, callback, retired);
+    super(text, values, callback, name);
     this.#tenant = tenant;
     this.#shapes = shapes;
   }
@@ -143,7 +152,14 @@ export class TenantQuery extends ExtendedQuery {
   }
 }
 
+const silent = new WeakMap<WireConnection, WireConnection>();
+
 /** The same connection, which leaves out the one message. */
 function withoutDescribe(connection: WireConnection): WireConnection {
-  return Object.create(connection, { describe: { value: () => undefined } }) as WireConnection;
+  let without = silent.get(connection);
+  if (!without) {
+    without = Object.create(connection, { describe: { value: () => undefined } }) as WireConnection;
+    silent.set(connection, without);
+  }
+  return without;
 }
