@@ -22,7 +22,7 @@ type Circumstance = (draw: Draw, way: Way) => Promise<void>;
 
 /** How often each is drawn. Those that keep a connection waiting are rare, and still many. */
 const WEIGHTS: Record<string, number> = {
-  plain: 1_500,
+  plain: 3_000,
   commit: 120,
   rollback: 60,
   failure: 150,
