@@ -45,14 +45,14 @@ const ROUND_SECONDS = 2;
  */
 export async function compare(
   sides: { readonly baseline: Side; readonly ours: Side },
-  turns = ROUNDS,
+  { warmUp = WARM_UP_SECONDS, rounds: count = ROUNDS, seconds = ROUND_SECONDS } = {},
 ): Promise<Comparison> {
-  await sides.baseline(WARM_UP_SECONDS);
-  await sides.ours(WARM_UP_SECONDS);
+  await sides.baseline(warmUp);
+  await sides.ours(warmUp);
   const rounds: { baseline: Figures; ours: Figures }[] = [];
-  for (let round = 0; round < turns; round += 1) {
-    const baseline = await sides.baseline(ROUND_SECONDS);
-    rounds.push({ baseline, ours: await sides.ours(ROUND_SECONDS) });
+  for (let round = 0; round < count; round += 1) {
+    const baseline = await sides.baseline(seconds);
+    rounds.push({ baseline, ours: await sides.ours(seconds) });
   }
   return {
     baseline: middle(rounds.map((round) => round.baseline)),

@@ -109,7 +109,7 @@ async function throughput(few: TenantServer, many: TenantServer): Promise<Compar
     for (const server of [few, many]) sides.push(await reader(server));
     const [baseline, ours] = sides;
     if (!baseline || !ours) throw new Error('Two sides are compared.');
-    return await compare({ baseline: baseline.side, ours: ours.side }, READ_ROUNDS);
+    return await compare({ baseline: baseline.side, ours: ours.side }, { rounds: READ_ROUNDS });
   } finally {
     for (const { close } of sides) await close();
   }

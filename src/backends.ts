@@ -154,15 +154,22 @@ function configuredCells(env: Environment): CellConfig[] {
     region: env.REGION,
     capacity: CELL_CAPACITY,
     ownerUrl: env.DATABASE_URL ?? '',
+    ...(env.DATABASE_POOLER_URL !== undefined && { poolerUrl: env.DATABASE_POOLER_URL }),
   };
   return [home, ...env.CELLS.map(({ databaseUrl, ...cell }) => ({ ...cell, ownerUrl: databaseUrl }))];
 }
 
 /** What the owner and each login present to the databases. */
 function clientCertificates(cells: readonly CellConfig[]): TlsFiles[] {
-  return cells.flatMap(({ name, ownerUrl }) => {
+  return cells.flatMap(({ name, ownerUrl, poolerUrl }) => {
     const url = new URL(ownerUrl);
-    return databaseCertificates(url, name, [decodeURIComponent(url.username), ...LOGINS.map(loginRole)]);
+    const direct = databaseCertificates(url, name, [
+      decodeURIComponent(url.username),
+      ...LOGINS.map(loginRole),
+    ]);
+    const pooled =
+      poolerUrl === undefined ? [] : databaseCertificates(new URL(poolerUrl), name, LOGINS.map(loginRole));
+    return [...direct, ...pooled];
   });
 }
 

@@ -4,6 +4,7 @@ import { AuditLog } from '../../src/audit/audit-log.js';
 import { CloseLog } from '../../src/audit/close-log.js';
 import { VerifyLog, type Verification } from '../../src/audit/verify-log.js';
 import { TenantErasure, type TenantRef } from '../../src/platform/database/index.js';
+import { DATABASE_ROUTES } from '../support/database-routes.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const EVENT: AuditEvent = {
@@ -12,13 +13,13 @@ const EVENT: AuditEvent = {
   outcome: 'success',
 };
 
-describe('the audit log', () => {
+describe.each(DATABASE_ROUTES)('the audit log, $route', ({ options }) => {
   let db: TestDatabase;
   let writers: AuditLog[];
   let verifyLog: VerifyLog;
 
   beforeAll(async () => {
-    db = await openTestDatabase();
+    db = await openTestDatabase(options);
     // Two processes, as far as the log can tell: each remembers its own heads.
     writers = [new AuditLog(db.cells), new AuditLog(db.cells)];
     verifyLog = new VerifyLog(db.cells, writer(0));

@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StatementRefused, TenantMissing, type TenantRef } from '../../src/platform/database/index.js';
+import { DATABASE_ROUTES } from '../support/database-routes.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Holds what the driver does with pg's internals against the pinned pg. */
-describe('the tenant driver', () => {
+describe.each(DATABASE_ROUTES)('the tenant driver, $route', ({ options }) => {
   let db: TestDatabase;
   let a: TenantRef;
   let b: TenantRef;
 
   beforeAll(async () => {
-    db = await openTestDatabase({ pool: 2 });
+    db = await openTestDatabase({ pool: 2, ...options });
     [a, b] = [await db.newTenant(), await db.newTenant()];
   });
   afterAll(() => db.close());
@@ -92,6 +93,9 @@ describe('the tenant driver', () => {
     for (let round = 0; round < 3; round += 1) {
       await expect(role(unknown)).rejects.toThrow(/role "t_ffffffffffffffff" does not exist/);
       expect(await role(a)).toMatchObject({ role: a.id });
+      const transaction = db.database.within(unknown, () => db.transactions.run(() => role(a)));
+      await expect(transaction).rejects.toThrow(/role "t_ffffffffffffffff" does not exist/);
+      expect(await role(a)).toMatchObject({ role: a.id });
     }
   });
 
@@ -105,6 +109,42 @@ describe('the tenant driver', () => {
       const [row] = await db.database.within(a, () => db.database.query(statement));
       expect(row).toEqual({ n: at % 300, role: a.id });
     }
+  });
+
+  it('names a statement that is repeated, where statements have names, and keeps its tenants apart', async () => {
+    const statement = { text: 'SELECT $1::text AS said, current_user AS role', values: ['x'] };
+    for (let round = 0; round < 20; round += 1) {
+      for (const tenant of [a, b]) {
+        const [row] = await db.database.within(tenant, () => db.database.query(statement));
+        expect(row).toEqual({ said: 'x', role: tenant.id });
+      }
+    }
+  });
+
+  it('parses a statement anew when a migration has changed its result', async () => {
+    const project = { name: 'migrated', text: 'SELECT * FROM projects WHERE id = $1', values: [uuid(9)] };
+    const read = () => db.database.within(b, () => db.database.query(project));
+    expect(await read()).toEqual([]);
+    await db.superuser.query(`ALTER TABLE "${b.id}".projects ADD COLUMN added text DEFAULT 'later'`);
+    await db.superuser.query(`INSERT INTO "${b.id}".projects (id, name, created_by) VALUES ($1, 'p', 'x')`, [
+      uuid(9),
+    ]);
+    expect(await read()).toMatchObject([{ id: uuid(9), added: 'later' }]);
+    await db.superuser.query(`DELETE FROM "${b.id}".projects`);
+  });
+
+  it('tells what is wrong with a statement, to each of many who send it at once', async () => {
+    const broken = { name: 'broken_for_all', text: 'SELECT no_such_column FROM projects', values: [] };
+    const sent = Array.from({ length: 50 }, () => db.database.within(a, () => db.database.query(broken)));
+    for (const outcome of await Promise.allSettled(sent))
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: '42703' } });
+  });
+
+  it('cuts a statement that takes longer than the logins’ limit', async () => {
+    const limit = { text: `SELECT current_setting('statement_timeout') AS limit`, values: [] };
+    expect(await db.database.within(a, () => db.database.query(limit))).toEqual([{ limit: '15s' }]);
+    for (const pool of [db.cells.home.control, db.cells.home.audit])
+      expect((await pool.query(limit.text)).rows).toEqual([{ limit: '15s' }]);
   });
 
   it('takes one statement a message', async () => {

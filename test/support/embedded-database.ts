@@ -37,7 +37,7 @@ export async function besideEmbedded(home: string): Promise<Record<string, strin
     `postgres://postgres:${password}@127.0.0.1:${port}/waxell_${region.replaceAll('-', '_')}`;
   return {
     DATABASE_URL: url('us-east-1'),
-    MORE_REGIONS: JSON.stringify({ 'eu-west-1': url('eu-west-1') }),
+    CELLS: JSON.stringify([{ name: 'eu-west-1-c1', region: 'eu-west-1', databaseUrl: url('eu-west-1') }]),
     DATABASE_LOGIN_SECRET: (await readFile(join(home, 'database-login-secret'), 'utf8')).trim(),
   };
 }

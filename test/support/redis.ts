@@ -1,11 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { haveProgram } from './debian-package.js';
+import { freePort } from './free-port.js';
 
 export interface TestRedis {
   readonly url: string;
@@ -14,7 +12,7 @@ export interface TestRedis {
 
 /** A Redis of our own on a free port; null where there is none and we may not install it. With files of TLS: by TLS alone. */
 export async function startRedis(tls?: Readonly<Record<`tls-${string}`, string>>): Promise<TestRedis | null> {
-  if (!(await findServer())) return null;
+  if (!(await haveProgram('redis-server', 'redis-server'))) return null;
   const dir = await mkdtemp(join(tmpdir(), 'waxell-redis-'));
   const port = await freePort();
   const ports = tls ? { port: '0', 'tls-port': String(port), ...tls } : { port: String(port) };
@@ -40,40 +38,4 @@ export async function startRedis(tls?: Readonly<Record<`tls-${string}`, string>>
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-async function findServer(): Promise<boolean> {
-  if (await exists('redis-server')) return true;
-  if (process.getuid?.() !== 0 || !(await exists('apt-get'))) return false;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    await run('apt-get', ['update', '-qq'], { env });
-    await run('apt-get', ['install', '-qq', '--no-install-recommends', 'redis-server'], { env });
-  } catch {
-    return false;
-  }
-  return exists('redis-server');
-}
-
-async function exists(program: string): Promise<boolean> {
-  try {
-    await run('sh', ['-c', 'command -v "$1"', 'sh', program]);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => {
-        if (address !== null && typeof address === 'object') resolve(address.port);
-        else reject(new Error('The system named no free port'));
-      });
-    });
-  });
 }

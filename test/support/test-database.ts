@@ -11,9 +11,11 @@ import {
   TenantDatabase,
   tenantId,
   type MigrationClass,
+  type TenantId,
   type TenantRef,
 } from '../../src/platform/database/index.js';
 import { TenantTransactions } from '../../src/platform/database/tenant-transactions.js';
+import { startPgBouncer } from './pgbouncer.js';
 
 /** Every test database has the same logins, as databases of one server do. */
 export const LOGIN_SECRET = 'test '.repeat(8);
@@ -22,6 +24,7 @@ const CELL = 'eu-test-1-c1';
 
 export interface TestDatabase {
   readonly url: string;
+  readonly poolerUrl?: string;
   readonly cells: Cells;
   readonly database: TenantDatabase;
   readonly transactions: TenantTransactions;
@@ -30,17 +33,28 @@ export interface TestDatabase {
   readonly withMigrations: (...more: readonly MigrationClass[]) => Provisioning;
   /** As the superuser: looks from outside, and tampers. */
   readonly superuser: pg.Pool;
-  readonly newTenant: () => Promise<TenantRef>;
+  readonly newTenant: (id?: TenantId) => Promise<TenantRef>;
   readonly close: () => Promise<void>;
 }
 
+export interface TestDatabaseOptions {
+  readonly entities?: readonly EntityTarget<ObjectLiteral>[];
+  readonly pool?: number;
+  /** PgBouncer in between, with so many server connections for each login. */
+  readonly pooledOver?: number;
+  /** Instead of the logins' own limit, such as '1s'. */
+  readonly statementTimeout?: string;
+}
+
 /** A migrated database of its own, with the pools that the application has. */
-export async function openTestDatabase(
-  options: { entities?: readonly EntityTarget<ObjectLiteral>[]; pool?: number } = {},
-): Promise<TestDatabase> {
+export async function openTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const url = await createDatabase();
+  const pooler =
+    options.pooledOver === undefined
+      ? undefined
+      : await startPgBouncer(url, LOGIN_SECRET, options.pooledOver);
   const cell = new Cell(
-    { name: CELL, region: REGION, capacity: 10_000, ownerUrl: url },
+    { name: CELL, region: REGION, capacity: 10_000, ownerUrl: url, ...(pooler && { poolerUrl: pooler.url }) },
     LOGIN_SECRET,
     { tenant: options.pool ?? 4, lane: 2, control: 2, audit: 2 },
     options.entities ?? [],
@@ -56,19 +70,26 @@ export async function openTestDatabase(
   };
   const provisioning = withMigrations();
   await provisioning.migrate();
-  await cells.open();
   const superuser = new pg.Pool({ connectionString: url, max: 4 });
   superuser.on('error', () => undefined);
+  if (options.statementTimeout !== undefined) {
+    const database = new URL(url).pathname.slice(1);
+    await superuser.query(
+      `ALTER ROLE waxell_app IN DATABASE ${database} SET statement_timeout = '${options.statementTimeout}'`,
+    );
+  }
+  await cells.open();
   return {
     url,
+    ...(pooler && { poolerUrl: pooler.url }),
     cells,
     database: new TenantDatabase(cells),
     transactions: new TenantTransactions(cells),
     provisioning,
     withMigrations,
     superuser,
-    newTenant: async () => {
-      const tenant = cell.tenant(tenantId(`t_${randomBytes(8).toString('hex')}`));
+    newTenant: async (id = newTenantId()) => {
+      const tenant = cell.tenant(id);
       await provisioning.createTenant(tenant);
       return tenant;
     },
@@ -76,8 +97,13 @@ export async function openTestDatabase(
       await Promise.all(opened.map((one) => one.close()));
       await cells.close();
       await superuser.end();
+      await pooler?.stop();
     },
   };
+}
+
+export function newTenantId(): TenantId {
+  return tenantId(`t_${randomBytes(8).toString('hex')}`);
 }
 
 /** A connection as one of the system's logins, with nothing of ours around it. */

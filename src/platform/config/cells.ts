@@ -10,6 +10,8 @@ const cell = z.strictObject({
   name: z.string().regex(CELL_NAME),
   region: z.string().regex(REGION_NAME),
   databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }),
+  /** A PgBouncer in transaction mode before the same database. */
+  poolerUrl: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   redisUrl: z.url({ protocol: /^rediss?$/ }).optional(),
   bucket: z.string().min(3).optional(),
   kmsRegion: z.string().min(1).optional(),

@@ -91,12 +91,15 @@ export const environment = z.object({
     .optional()
     .describe('Name of the cell of DATABASE_URL; unset: REGION and -c1'),
   CELLS: furtherCells.describe(
-    'JSON array of further cells: name, region, databaseUrl, redisUrl, bucket, kmsRegion, capacity',
+    'JSON array of further cells: name, region, databaseUrl, poolerUrl, redisUrl, bucket, kmsRegion, capacity',
   ),
   SERVE_REGIONS: servedRegions.describe(
     'Regions that this process serves, separated by commas; unset: those of all cells',
   ),
   REGION_URLS: regionUrls.describe('JSON object of region and base URL, told to who asks in the wrong one'),
+  DATABASE_POOLER_URL: url(/^postgres(ql)?$/)
+    .optional()
+    .describe('PgBouncer in transaction mode before DATABASE_URL'),
   DATABASE_POOL: z.coerce
     .number()
     .int()

@@ -34,7 +34,11 @@ function refusePlainServer(env: Environment): void {
 function plainDatabases(env: Environment): string[] {
   const urls: [string, string | undefined][] = [
     ['DATABASE_URL', env.DATABASE_URL],
-    ...env.CELLS.map((cell): [string, string] => [`databaseUrl of ${cell.name} in CELLS`, cell.databaseUrl]),
+    ['DATABASE_POOLER_URL', env.DATABASE_POOLER_URL],
+    ...env.CELLS.flatMap((cell): [string, string | undefined][] => [
+      [`databaseUrl of ${cell.name} in CELLS`, cell.databaseUrl],
+      [`poolerUrl of ${cell.name} in CELLS`, cell.poolerUrl],
+    ]),
   ];
   return urls.flatMap(([name, text]) => {
     const url = text === undefined ? undefined : new URL(text);

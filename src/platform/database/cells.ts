@@ -5,7 +5,9 @@ import { runInScope, STARTUP } from './tenant-scope.js';
 import type { TenantId, TenantRef } from './tenant-id.js';
 import { ReadLane } from './read-lane.js';
 import { StandingConnection } from './standing-connection.js';
-import { outliveConnections, TenantPool } from './tenant-pool.js';
+import { outliveConnections } from './outlive-connections.js';
+import { TenantPool } from './tenant-pool.js';
+import { UnnamedClient } from './unnamed-client.js';
 
 /**
  * A cell as it is configured: one database of a region, with all that its tenants store. A region has one cell or several;
@@ -19,6 +21,8 @@ export interface CellConfig {
   readonly capacity: number;
   /** The owner's URL; migrations and provisioning connect with it. */
   readonly ownerUrl: string;
+  /** A PgBouncer in transaction mode before the same database: what serves requests connects there. */
+  readonly poolerUrl?: string;
 }
 
 export interface PoolSizes {
@@ -28,9 +32,6 @@ export interface PoolSizes {
   readonly control: number;
   readonly audit: number;
 }
-
-/** Statements that wait longer than this are cut by the server. */
-const STATEMENT_TIMEOUT_MS = 15_000;
 
 /** One cell's database with a pool for each login. */
 export class Cell {
@@ -45,6 +46,7 @@ export class Cell {
   /** The connection on which this process appends to the audit log. */
   readonly appends: StandingConnection<pg.Client>;
   readonly #secret: string;
+  readonly #poolerUrl: string | undefined;
   #closing = false;
 
   constructor(
@@ -59,7 +61,9 @@ export class Cell {
     this.capacity = config.capacity;
     this.ownerUrl = config.ownerUrl;
     this.#secret = secret;
-    const app = this.connection('app');
+    this.#poolerUrl = config.poolerUrl;
+    const app = this.#serving('app');
+    const namedStatements = config.poolerUrl === undefined;
     this.tenants = new DataSource({
       type: 'postgres',
       driver: { Pool: TenantPool, types: pg.types, defaults: pg.defaults },
@@ -73,21 +77,22 @@ export class Cell {
       applicationName: app.application_name,
       poolSize: pools.tenant,
       connectTimeoutMS: 5_000,
-      extra: { statement_timeout: STATEMENT_TIMEOUT_MS, keepAlive: true, idleTimeoutMillis: 0 },
+      extra: { namedStatements, keepAlive: true },
       poolErrorHandler: (error: Error) => this.#report(error),
       entities: entities as never,
       logging: false,
       migrationsRun: false,
       synchronize: false,
     });
-    this.reads = new ReadLane({ ...app, statement_timeout: STATEMENT_TIMEOUT_MS }, pools.lane, onPoolError);
+    this.reads = new ReadLane({ ...app, namedStatements }, pools.lane, onPoolError);
     this.control = this.#pool('control', pools.control);
     this.audit = this.#pool('audit', pools.audit);
-    const append = { ...this.connection('audit'), statement_timeout: STATEMENT_TIMEOUT_MS };
-    this.appends = new StandingConnection(() => new pg.Client(append), onPoolError);
+    const append = this.#serving('audit');
+    const Client = this.#client;
+    this.appends = new StandingConnection(() => new Client(append), onPoolError);
   }
 
-  /** The connection of a login, for what keeps a connection of its own (the feed, the queue). */
+  /** A login's connection to the database itself, for what needs a session of its own (the feed, the queue). */
   connection(login: Login): pg.ClientConfig {
     return connectionOf(this.ownerUrl, this.#secret, login);
   }
@@ -118,8 +123,17 @@ export class Cell {
     if (!this.#closing) this.onPoolError(error);
   }
 
+  /** A login's connection for what serves requests. */
+  #serving(login: Login): pg.ClientConfig {
+    return connectionOf(this.#poolerUrl ?? this.ownerUrl, this.#secret, login);
+  }
+
+  get #client(): typeof pg.Client {
+    return this.#poolerUrl === undefined ? pg.Client : UnnamedClient;
+  }
+
   #pool(login: Login, max: number): pg.Pool {
-    const pool = new pg.Pool({ ...this.connection(login), max, statement_timeout: STATEMENT_TIMEOUT_MS });
+    const pool = new pg.Pool({ ...this.#serving(login), max, Client: this.#client });
     pool.on('error', (error) => this.#report(error));
     outliveConnections(pool);
     return pool;

@@ -19,9 +19,12 @@ export interface Change {
 
 type Listener = (change: Change) => void;
 
-/** The statement that announces a change; in a transaction it is heard at its commit, and not at all without one. */
-export function announce(change: Change): Statement {
-  return { name: 'announce', text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [JSON.stringify(change)] };
+/**
+ * The statement that announces a change of the tenant in scope; in a transaction it is heard at its commit, and not at
+ * all without one. Whose change it is says the database, by the role.
+ */
+export function announce({ kind, id }: Change): Statement {
+  return { name: 'announce', text: 'SELECT work.announce($1, $2)', values: [kind, id] };
 }
 
 /** The same as plain text, for what is sent in one message with other statements. */

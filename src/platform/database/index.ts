@@ -8,7 +8,7 @@ export {
 export { TenantDatabase, type Statement } from './tenant-database.js';
 export { isTenantId, PLATFORM_TENANT, tenantId, type TenantId, type TenantRef } from './tenant-id.js';
 export { currentTenant, TenantMissing } from './tenant-scope.js';
-export { StatementRefused } from './tenant-client.js';
+export { StatementRefused } from './statement-refused.js';
 export type { RegistryTransaction } from './registry-transactions.js';
 export { databaseCertificates, databaseTlsMode } from './database-tls.js';
 export { connectionOf, loginRole, LOGINS, type Login } from './logins.js';

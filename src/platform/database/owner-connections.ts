@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { ownerConnection } from './database-tls.js';
-import { outliveConnections } from './tenant-pool.js';
+import { outliveConnections } from './outlive-connections.js';
 
 /** Idle connections of the owner are closed soon: it is a superuser, and needed rarely. */
 const IDLE_MS = 10_000;

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { StandingConnection } from './standing-connection.js';
-import { TenantClient, type TenantStatement } from './tenant-client.js';
+import { TenantClient, type TenantClientConfig, type TenantStatement } from './tenant-client.js';
 import type { TenantId } from './tenant-id.js';
+import { placeOf } from './tenant-place.js';
 
 /** Beyond this a connection's callers are refused rather than queued: the server is not keeping up. */
 const MAX_OUTSTANDING = 2_000;
@@ -25,7 +26,7 @@ export class ReadLaneFull extends Error {
 export class ReadLane {
   readonly #connections: LaneConnection[];
 
-  constructor(config: pg.ClientConfig, connections: number, onError: (error: Error) => void) {
+  constructor(config: TenantClientConfig, connections: number, onError: (error: Error) => void) {
     const lane = { ...config, pipeline: true, query_timeout: SILENCE_MS };
     this.#connections = Array.from(
       { length: connections },
@@ -38,7 +39,10 @@ export class ReadLane {
     statement: TenantStatement,
   ): Promise<pg.QueryResult<Row>> {
     const connection = this.#connectionFor(tenant);
-    const client = await connection.get();
+    const open = connection.get();
+    // Not a moment between having an open client and using it, in which it could be replaced.
+    const client = open instanceof TenantClient ? open : await open;
+    if (client.worn) connection.replace();
     connection.outstanding += 1;
     try {
       const answer: Promise<pg.QueryResult<Row>> = client.query(statement);
@@ -53,7 +57,7 @@ export class ReadLane {
   }
 
   #connectionFor(tenant: TenantId): LaneConnection {
-    const first = Number.parseInt(tenant.slice(-6), 16) % this.#connections.length;
+    const first = placeOf(tenant, this.#connections.length);
     const one = this.#connections[first];
     const other = this.#connections[(first + 1) % this.#connections.length];
     const busy = one !== undefined && one.outstanding >= BUSY;

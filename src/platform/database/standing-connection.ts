@@ -6,6 +6,9 @@ export interface Standing {
   on(event: 'end', listener: () => void): unknown;
 }
 
+/** After a successor could not be opened. */
+const REPLACE_AGAIN_MS = 5_000;
+
 /**
  * One connection for one purpose, opened when it is first needed and again after it was lost. What waits on a lost one
  * fails, as pg does it; the next use opens another.
@@ -13,6 +16,9 @@ export interface Standing {
 export class StandingConnection<Client extends Standing> {
   #client: Client | undefined;
   #opening: Promise<Client> | undefined;
+  /** Replaced clients that still finish what they carry. */
+  readonly #retiring = new Set<Promise<void>>();
+  #notBefore = 0;
 
   constructor(
     private readonly make: () => Client,
@@ -28,10 +34,35 @@ export class StandingConnection<Client extends Standing> {
     return this.#opening;
   }
 
+  /**
+   * Opens a successor, then lets the present client end what it carries. Whatever is asked for goes to the present one
+   * until the successor is open, and where none can be opened, after that.
+   */
+  replace(): void {
+    const worn = this.#client;
+    if (!worn || this.#opening || Date.now() < this.#notBefore) return;
+    this.#opening = this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    this.#opening.then(
+      () => this.#retire(worn),
+      (error: Error) => {
+        this.#notBefore = Date.now() + REPLACE_AGAIN_MS;
+        this.onError(error);
+      },
+    );
+  }
+
   async close(): Promise<void> {
-    const client = this.#client ?? (await this.#opening?.catch(() => undefined));
+    const opened = await this.#opening?.catch(() => undefined);
+    const client = this.#client ?? opened;
     this.#client = undefined;
-    await client?.end();
+    await Promise.all([client?.end(), ...this.#retiring]);
+  }
+
+  #retire(client: Client): void {
+    const ended = client.end().finally(() => this.#retiring.delete(ended));
+    this.#retiring.add(ended);
   }
 
   async #open(): Promise<Client> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { StatementRefused, TenantClient } from './tenant-client.js';
+import { StatementRefused } from './statement-refused.js';
+import { TenantClient } from './tenant-client.js';
 import { runInScope } from './tenant-scope.js';
 import { tenantId } from './tenant-id.js';
 
@@ -15,6 +16,17 @@ describe('a tenant connection', () => {
     'DO $$ BEGIN END $$',
     'COPY (SELECT 1) TO STDOUT',
     'LISTEN waxell',
+    `NOTIFY waxell, 'x'`,
+    'SET SESSION AUTHORIZATION "t_fedcba9876543210"',
+    `ALTER ROLE "t_0123456789abcdef" SET search_path = 'public'`,
+    'DECLARE loot CURSOR WITH HOLD FOR SELECT 1',
+    'LOCK TABLE projects',
+    'PREPARE loot AS SELECT 1',
+    'EXECUTE loot',
+    'DEALLOCATE ALL',
+    'DISCARD ALL',
+    'CALL f()',
+    'SELECT 1\0; SET ROLE none',
     'BEGIN',
     'COMMIT',
     'SELECTED',
@@ -24,4 +36,12 @@ describe('a tenant connection', () => {
     const refused = runInScope(scope, async () => new TenantClient({}).query(sql));
     await expect(refused).rejects.toBeInstanceOf(StatementRefused);
   });
+
+  it.each(['', 'two words', 'a\0b', 'x'.repeat(41), `'; SET ROLE none`])(
+    'refuses a statement by the name %j before it is sent',
+    async (name) => {
+      const refused = runInScope(scope, async () => new TenantClient({}).query({ name, text: 'SELECT 1' }));
+      await expect(refused).rejects.toBeInstanceOf(StatementRefused);
+    },
+  );
 });

@@ -1,28 +1,39 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { BatchedWrites } from './batched-writes.js';
+import { ConnectionWear, type WearLimits } from './connection-wear.js';
+import { StatementNames } from './statement-names.js';
+import { numberOf } from './statement-numbers.js';
+import { StatementRefused } from './statement-refused.js';
 import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
-import { ExtendedQuery, TenantQuery, type RowShapes, type WireConnection } from './tenant-query.js';
+import { ExtendedQuery, TenantQuery, UNNAMED, type WireConnection } from './tenant-query.js';
 
 type Callback = (error: Error | null, result?: pg.QueryResult) => void;
 
-/** A statement that says whose it is: it is refused where another tenant is in scope. */
-export interface TenantStatement extends pg.QueryConfig {
+export interface TenantStatement {
+  readonly name?: string | undefined;
+  readonly text: string;
+  readonly values?: unknown[] | undefined;
+  /** Whose it is: it is refused where another tenant is in scope. */
   readonly tenant?: TenantId;
+}
+
+export interface TenantClientConfig extends pg.ClientConfig {
+  /** False behind a pooler that gives each transaction another server connection: then no statement has a name. */
+  readonly namedStatements?: boolean;
+  /** When the connection is to be replaced; the house's own limits unless said otherwise. */
+  readonly wear?: Partial<WearLimits>;
 }
 
 /** What pg keeps to itself and this client needs; held against the pinned pg by the driver contract test. */
 interface ClientInternals {
   connection: WireConnection & { readonly stream: Socket };
   readonly pipeline: boolean;
+  readonly _queryable: boolean;
+  readonly _ended: boolean;
   _getActiveQuery(): unknown;
   _handleParseComplete(): void;
-}
-
-/** A statement refused before it was sent. */
-export class StatementRefused extends Error {
-  override readonly name = 'StatementRefused';
 }
 
 const BEGIN = /^START TRANSACTION$/i;
@@ -34,8 +45,11 @@ const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) \w+$/i;
  */
 const STATEMENT = /^[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES)\b/i;
 
-/** A named plan costs 23 KB in the backend (measured); 256 of them 6 MB a connection. */
-const NAMED_STATEMENTS = 256;
+/**
+ * PostgreSQL's codes for a prepared statement that does not exist (it was sent behind the one that was to parse it, and
+ * that one failed before it did) and for one whose result is another since a migration. Nothing was executed.
+ */
+const PARSE_ANEW: ReadonlySet<unknown> = new Set(['26000', '0A000']);
 
 /**
  * The pg client of the tenant pool: every statement runs under the role of the tenant in scope, or is refused.
@@ -45,9 +59,31 @@ const NAMED_STATEMENTS = 256;
  */
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
-  readonly #named = new Map<string, true>();
-  readonly #shapes: RowShapes = new Map();
+  readonly #names: StatementNames;
+  readonly #wear: ConnectionWear;
   #batches: BatchedWrites | undefined;
+
+  constructor(config: TenantClientConfig = {}) {
+    super(config);
+    this.#names = new StatementNames(config.namedStatements !== false);
+    this.#wear = new ConnectionWear(config.wear);
+  }
+
+  /** How a transaction of a tenant begins: in one message with the switch of the role, which ends with it. */
+  static start(tenant: TenantId): string {
+    return `START TRANSACTION; SET LOCAL ROLE "${tenantId(tenant)}"`;
+  }
+
+  /** Whether the connection has served long or widely enough to be replaced. */
+  get worn(): boolean {
+    return this.#wear.worn;
+  }
+
+  /** Whether it can be lent again: alive, not worn, and without a transaction that nobody ended. */
+  get reusable(): boolean {
+    const { _queryable, _ended } = this as unknown as ClientInternals;
+    return _queryable && !_ended && this.#transactionTenant === undefined && !this.worn;
+  }
 
   override query(...args: unknown[]): never {
     const [first, second, third] = args;
@@ -77,41 +113,45 @@ export class TenantClient extends pg.Client {
     (pg.Client.prototype as unknown as ClientInternals)._handleParseComplete.call(this);
   }
 
-  #submit(config: string | TenantStatement, values: unknown[] | undefined, callback: Callback): void {
+  #submit(given: string | TenantStatement, values: unknown[] | undefined, callback: Callback): void {
     const scope = statementTenant();
-    const meant = typeof config === 'string' ? undefined : config.tenant;
+    const statement: TenantStatement = typeof given === 'string' ? { text: given, values } : given;
+    const { tenant: meant } = statement;
     if (meant !== undefined && (scope === STARTUP || scope.tenant !== meant)) {
       throw new StatementRefused('The statement is meant for another tenant than the one in scope.');
     }
-    const text = (typeof config === 'string' ? config : config.text).trim();
-    if (scope === STARTUP) return this.#send(new ExtendedQuery(config, values, callback));
+    const text = statement.text.trim();
+    // In the protocol it ends a string: what follows would be read as another part of the message.
+    if (text.includes('\0')) throw new StatementRefused('A statement contains the character NUL.');
+    if (scope === STARTUP) return this.#send(new ExtendedQuery(text, statement.values, callback));
     if (BEGIN.test(text)) return this.#begin(scope, callback);
-    if (this.#transactionTenant !== undefined)
-      return this.#inTransaction(scope, text, config, values, callback);
+    if (this.#transactionTenant !== undefined) return this.#inTransaction(scope, text, statement, callback);
     refuseSessionStatements(text);
-    const { statement, retired } = this.#perTenantName(config, scope.tenant);
-    this.#send(new TenantQuery(statement, values, callback, scope.tenant, retired, this.#shapes));
+    this.#read(scope.tenant, statement, this.#wear.note(scope.tenant, numberOf(statement.text)), callback);
+  }
+
+  #read(tenant: TenantId, statement: TenantStatement, uses: number, callback: Callback, anew = false): void {
+    const name = this.#names.of(tenant, statement, uses, anew);
+    const answer: Callback = (error, result) => {
+      const parseAnew =
+        error !== null && !anew && name !== UNNAMED && PARSE_ANEW.has((error as { code?: string }).code);
+      if (parseAnew) this.#read(tenant, statement, uses, callback, true);
+      else callback(error, result);
+    };
+    const { text, values } = statement;
+    this.#send(new TenantQuery(text, values, answer, name, tenant, this.#names.shapes));
   }
 
   #begin(scope: TenantScope, callback: Callback): void {
     if (this.#transactionTenant !== undefined)
       throw new StatementRefused('This connection is in a transaction already.');
-    const tenant = tenantId(scope.tenant);
-    this.#transactionTenant = tenant;
-    const text = `START TRANSACTION; SET LOCAL ROLE "${tenant}"`;
-    void super.query(text, ((error: Error | null, result?: pg.QueryResult) => {
-      if (error) this.#transactionTenant = undefined;
-      callback(error, result);
-    }) as never);
+    const text = TenantClient.start(scope.tenant);
+    // Also where it fails, as it may at its second half: then the server is in a transaction that only a ROLLBACK ends.
+    this.#transactionTenant = scope.tenant;
+    void super.query(text, callback as never);
   }
 
-  #inTransaction(
-    scope: TenantScope,
-    text: string,
-    config: string | pg.QueryConfig,
-    values: unknown[] | undefined,
-    callback: Callback,
-  ): void {
+  #inTransaction(scope: TenantScope, text: string, statement: TenantStatement, callback: Callback): void {
     if (scope.tenant !== this.#transactionTenant) {
       throw new StatementRefused(
         'A transaction belongs to the tenant that began it; another tenant is in scope.',
@@ -123,32 +163,9 @@ export class TenantClient extends pg.Client {
     }
     if (SAVEPOINT.test(text)) return void super.query(text, callback as never);
     refuseSessionStatements(text);
-    const { statement, retired } = this.#perTenantName(config, scope.tenant);
-    this.#send(new ExtendedQuery(statement, values, callback, retired));
-  }
-
-  /**
-   * A plan is bound to the tables it was parsed for, and with it to its tenant: the name carries the tenant. Beyond the
-   * cap the least recently used statement is closed in the same flush.
-   */
-  #perTenantName(
-    config: string | pg.QueryConfig,
-    tenant: TenantId,
-  ): { statement: string | pg.QueryConfig; retired: string[] } {
-    if (typeof config === 'string' || !config.name) return { statement: config, retired: [] };
-    const name = `${tenant}:${config.name}`;
-    const retired: string[] = [];
-    this.#named.delete(name);
-    if (this.#named.size >= NAMED_STATEMENTS) {
-      const oldest = this.#named.keys().next().value;
-      if (oldest !== undefined) {
-        this.#named.delete(oldest);
-        retired.push(oldest);
-        this.#shapes.delete(oldest);
-      }
-    }
-    this.#named.set(name, true);
-    return { statement: { name, text: config.text, values: config.values }, retired };
+    const uses = this.#wear.note(scope.tenant, numberOf(statement.text));
+    const name = this.#names.of(scope.tenant, statement, uses);
+    this.#send(new ExtendedQuery(statement.text, statement.values, callback, name));
   }
 
   #send(query: ExtendedQuery): void {

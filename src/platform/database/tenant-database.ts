@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import type { EntityManager, EntityTarget, ObjectLiteral, Repository } from 'typeorm';
 import { Cells } from './cells.js';
-import type { TenantRef } from './tenant-id.js';
+import { tenantId, type TenantRef } from './tenant-id.js';
 import type { TenantStatement } from './tenant-client.js';
+import type { TenantPool } from './tenant-pool.js';
 import { currentScope, runInScope } from './tenant-scope.js';
 
 /** One SQL statement. With a `name` it is prepared once per connection and tenant: for reads on a hot path. */
@@ -23,7 +24,7 @@ export class TenantDatabase {
 
   /** Puts a tenant in scope for everything that `work` calls. A transaction of an outer scope is not carried over. */
   within<T>(tenant: TenantRef, work: () => T): T {
-    return runInScope({ tenant: tenant.id, region: tenant.region, cell: tenant.cell }, work);
+    return runInScope({ tenant: tenantId(tenant.id), region: tenant.region, cell: tenant.cell }, work);
   }
 
   /** TypeORM's manager: the running transaction's, else one whose every statement is a read of its own. */
@@ -55,7 +56,7 @@ export class TenantDatabase {
       return ((await scope.transaction.runner.connect()) as pg.PoolClient).query<Row>(meant);
     if (statement.name !== undefined) return this.cells.of(scope.cell).reads.query<Row>(scope.tenant, meant);
     // TypeORM's own pool; it declares `driver` by its common interface only.
-    const pool = (this.cells.of(scope.cell).tenants.driver as unknown as { master: pg.Pool }).master;
+    const pool = (this.cells.of(scope.cell).tenants.driver as unknown as { master: TenantPool }).master;
     return pool.query<Row>(meant);
   }
 }

@@ -35,23 +35,32 @@ interface WireQuery {
 }
 
 const WireQueryBase = pg.Query as unknown as new (
-  config: pg.QueryConfig | string,
+  text: string,
   values: unknown[] | undefined,
   callback?: QueryCallback,
 ) => WireQuery & { callback?: QueryCallback; name?: string; text: string; requiresPreparation(): boolean };
+
+/** What a statement is called on its connection, if it has a name, and which names are closed in the same flush. */
+export interface StatementName {
+  readonly name: string | undefined;
+  readonly retired: readonly string[];
+}
+
+export const UNNAMED: StatementName = { name: undefined, retired: [] };
 
 /** A statement inside a transaction: the extended protocol always, which takes one statement a message. */
 export class ExtendedQuery extends WireQueryBase {
   readonly #retired: readonly string[];
 
-  /** @param retired names of statements of this connection to close in the same flush */
   constructor(
-    config: pg.QueryConfig | string,
+    text: string,
     values: unknown[] | undefined,
     callback: QueryCallback | undefined,
-    retired: readonly string[] = [],
+    { name, retired }: StatementName = UNNAMED,
   ) {
-    super(config, values, callback);
+    super(text, values, callback);
+    // Not as part of a configuration, which pg would copy first.
+    if (name !== undefined) this.name = name;
     this.#retired = retired;
   }
 
@@ -78,34 +87,36 @@ export class TenantQuery extends ExtendedQuery {
     "SELECT set_config('role', $1, true), set_config('transaction_read_only', 'on', true)";
   static readonly #SWITCH_NAME = 'waxell_tenant_switch';
   readonly #tenant: TenantId;
-  readonly #shapes: RowShapes;
+  readonly #shapes: RowShapes | undefined;
   #switching = true;
   #parsingSwitch = false;
 
+  /** @param shapes of the connection's named statements; undefined where statements have no names, not even the switch */
   constructor(
-    config: pg.QueryConfig | string,
+    text: string,
     values: unknown[] | undefined,
     callback: QueryCallback | undefined,
+    name: StatementName,
     tenant: TenantId,
-    retired: readonly string[],
-    shapes: RowShapes,
+    shapes: RowShapes | undefined,
   ) {
-    super(config, values, callback, retired);
+    super(text, values, callback, name);
     this.#tenant = tenant;
     this.#shapes = shapes;
   }
 
   override prepare(connection: WireConnection): void {
+    const statement = this.#shapes ? TenantQuery.#SWITCH_NAME : '';
     // Sent counts as parsed: on a connection that carries many statements, others follow before the server's word. It is
     // the first message after a Sync, which the server never skips.
-    if (connection.parsedStatements[TenantQuery.#SWITCH_NAME] === undefined) {
+    if (statement === '' || connection.parsedStatements[statement] === undefined) {
       this.#parsingSwitch = true;
-      connection.parsedStatements[TenantQuery.#SWITCH_NAME] = TenantQuery.SWITCH;
-      connection.parse({ name: TenantQuery.#SWITCH_NAME, text: TenantQuery.SWITCH });
+      if (statement !== '') connection.parsedStatements[statement] = TenantQuery.SWITCH;
+      connection.parse({ name: statement, text: TenantQuery.SWITCH });
     }
-    connection.bind({ portal: '', statement: TenantQuery.#SWITCH_NAME, values: [this.#tenant] });
+    connection.bind({ portal: '', statement, values: [this.#tenant] });
     connection.execute({ portal: '' });
-    const shape = this.name === undefined ? undefined : this.#shapes.get(this.name);
+    const shape = this.name === undefined ? undefined : this.#shapes?.get(this.name);
     if (!shape) return super.prepare(connection);
     // Known from an earlier execution: the server is not asked to describe it again, nor is the answer taken apart.
     const { fields, _parsers, _prebuiltEmptyResultObject } = shape;
@@ -118,7 +129,7 @@ export class TenantQuery extends ExtendedQuery {
     super.handleRowDescription(message);
     const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
     if (this.name !== undefined)
-      this.#shapes.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
+      this.#shapes?.set(this.name, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 
   override handleDataRow(message: unknown): void {
@@ -141,7 +152,14 @@ export class TenantQuery extends ExtendedQuery {
   }
 }
 
+const silent = new WeakMap<WireConnection, WireConnection>();
+
 /** The same connection, which leaves out the one message. */
 function withoutDescribe(connection: WireConnection): WireConnection {
-  return Object.create(connection, { describe: { value: () => undefined } }) as WireConnection;
+  let without = silent.get(connection);
+  if (!without) {
+    without = Object.create(connection, { describe: { value: () => undefined } }) as WireConnection;
+    silent.set(connection, without);
+  }
+  return without;
 }
