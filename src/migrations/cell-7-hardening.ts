@@ -62,6 +62,8 @@ export class CellHardening20261121000700 implements MigrationInterface {
           EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', function);
         END LOOP;
       END $$`);
+    // What organisations use of their quota of storage is measured.
+    await db.query(`GRANT EXECUTE ON FUNCTION pg_catalog.pg_total_relation_size(regclass) TO waxell_control`);
   }
 
   /** A tenant's announcement says whose it is by the role in force, so that nobody announces a neighbour's change. */

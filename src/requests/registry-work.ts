@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventRecorder, eventOfRequest, type AuditEvent } from '../audit/index.js';
-import { announce, Cells, PLATFORM_TENANT, type TenantId } from '../platform/database/index.js';
+import { announceInRegistry, Cells, PLATFORM_TENANT, type TenantId } from '../platform/database/index.js';
 import {
   RegistryTransactions,
   type RegistryTransaction,
@@ -46,7 +46,7 @@ export class RegistryWork {
   ): Promise<T> {
     return this.transactions.run(async (registry) => {
       const result = await work(registry);
-      await registry.query(announce({ kind: 'tenant', tenant, id: tenant }));
+      await registry.query(announceInRegistry({ kind: 'tenant', tenant, id: tenant }));
       return result;
     });
   }
@@ -60,7 +60,7 @@ export class RegistryWork {
     const result = await this.transactions.run(async (registry) => {
       const done = await work(registry);
       await this.events.recordInRegistry(registry, event(done));
-      await registry.query(announce({ kind: 'tenant', tenant, id: tenant }));
+      await registry.query(announceInRegistry({ kind: 'tenant', tenant, id: tenant }));
       return done;
     });
     this.events.committed(owner);

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import {
-  announce,
+  announceInRegistry,
   Cells,
   Feed,
   Provisioning,
@@ -253,7 +253,7 @@ export class TenantRegistry implements OnModuleInit {
   async #announce(id: string): Promise<void> {
     this.#changesHeard += 1;
     this.#cache.clear();
-    const { text, values } = announce({ kind: 'tenant', tenant: id, id });
+    const { text, values } = announceInRegistry({ kind: 'tenant', tenant: id, id });
     await this.cells.home.control.query(text, [...values]);
   }
 }

@@ -52,10 +52,17 @@ function provisioningOf(cells: Cells): Provisioning {
 async function presented(
   client: pg.Client | pg.Pool,
 ): Promise<{ version: string; cn: string; serial: string }> {
-  const { rows } = await client.query<{ version: string; cn: string; serial: string }>(
-    `SELECT version, substring(client_dn from 'CN=([^/,]+)') AS cn, client_serial::text AS serial
-     FROM pg_stat_ssl WHERE pid = pg_backend_pid()`,
-  );
+  const asked = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  // No login of the running system may look at sessions.
+  const observer = new pg.Client(await asOwner());
+  await observer.connect();
+  const { rows } = await observer
+    .query<{ version: string; cn: string; serial: string }>(
+      `SELECT version, substring(client_dn from 'CN=([^/,]+)') AS cn, client_serial::text AS serial
+       FROM pg_stat_ssl WHERE pid = $1`,
+      [asked.rows[0]?.pid],
+    )
+    .finally(() => observer.end());
   const [row] = rows;
   if (!row) throw new Error('The connection has no TLS.');
   return row;

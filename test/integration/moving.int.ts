@@ -230,13 +230,22 @@ describe('a copy', () => {
   });
 
   it('knows every table in which several tenants have rows: each is moved, or says why not', async () => {
-    const moved = ['audit.events', 'audit.heads', 'audit.outbox', 'work.runs'];
-    const notMoved = ['control.operations', 'control.write_pauses'];
+    const moved = ['audit.checkpoints', 'audit.events', 'audit.heads', 'audit.outbox', 'work.runs'];
+    // The target makes its own of the log.
+    const madeAnew = ['audit.progress', 'audit.tiles'];
+    // The registry's, which does not move; of those who are purged; of the cell.
+    const notMoved = [
+      'audit.closed',
+      'control.notices',
+      'control.operations',
+      'control.slugs',
+      'control.write_pauses',
+    ];
     const { rows } = await test.source.superuser.query<{ name: string }>(
       `SELECT c.table_schema || '.' || c.table_name AS name FROM information_schema.columns c
-       WHERE c.column_name = 'tenant' AND c.table_schema NOT LIKE 't\\_%' AND c.table_schema <> 'queue' ORDER BY 1`,
+       WHERE (c.column_name = 'tenant' OR (c.column_name = 'log' AND c.table_schema = 'audit')) AND c.table_schema NOT LIKE 't\\_%' AND c.table_schema <> 'queue' ORDER BY 1`,
     );
-    expect(rows.map(({ name }) => name).sort()).toEqual([...moved, ...notMoved].sort());
+    expect(rows.map(({ name }) => name).sort()).toEqual([...moved, ...madeAnew, ...notMoved].sort());
   });
 });
 

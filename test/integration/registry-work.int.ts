@@ -25,6 +25,8 @@ describe('a change to a tenant in the registry', () => {
 
   beforeAll(async () => {
     db = await openTestDatabase();
+    // Events are taken from those who live here.
+    await db.provisioning.createTenant(db.cells.home.tenant(PLATFORM_TENANT));
     const listener = await connectAs(db.url, 'control');
     listener.on('notification', ({ payload }) => heard.push(payload ?? ''));
     await listener.query('LISTEN waxell');

@@ -27,6 +27,11 @@ export function announce({ kind, id }: Change): Statement {
   return { name: 'announce', text: 'SELECT work.announce($1, $2)', values: [kind, id] };
 }
 
+/** The same for the registry, whose login may speak of every tenant. */
+export function announceInRegistry(change: Change): Statement {
+  return { text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [JSON.stringify(change)] };
+}
+
 /** The same as plain text, for what is sent in one message with other statements. */
 export function announcement(change: Change): string {
   return `SELECT pg_notify('${CHANNEL}', ${pg.escapeLiteral(JSON.stringify(change))})`;
