@@ -42,10 +42,10 @@ async function until(api: Client, status: number): Promise<Answer<Problem>> {
 }
 
 describe('the limit of an organisation', () => {
-  it('is announced with every answer, beside that of the address', async () => {
+  it('is announced with every answer', async () => {
     const { headers } = await acme.api.get('/v1/me');
-    expect(headers.get('ratelimit-policy')).toBe('"ip";q=100000;w=1, "tenant";q=100000;w=1');
-    expect(headers.get('ratelimit')).toMatch(/^"ip";r=\d+;t=\d+, "tenant";r=\d+;t=\d+$/);
+    expect(headers.get('ratelimit-policy')).toBe('"tenant";q=100000;w=1');
+    expect(headers.get('ratelimit')).toMatch(/^"tenant";r=\d+;t=\d+$/);
     expect(headers.get('retry-after')).toBeNull();
   });
 
@@ -220,6 +220,16 @@ describe('the limit of an address', () => {
     expect(answer.headers.get('ratelimit-policy')).toBe('"ip";q=30;w=30');
     expect(Number(answer.headers.get('retry-after'))).toBe(1);
     expect((await anyone('2001:db8:0:2::1').get('/healthz')).status).toBe(200);
+  });
+
+  it('is announced from where half is gone, beside that of the organisation', async () => {
+    const api = from(client(strict.baseUrl, strict.firstRun.apiKey), '198.51.100.30');
+    const announced = async (): Promise<string | null> =>
+      (await api.get('/v1/me')).headers.get('ratelimit-policy');
+    const tenant = '"tenant";q=100000;w=1';
+    expect(await announced()).toBe(tenant);
+    const many = await Promise.all(Array.from({ length: 25 }, announced));
+    expect(new Set(many)).toEqual(new Set([tenant, `"ip";q=30;w=30, ${tenant}`]));
   });
 
   it('is not to be got around by adding addresses in front of the one that the proxy reports', async () => {
