@@ -1,4 +1,4 @@
-import type { RequestHandler, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { declaredRoutes } from './annotated-routes.js';
 import { jsonBody } from './body.js';
@@ -11,7 +11,7 @@ export interface ServerOptions {
   /** Proxies in front of this process whose X-Forwarded-For is believed. */
   readonly trustedProxies: number;
   /** Looks at every request before anything is done for it: refuses it, or calls the next. */
-  readonly admit: RequestHandler;
+  readonly admit: (request: Request, response: Response, next: NextFunction) => void;
 }
 
 /** Puts together what every request passes before its route's guards, and the documents about the routes. */
@@ -23,8 +23,10 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   server.set('etag', false);
   server.set('x-powered-by', false);
   server.response.json = sendJson;
-  app.use(requestContextMiddleware);
-  app.use(options.admit);
+  // As one: each step that the framework knows of costs every request.
+  app.use((request: Request, response: Response, next: NextFunction) =>
+    requestContextMiddleware(request, response, () => options.admit(request, response, next)),
+  );
   for (const handler of jsonBody()) app.use(handler);
   app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());
