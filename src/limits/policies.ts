@@ -11,6 +11,8 @@ export interface Policy extends Quota {
   readonly name: PolicyName;
   /** Its item of `RateLimit-Policy`. */
   readonly announcement: string;
+  /** With fewer requests left than this, answers tell of it. */
+  readonly announcedBelow: number;
 }
 
 interface TenantPolicies {
@@ -30,7 +32,8 @@ export class Policies {
   readonly #overridden = new WeakMap<RateLimits, TenantPolicies>();
 
   constructor({ rates }: LimitsConfig) {
-    this.ip = policy('ip', rates.ip);
+    // Of interest to few: told of from where half is gone. Headers are most of what a limit costs a request.
+    this.ip = { ...policy('ip', rates.ip), announcedBelow: rates.ip.burst / 2 };
     this.signIn = policy('sign-in', rates.signIn);
     this.#defaults = {
       requests: policy('tenant', rates.tenant),
@@ -58,5 +61,5 @@ export class Policies {
 function policy(name: PolicyName, { perSecond, burst }: Rate): Policy {
   // The quota is what the bucket holds, the window the time in which it fills.
   const announcement = `"${name}";q=${burst};w=${Math.ceil(burst / perSecond)}`;
-  return { name, perSecond, burst, announcement };
+  return { name, perSecond, burst, announcement, announcedBelow: Infinity };
 }

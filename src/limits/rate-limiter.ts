@@ -24,7 +24,7 @@ export class RateLimiter {
   }
 
   #decide(policy: Policy, taken: Taken, request: RequestContext, response: Response): true {
-    announceLimit(response, policy, taken);
+    if (taken.remaining < policy.announcedBelow) announceLimit(response, policy, taken);
     if (taken.allowed) return true;
     this.refusals.count(policy.name, request);
     // The event of all refusals of a while is its event too.

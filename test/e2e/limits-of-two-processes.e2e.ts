@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import type { RateLimitsDto } from '../../src/limits/limits.dto.js';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TcpRelay } from '../fakes/tcp-relay.js';
+import { eventually } from '../support/eventually.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must, type Client } from '../support/client.js';
 import { besideEmbedded } from '../support/embedded-database.js';
@@ -52,8 +53,9 @@ describe.skipIf(!redis)('two processes that share a database and a Redis', () =>
     await must(operator.put<RateLimitsDto>(path, { requests, signIns: null }), 200);
     const announced = `"tenant";q=${requests.burst};`;
     for (const api of inBoth(tenant))
-      await vi.waitFor(async () =>
-        expect((await api.get('/v1/me')).headers.get('ratelimit-policy')).toContain(announced),
+      await eventually(
+        async () => expect((await api.get('/v1/me')).headers.get('ratelimit-policy')).toContain(announced),
+        30_000,
       );
   }
 
@@ -90,7 +92,7 @@ describe.skipIf(!redis)('two processes that share a database and a Redis', () =>
 
   it('both hear of a changed limit without being started anew', async () => {
     await limit(acme, { perSecond: 10_000, burst: 10_000 });
-    await vi.waitFor(async () => expect(await admitted(acme, 20)).toBe(40));
+    await eventually(async () => expect(await admitted(acme, 20)).toBe(40), 30_000);
   });
 
   it('keep no address in Redis', async () => {
@@ -117,7 +119,7 @@ describe.skipIf(!redis)('two processes that share a database and a Redis', () =>
     expect(await admitted(acme, 20)).toBeLessThan(40);
     expect(said('Redis is lost')).toEqual(before.map((times) => times + 1));
     await relay.mend();
-    await vi.waitFor(() => expect(said('Redis is back')).toEqual(said('Redis is lost')), { timeout: 30_000 });
+    await eventually(async () => expect(said('Redis is back')).toEqual(said('Redis is lost')), 30_000);
     const { requests, seconds } = await shared();
     expect(requests).toBeLessThanOrEqual(40 + seconds + LEASES);
   });

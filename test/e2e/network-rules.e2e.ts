@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditPageDto } from '../../src/audit/audit.dto.js';
 import type { NetworkRulesDto } from '../../src/limits/limits.dto.js';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { countryDatabase } from '../fakes/mmdb.js';
+import { eventually } from '../support/eventually.js';
 import { publishedAgent, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
@@ -51,7 +52,7 @@ beforeEach(async () => {
 const from = (api: Client, address: string): Client => api.with({ 'x-forwarded-for': address });
 
 async function holds(api: Client, status: number): Promise<void> {
-  await vi.waitFor(async () => expect((await api.get('/v1/me')).status).toBe(status), { timeout: 10_000 });
+  await eventually(async () => expect((await api.get('/v1/me')).status).toBe(status), 30_000);
 }
 
 async function onlyGermany(): Promise<void> {
@@ -158,18 +159,15 @@ describe('network rules', () => {
     const watching = stream.next().then(({ done }) => {
       ended = done === true;
     });
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const watched = await acme.api.get<AuditPageDto>('/v1/audit/events?action=run.watched');
       expect(watched.body.items).toHaveLength(1);
-    });
+    }, 30_000);
     // Said again until it is heard: the stream begins a moment after its event is in the log.
-    await vi.waitFor(
-      async () => {
-        await onlyGermany();
-        expect(ended).toBe(true);
-      },
-      { timeout: 10_000 },
-    );
+    await eventually(async () => {
+      await onlyGermany();
+      expect(ended).toBe(true);
+    }, 30_000);
     await watching;
     expect(await refusal(from(acme.api, FRANCE).get(path))).toEqual(REFUSED);
   });
@@ -212,7 +210,7 @@ describe('setting network rules', () => {
       request: { id: requestId },
       changes: { mode: 'allow', countries: ['DE', 'FR'], unknown: 'deny', version: answer.body.version },
     });
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { rows } = await asSuperuser(app.home, 'us-east-1', (database) =>
         database.query<{ event: Buffer }>(
           `SELECT event FROM audit.events WHERE tenant = 't_0000000000000000' AND action = 'network_rules.updated'`,
@@ -228,7 +226,7 @@ describe('setting network rules', () => {
         changes: { version: answer.body.version },
       });
       expect(same[0]).not.toHaveProperty('client');
-    });
+    }, 30_000);
   });
 
   it('is refused to whoever would lock themselves out, and to whoever read an older version', async () => {

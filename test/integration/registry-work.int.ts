@@ -10,6 +10,7 @@ import {
 import { RegistryTransactions } from '../../src/platform/database/registry-transactions.js';
 import { RegistryWork } from '../../src/requests/index.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
 import { connectAs, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const EVENT: AuditEvent = {
@@ -103,7 +104,7 @@ describe('a change to a tenant in the registry', () => {
     expect(await state()).toEqual({ versions: [0, 0], events: [] });
     // Whatever was announced before this would have been heard by now.
     await change(registry(), tenants[1]);
-    await expect.poll(() => heard).toHaveLength(1);
+    await eventually(async () => expect(heard).toHaveLength(1), 30_000);
     expect(heard[0]).toContain(tenants[1]);
   });
 

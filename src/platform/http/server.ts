@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { RequestHandler, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { declaredRoutes } from './annotated-routes.js';
 import { jsonBody } from './body.js';
@@ -12,7 +12,7 @@ export interface ServerOptions {
   /** Proxies in front of this process whose X-Forwarded-For is believed. */
   readonly trustedProxies: number;
   /** Looks at every request before anything is done for it: refuses it, or calls the next. */
-  readonly admit: RequestHandler;
+  readonly admit: (request: Request, response: Response, next: NextFunction) => void;
 }
 
 /** Whoever sends a request's headers, or all of it, more slowly than this is cut off. */
@@ -29,8 +29,10 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   server.set('etag', false);
   server.set('x-powered-by', false);
   server.response.json = sendJson;
-  app.use(requestContextMiddleware);
-  app.use(options.admit);
+  // As one: each step that the framework knows of costs every request.
+  app.use((request: Request, response: Response, next: NextFunction) =>
+    requestContextMiddleware(request, response, () => options.admit(request, response, next)),
+  );
   for (const handler of jsonBody()) app.use(handler);
   app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());
