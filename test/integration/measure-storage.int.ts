@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { MeasureStorage } from '../../src/organisations/measure-storage.js';
 import { CellObjects, TenantObjects } from '../../src/platform/objects/index.js';
 import { Log } from '../../src/platform/observability/log.js';
+import type { Residence } from '../../src/tenancy/index.js';
 import { UnitOfWork } from '../../src/requests/index.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -20,7 +21,9 @@ beforeAll(async () => {
   objects = new TenantObjects(new CellObjects(new Map([[db.cells.home.name, new FileObjectStore({ dir })]])));
   // Measurements are no events: only the transactions of a unit of work are used.
   const unused = undefined as never;
-  const work = new UnitOfWork(db.transactions, unused, unused, unused);
+  const work = new UnitOfWork(db.transactions, unused, unused, {
+    requireWritable: () => undefined,
+  } as unknown as Residence);
   measure = new MeasureStorage(db.cells, db.database, objects, work, new Log('silent'));
 });
 afterAll(async () => {
