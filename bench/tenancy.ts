@@ -31,7 +31,7 @@ const HOT = 200;
 const POOL = 10;
 const CALLERS = 32;
 /** Until each connection knows its tenants; then many short rounds, as the machine's mood changes within seconds. */
-const ROUNDS = { warmUp: 5, rounds: 9, seconds: 1 };
+const ROUNDS = { warmUp: 4, rounds: 7, seconds: 1 };
 
 const COLUMNS = 'id, name, description, version, created_by, created_at, updated_at';
 const BY_ID = `SELECT ${COLUMNS} FROM projects WHERE id = $1`;

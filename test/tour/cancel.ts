@@ -27,10 +27,13 @@ export async function cancelOwnRunOnly(
   };
   tell.check('a slow run is RUNNING', await reached('RUNNING'));
 
-  const forged = JSON.stringify({ kind: 'run_cancel', tenant: neighbour, id: runId });
-  await database.asTenant(neighbour, (client) => client.query("SELECT pg_notify('waxell', $1)", [forged]));
+  const refusal = await database.asTenant(neighbour, async (client) => {
+    await client.query("SELECT work.announce('run_cancel', $1)", [runId]);
+    return client.query("SELECT pg_notify('waxell', '{}')").catch((error: unknown) => error);
+  });
+  tell.check("the other's role announces in no name but its own", refusal instanceof Error, refusal);
   await sleep(700);
-  tell.check("a forged notice from the other's role does not stop it", (await status()) === 'RUNNING');
+  tell.check('and what it announces does not stop the run', (await status()) === 'RUNNING');
 
   const asked = await developer.post(`/v1/runs/${runId}/cancel`);
   tell.check('its own organisation may cancel it (202)', asked.status === 202, asked.text);
