@@ -149,6 +149,7 @@ describe('what people put in', () => {
   it('of the other region is nowhere in the home region but its id in registry and the installation’s own log', async () => {
     expect(await findings(planted('eu-west-1'), 'us-east-1')).toEqual([
       'id in audit.events',
+      'id in control.slugs',
       'id in control.tenants',
     ]);
   });
