@@ -31,7 +31,7 @@ describe.skipIf(!redis)('two processes that share a database and a Redis', () =>
     first = await startApplication({ env });
     second = await startApplication({
       home: first.home,
-      env: { ...env, ...(await besideEmbedded(first.home)) },
+      env: { ...env, ...(await besideEmbedded(first.home, `${REDIS_URL}/1`)) },
     });
     operator = client(first.baseUrl, first.firstRun.operatorKey);
     acme = await createTenant(first);

@@ -30,14 +30,16 @@ export async function asSuperuser<T>(
 }
 
 /** The variables of a further process beside an embedded one: the same databases, logins and keys. */
-export async function besideEmbedded(home: string): Promise<Record<string, string>> {
+export async function besideEmbedded(home: string, redisUrl?: string): Promise<Record<string, string>> {
   const { port } = await postmaster(home);
   const password = encodeURIComponent((await readFile(join(home, 'postgres-password'), 'utf8')).trim());
   const url = (region: Region): string =>
     `postgres://postgres:${password}@127.0.0.1:${port}/waxell_${region.replaceAll('-', '_')}`;
   return {
     DATABASE_URL: url('us-east-1'),
-    CELLS: JSON.stringify([{ name: 'eu-west-1-c1', region: 'eu-west-1', databaseUrl: url('eu-west-1') }]),
+    CELLS: JSON.stringify([
+      { name: 'eu-west-1-c1', region: 'eu-west-1', databaseUrl: url('eu-west-1'), redisUrl },
+    ]),
     DATABASE_LOGIN_SECRET: (await readFile(join(home, 'database-login-secret'), 'utf8')).trim(),
   };
 }
