@@ -18,7 +18,7 @@ let app: Application;
 let operator: Client;
 let acme: TestTenant;
 let neighbour: TestTenant;
-const STEPS = ['refuse', 'export', 'keys', 'schema', 'runs', 'objects', 'log', 'events', 'registry'];
+const STEPS = ['refuse', 'export', 'keys', 'schema', 'runs', 'log', 'objects', 'events', 'registry'];
 
 beforeAll(async () => {
   app = await startApplication();
