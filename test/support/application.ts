@@ -109,6 +109,8 @@ export class Application {
       WAXELL_HOME: this.home,
       PORT: String(this.port),
       LOG_LEVEL: 'warn',
+      // Each start would build sixteen, which few tests need.
+      SPARE_TENANTS: '2',
       ...HIGH_LIMITS,
       ...this.#env,
     };
