@@ -36,9 +36,18 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.e2e.ts', 'test/faults/**/*.fault.ts'],
-          // Each file starts an application with a database of its own.
-          maxWorkers: 2,
+          include: ['test/e2e/**/*.e2e.ts'],
+          globalSetup: ['test/support/shared-application.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'processes',
+          // Each file starts processes of its own, to look at them, to configure, to stop or to kill them.
+          include: ['test/processes/**/*.e2e.ts', 'test/faults/**/*.fault.ts'],
           testTimeout: 90_000,
           hookTimeout: 120_000,
         },

@@ -1,21 +1,19 @@
 import type { AgentDto, ProjectDto } from '../../src/agents/agents.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createAgent, createProject, publishedAgent, runIn, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { must, refusal, type Page } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { createTenant, uniqueName, type TestTenant } from '../support/tenants.js';
 
-let app: Application;
+const app = sharedApplication();
 let acme: TestTenant;
 let other: TestTenant;
 
 beforeAll(async () => {
-  app = await startApplication();
   acme = await createTenant(app);
   other = await createTenant(app);
 });
-afterAll(() => app.dispose());
 
 const NOT_FOUND = { status: 404, code: 'NOT_FOUND' };
 const MISMATCH = { status: 412, code: 'VERSION_MISMATCH' };

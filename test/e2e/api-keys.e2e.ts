@@ -1,23 +1,21 @@
 import type { ApiKeyDto, CreatedApiKeyDto } from '../../src/auth/auth.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApplication, type Application } from '../support/application.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
 import { permissionOf, PERMISSIONS } from '../support/permissions.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
-let app: Application;
+const app = sharedApplication();
 let acme: TestTenant;
 let routes: readonly DocumentedRoute[];
 
 beforeAll(async () => {
-  app = await startApplication();
   acme = await createTenant(app);
   const documented = (await OpenApiContract.of(app.baseUrl)).routes;
   routes = documented.filter((route) => scopeOf(route) && !scopeOf(route)?.startsWith('tenant:'));
 });
-afterAll(() => app.dispose());
 
 const LEVELS = ['read', 'write', 'admin'];
 const DEAD = { status: 401, code: 'INVALID_CREDENTIAL' };

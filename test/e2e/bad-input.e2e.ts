@@ -1,21 +1,15 @@
 import { gzipSync } from 'node:zlib';
 import type { ProjectDto } from '../../src/agents/agents.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createAgent, publishedAgent, readRun, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
-import { client, must, refusal, type Client } from '../support/client.js';
+import { sharedApplication } from '../support/shared-application.js';
+import { client, must, refusal } from '../support/client.js';
 import { rawRequest } from '../support/raw-request.js';
 import { createTenant, uniqueName } from '../support/tenants.js';
 
-let app: Application;
-let api: Client;
+const app = sharedApplication();
+const api = client(app.baseUrl, app.firstRun.apiKey);
 const JSON_BODY = { 'content-type': 'application/json' };
-
-beforeAll(async () => {
-  app = await startApplication();
-  api = client(app.baseUrl, app.firstRun.apiKey);
-});
-afterAll(() => app.dispose());
 
 const INVALID = { status: 400, code: 'INVALID_REQUEST' };
 const MALFORMED = { status: 400, code: 'MALFORMED_BODY' };

@@ -1,28 +1,25 @@
 import { createHash } from 'node:crypto';
 import type { OrganisationDto } from '../../src/organisations/organisations.dto.js';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { parseExport } from '../support/exports.js';
 import { tracesOf } from '../support/traces.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
-let app: Application;
-let operator: Client;
+const app = sharedApplication();
+const operator = client(app.baseUrl, app.firstRun.operatorKey);
 let acme: TestTenant;
 let neighbour: TestTenant;
 
 beforeAll(async () => {
-  app = await startApplication();
-  operator = client(app.baseUrl, app.firstRun.operatorKey);
   neighbour = await createTenant(app);
 });
 beforeEach(async () => {
   acme = await createTenant(app);
 });
-afterAll(() => app.dispose());
 
 const remove = (id: string, body: object = {}) =>
   must(operator.send<OrganisationDto>('DELETE', `/v1/tenants/${id}`, { body }), 202);

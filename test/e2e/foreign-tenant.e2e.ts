@@ -1,14 +1,14 @@
 import type { UserDto } from '../../src/auth/auth.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createAgent, createProject, publishedAgent, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { must, refusal } from '../support/client.js';
 import { asSuperuser, REGIONS } from '../support/embedded-database.js';
 import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
 import { permissionOf, PERMISSIONS } from '../support/permissions.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
-let app: Application;
+const app = sharedApplication();
 let acme: TestTenant;
 let other: TestTenant;
 /** What acme has, by the resource that a path names. */
@@ -16,7 +16,6 @@ let owned: Readonly<Record<string, string>>;
 let routesWithId: readonly DocumentedRoute[];
 
 beforeAll(async () => {
-  app = await startApplication();
   acme = await createTenant(app);
   other = await createTenant(app);
   const agent = await publishedAgent(acme.api);
@@ -30,7 +29,6 @@ beforeAll(async () => {
   const { routes } = await OpenApiContract.of(app.baseUrl);
   routesWithId = routes.filter(({ path }) => path.includes('{'));
 });
-afterAll(() => app.dispose());
 
 /** A body that each route accepts, so that nothing but the id is wrong. */
 const BODIES: Readonly<Record<string, unknown>> = {

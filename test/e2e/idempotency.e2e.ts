@@ -2,23 +2,21 @@ import type { AgentDto, ProjectDto } from '../../src/agents/agents.dto.js';
 import type { CreatedApiKeyDto } from '../../src/auth/auth.dto.js';
 import type { RunDto } from '../../src/runs/runs.dto.js';
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { createAgent, publishedAgent } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { createApiKey, createTenant, uniqueName, type TestTenant } from '../support/tenants.js';
 
-let app: Application;
+const app = sharedApplication();
 let acme: TestTenant;
 let other: TestTenant;
 
 beforeAll(async () => {
-  app = await startApplication();
   acme = await createTenant(app);
   other = await createTenant(app);
 });
-afterAll(() => app.dispose());
 
 function once(): Record<string, string> {
   return { 'idempotency-key': randomUUID() };

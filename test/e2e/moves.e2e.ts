@@ -1,19 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
-import { client, must, type Client } from '../support/client.js';
+import { sharedApplication } from '../support/shared-application.js';
+import { client, must } from '../support/client.js';
 import { readBooks, verified } from '../support/log-book.js';
 import { beginMove, operationEnded } from '../support/moves.js';
 import { createTenant } from '../support/tenants.js';
 
-let app: Application;
-let operator: Client;
-
-beforeAll(async () => {
-  app = await startApplication();
-  operator = client(app.baseUrl, app.firstRun.operatorKey);
-});
-afterAll(() => app.dispose());
+const app = sharedApplication();
+const operator = client(app.baseUrl, app.firstRun.operatorKey);
 
 const EUROPE = { cell: 'eu-west-1-c1', confirmRegion: 'eu-west-1' };
 

@@ -1,19 +1,13 @@
 import type { CreatedOrganisationDto, OrganisationDto } from '../../src/organisations/organisations.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createAgent, publishedAgent, runIn, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
-import { client, must, refusal, type Client } from '../support/client.js';
+import { sharedApplication } from '../support/shared-application.js';
+import { client, must, refusal } from '../support/client.js';
 import { asSuperuser, REGIONS, type Region } from '../support/embedded-database.js';
 import { createTenant, signIn, uniqueName } from '../support/tenants.js';
 
-let app: Application;
-let operator: Client;
-
-beforeAll(async () => {
-  app = await startApplication();
-  operator = client(app.baseUrl, app.firstRun.operatorKey);
-});
-afterAll(() => app.dispose());
+const app = sharedApplication();
+const operator = client(app.baseUrl, app.firstRun.operatorKey);
 
 /** How many tables with rows, log entries, queued runs and roles a region's database has of a tenant. */
 async function traces(region: Region, tenant: string): Promise<Record<string, number>> {

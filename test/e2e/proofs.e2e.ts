@@ -19,25 +19,23 @@ import type {
   NewCheckpointKeyDto,
   PublicationProofDto,
 } from '../../src/proofs/proofs.dto.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
+const app = sharedApplication();
 const WAX = fileURLToPath(new URL('../../libs/cli/bin/wax.js', import.meta.url));
 
-let app: Application;
 let acme: TestTenant;
 let globex: TestTenant;
 let folder: string;
 
 beforeAll(async () => {
-  app = await startApplication();
   [acme, globex] = [await createTenant(app), await createTenant(app, { region: 'eu-west-1' })];
   folder = await mkdtemp(join(tmpdir(), 'waxell-wax-'));
 });
 afterAll(async () => {
-  await app.dispose();
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -1,29 +1,26 @@
 import type { OrganisationDto } from '../../src/organisations/organisations.dto.js';
 import type { UsageReportDto } from '../../src/organisations/lifecycle.dto.js';
 import type { Problem } from '../../src/platform/http/problem.js';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAgent, createProject, publishedAgent } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
-import { client, must, type Answer, type Client } from '../support/client.js';
+import { sharedApplication } from '../support/shared-application.js';
+import { client, must, type Answer } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { verified } from '../support/log-book.js';
 import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
 
-let app: Application;
-let operator: Client;
+const app = sharedApplication();
+const operator = client(app.baseUrl, app.firstRun.operatorKey);
 let acme: TestTenant;
 let neighbour: TestTenant;
 
 beforeAll(async () => {
-  app = await startApplication();
-  operator = client(app.baseUrl, app.firstRun.operatorKey);
   neighbour = await createTenant(app);
 });
 beforeEach(async () => {
   acme = await createTenant(app);
 });
-afterAll(() => app.dispose());
 
 const DEFAULTS = { users: 1_000, agents: 2_000, runsPerDay: 50_000, storageBytes: 53_687_091_200 };
 const usage = (id: string) => must(operator.get<UsageReportDto>(`/v1/tenants/${id}/usage`), 200);

@@ -1,31 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { AgentDto, ProjectDto } from '../../src/agents/agents.dto.js';
 import type { CreatedApiKeyDto } from '../../src/auth/auth.dto.js';
 import { runIn, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { client, must } from '../support/client.js';
 import { asSuperuser, REGIONS, type Region } from '../support/embedded-database.js';
 import { beginMove, operationEnded } from '../support/moves.js';
 import { createTenant, signIn, uniqueName, type TestTenant } from '../support/tenants.js';
 import { mentionsOf } from '../support/mentions.js';
 
-let app: Application;
+const app = sharedApplication();
 const tenants = new Map<Region, TestTenant>();
 /** What an organisation of a region has put in, wherever a person can write something. */
 const canaries = new Map<Region, Map<string, string>>();
 
 beforeAll(async () => {
-  app = await startApplication();
   for (const region of REGIONS) {
     const tenant = await createTenant(app, { region });
     tenants.set(region, tenant);
     canaries.set(region, await plant(tenant));
   }
 });
-afterAll(() => app.dispose());
 
 const tenantOf = (region: Region): TestTenant => tenants.get(region) as TestTenant;
 const otherThan = (region: Region): Region => (region === 'us-east-1' ? 'eu-west-1' : 'us-east-1');

@@ -1,6 +1,6 @@
 import type { UserDto } from '../../src/auth/auth.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApplication, type Application } from '../support/application.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
 import { permissionOf, PERMISSIONS } from '../support/permissions.js';
@@ -13,16 +13,14 @@ import {
   type TestTenant,
 } from '../support/tenants.js';
 
-let app: Application;
+const app = sharedApplication();
 let acme: TestTenant;
 let routes: readonly DocumentedRoute[];
 
 beforeAll(async () => {
-  app = await startApplication();
   acme = await createTenant(app);
   routes = (await OpenApiContract.of(app.baseUrl)).routes.filter((route) => permissionOf(route));
 });
-afterAll(() => app.dispose());
 
 const RANKS = ['viewer', 'developer', 'admin', 'owner', 'operator'];
 const EXCEEDS = { status: 403, code: 'GRANT_EXCEEDS_OWN' };

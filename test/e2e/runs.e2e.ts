@@ -1,24 +1,22 @@
 import type { RunDto } from '../../src/runs/runs.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { publishedAgent, readRun, runIn, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { refusal, type ReceivedEvent } from '../support/client.js';
 import { createTenant, type TestTenant } from '../support/tenants.js';
 
-let app: Application;
+const app = sharedApplication();
 let acme: TestTenant;
 let other: TestTenant;
 let quick: string;
 let slow: string;
 
 beforeAll(async () => {
-  app = await startApplication();
   acme = await createTenant(app);
   other = await createTenant(app);
   quick = (await publishedAgent(acme.api)).id;
   slow = (await publishedAgent(acme.api, { model: { name: 'demo-slow' } })).id;
 });
-afterAll(() => app.dispose());
 
 const RUNNING: ReadonlySet<string> = new Set(['RUNNING']);
 

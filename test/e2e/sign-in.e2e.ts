@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokensDto } from '../../src/auth/auth.dto.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { publishedAgent, startRun } from '../support/agents.js';
-import { startApplication, type Application } from '../support/application.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal, type Answer, type Client } from '../support/client.js';
 import {
   createApiKey,
@@ -13,16 +13,14 @@ import {
   type TestTenant,
 } from '../support/tenants.js';
 
-let app: Application;
+const app = sharedApplication();
 let acme: TestTenant;
 let other: TestTenant;
 
 beforeAll(async () => {
-  app = await startApplication();
   acme = await createTenant(app);
   other = await createTenant(app);
 });
-afterAll(() => app.dispose());
 
 const DEAD = { status: 401, code: 'INVALID_CREDENTIAL' };
 const BROWSER = { 'user-agent': 'Browser/1.0' };

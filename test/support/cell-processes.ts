@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '@waxell/infra';
 import pg from 'pg';
 import { newKey } from '../../src/platform/http/credential.js';
 import { Application, newHome } from './application.js';
+import { freePort } from './free-port.js';
 
 export interface CellPlan {
   readonly name: string;
@@ -93,19 +93,4 @@ export async function installCells(plan: readonly CellPlan[]): Promise<CellInsta
       await rm(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
-}
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => {
-        if (address !== null && typeof address === 'object') resolve(address.port);
-        else reject(new Error('The system named no free port'));
-      });
-    });
-  });
 }

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '@waxell/infra';
 import { newKey } from '../../src/platform/http/credential.js';
-import { freePort, isReady, newHome } from './application.js';
+import { isReady, newHome } from './application.js';
+import { freePort } from './free-port.js';
 import { eventually } from './eventually.js';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
