@@ -1,21 +1,14 @@
-import { Body, Controller, Get, HttpCode, Param, Post, type PipeTransform } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { Operations, type Operation } from '../operations/index.js';
-import { isTenantId, type TenantId } from '../platform/database/index.js';
+import type { TenantId } from '../platform/database/index.js';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { ResourceId } from '../platform/http/parameters.js';
 import { auditDetails } from '../platform/http/request-context.js';
+import { OrganisationId } from '../tenancy/index.js';
 import { BeginMove } from './begin-move.js';
 import { MOVE, type MoveData } from './move.js';
 import { MoveDto, OperationDetailsDto } from './moves.dto.js';
-
-/** What is no tenant's id cannot exist. */
-class TenantIdPipe implements PipeTransform<string, TenantId> {
-  transform(value: string): TenantId {
-    if (!isTenantId(value)) throw new ResourceNotFound('organisation');
-    return value;
-  }
-}
 
 @Controller('v1/tenants/:id')
 export class MovesController {
@@ -32,10 +25,7 @@ export class MovesController {
     summary: 'Moves an organisation to another cell, on request to another region. Needs the operator key.',
     problems: [404, 409, 422],
   })
-  async move(
-    @Param('id', new TenantIdPipe()) id: TenantId,
-    @Body() body: MoveDto,
-  ): Promise<OperationDetailsDto> {
+  async move(@OrganisationId() id: TenantId, @Body() body: MoveDto): Promise<OperationDetailsDto> {
     return operationDto(await this.beginMove.execute(id, body));
   }
 
@@ -47,7 +37,7 @@ export class MovesController {
     problems: [404],
   })
   async operation(
-    @Param('id', new TenantIdPipe()) id: TenantId,
+    @OrganisationId() id: TenantId,
     @ResourceId('operation', 'operationId') operationId: string,
   ): Promise<OperationDetailsDto> {
     auditDetails({ resource: { type: 'tenant', id } });
@@ -66,7 +56,7 @@ export class MovesController {
     problems: [404, 409],
   })
   async cancel(
-    @Param('id', new TenantIdPipe()) id: TenantId,
+    @OrganisationId() id: TenantId,
     @ResourceId('operation', 'operationId') operationId: string,
   ): Promise<OperationDetailsDto> {
     return operationDto(await this.beginMove.cancel(id, operationId));

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { OperationRunner, Operations } from '../operations/index.js';
+import { OperationRunner, Operations, OperationUnderWay } from '../operations/index.js';
 import type { TenantId } from '../platform/database/index.js';
 import { AppError, InvalidRequest } from '../platform/http/errors.js';
 import { auditDetails } from '../platform/http/request-context.js';
@@ -33,7 +33,9 @@ export class DeleteOrganisation {
     id: TenantId,
     { graceDays = DEFAULT_GRACE_DAYS, confirm }: { graceDays?: number; confirm?: string },
   ): Promise<Tenant> {
-    const deleted = await this.change.execute(id, 'delete', async (registry, { slug }) => {
+    const deleted = await this.change.execute(id, 'delete', async (registry, { slug, movingTo }) => {
+      // A purge would take away what the move still copies. Once cut over, the move only clears what it left behind.
+      if (movingTo !== undefined) throw new OperationUnderWay('move');
       if (graceDays === 0 ? confirm !== slug : confirm !== undefined && confirm !== slug)
         throw new InvalidRequest([
           { pointer: '/confirm', detail: "confirm must be the organisation's slug" },

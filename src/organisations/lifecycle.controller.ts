@@ -6,6 +6,7 @@ import { Endpoint } from '../platform/http/endpoint.js';
 import { IfMatch } from '../platform/http/parameters.js';
 import type { JsonLines } from '../platform/http/streamed-answer.js';
 import { auditDetails } from '../platform/http/request-context.js';
+import { OrganisationId } from '../tenancy/index.js';
 import { DeleteOrganisation } from './delete-organisation.js';
 import { KnownOrganisations } from './known-organisations.js';
 import {
@@ -21,7 +22,6 @@ import { OrganisationDto } from './organisations.dto.js';
 import { ReadExport } from './read-export.js';
 import { ReadUsage } from './read-usage.js';
 import { SuspendOrganisation } from './suspend-organisation.js';
-import { OrganisationId } from './tenant-id-parameter.js';
 import { UpdateOrganisation } from './update-organisation.js';
 
 export const EXPORT_RESPONSE = {

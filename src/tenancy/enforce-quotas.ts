@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
-import { AppError } from '../platform/http/errors.js';
+import { AppError, ServiceUnavailable } from '../platform/http/errors.js';
 import { quotasOf, type Quotas } from './quotas.js';
 import { TenantRegistry } from './tenant-registry.js';
 
@@ -24,8 +24,14 @@ const DAY_MS = 86_400_000;
 const STORED = `(SELECT used FROM quota_usage WHERE quota = 'storageBytes')`;
 
 /**
- * Holds a tenant to its quotas, in the transaction that would exceed them. Whoever adds something waits for those who
- * add the like at the same time, so that together they cannot go beyond; whoever reads waits for nobody.
+ * With so much room left, those who add at the same time need not wait for one another. More than a server has
+ * connections, as every transaction under way has one of them.
+ */
+const MUCH_ROOM = 1_000;
+
+/**
+ * Holds a tenant to its quotas, in the transaction that would exceed them. Near its end whoever adds something waits for
+ * those who add the like at the same time, so that together they cannot go beyond; whoever reads waits for nobody.
  */
 @Injectable()
 export class EnforceQuotas {
@@ -34,17 +40,23 @@ export class EnforceQuotas {
     private readonly tenants: TenantRegistry,
   ) {}
 
-  /** Before one more is added to what `count` counts. @throws {QuotaExceeded} */
+  /**
+   * Before one more is added to what `count` counts.
+   * @throws {QuotaExceeded}
+   * @throws {ServiceUnavailable} when the room that there was went while it was looked at
+   */
   async requireRoom(name: 'users' | 'agents', count: () => Promise<number>): Promise<void> {
     const limits = await this.#limits();
-    // A statement of its own: what others have committed meanwhile is seen by the next one only.
-    const [row] = await this.database.query<{ stored: string | null }>({
-      text: `INSERT INTO quota_usage AS u (quota) VALUES ($1) ON CONFLICT (quota) DO UPDATE SET used = u.used
-        RETURNING ${STORED} AS stored`,
-      values: [name],
-    });
-    requireStorage(limits, row?.stored);
-    if ((await count()) >= limits[name]) throw new QuotaExceeded(name, limits[name]);
+    const limit = limits[name];
+    const shared = limit - (await count()) >= MUCH_ROOM;
+    const { stored, connections } = await this.#lock(name, shared);
+    requireStorage(limits, stored);
+    // A statement of its own: what others have committed before the lock was given is seen by the next one only.
+    const used = await count();
+    if (!shared && used >= limit) throw new QuotaExceeded(name, limit);
+    // Others share the lock, each with one that is not seen yet: at most one on every connection.
+    if (shared && used + connections > limit)
+      throw new ServiceUnavailable('Others have added many at this moment. Repeat the request.');
   }
 
   /** Counts one more run of this day. Rolled back, it was none. @throws {QuotaExceeded} */
@@ -61,6 +73,21 @@ export class EnforceQuotas {
     requireStorage(limits, row?.stored);
     if (Number(row?.used) > limits.runsPerDay)
       throw new QuotaExceeded('runsPerDay', limits.runsPerDay, nextDay());
+  }
+
+  /** The row of a quota is its lock: shared with others who add, or held against them. Kept until the transaction ends. */
+  async #lock(quota: string, shared: boolean): Promise<{ stored: string | null; connections: number }> {
+    const [held] = await this.database.query<{ stored: string | null; connections: number }>({
+      text: `SELECT ${STORED} AS stored, current_setting('max_connections')::int AS connections
+        FROM quota_usage u WHERE quota = $1 ${shared ? 'FOR SHARE OF u' : 'FOR UPDATE OF u'}`,
+      values: [quota],
+    });
+    if (held) return held;
+    await this.database.query({
+      text: 'INSERT INTO quota_usage (quota) VALUES ($1) ON CONFLICT (quota) DO NOTHING',
+      values: [quota],
+    });
+    return this.#lock(quota, shared);
   }
 
   async #limits(): Promise<Quotas> {

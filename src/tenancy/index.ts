@@ -1,3 +1,4 @@
+export { OrganisationId } from './organisation-id.js';
 export { RegionGuard, requireServedRegion } from './region.guard.js';
 export { Residence, TenantMoving } from './residence.js';
 export { TenancyModule } from './tenancy.module.js';

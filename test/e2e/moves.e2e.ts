@@ -1,13 +1,22 @@
 import { describe, expect, it } from 'vitest';
+import type { Problem } from '../../src/platform/http/problem.js';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
 import { sharedApplication } from '../support/shared-application.js';
-import { client, must } from '../support/client.js';
+import { client, must, refusal } from '../support/client.js';
+import { asSuperuser } from '../support/embedded-database.js';
 import { readBooks, verified } from '../support/log-book.js';
 import { beginMove, operationEnded } from '../support/moves.js';
 import { createTenant } from '../support/tenants.js';
 
 const app = sharedApplication();
 const operator = client(app.baseUrl, app.firstRun.operatorKey);
+
+/** As if a move were copying at this moment. */
+async function movingTo(id: string, cell: string | null): Promise<void> {
+  await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query('UPDATE control.tenants SET moving_to = $2 WHERE id = $1', [id, cell]),
+  );
+}
 
 const EUROPE = { cell: 'eu-west-1-c1', confirmRegion: 'eu-west-1' };
 
@@ -29,5 +38,18 @@ describe('a move to another region', () => {
     }
     const after = await readBooks(tenant.api);
     for (const event of before.events) expect(after.events).toContainEqual(event);
+  });
+
+  it('and a deletion do not meet: whoever is being moved is not deleted, nor the other way round', async () => {
+    const [tenant, neighbour] = [await createTenant(app), await createTenant(app)];
+    const remove = (id: string) => operator.send<Problem>('DELETE', `/v1/tenants/${id}`, { body: {} });
+    await movingTo(tenant.id, 'eu-west-1-c1');
+    expect(await refusal(remove(tenant.id))).toEqual({ status: 409, code: 'OPERATION_UNDER_WAY' });
+    await must(tenant.api.get('/v1/me'), 200);
+    await must(remove(neighbour.id), 202);
+    await movingTo(tenant.id, null);
+    await must(remove(tenant.id), 202);
+    const move = operator.post<Problem>(`/v1/tenants/${tenant.id}/move`, EUROPE);
+    expect(await refusal(move)).toMatchObject({ status: 409 });
   });
 });

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { TenantRef } from '../../src/platform/database/index.js';
+import { EnforceQuotas, type Tenant, type TenantRegistry } from '../../src/tenancy/index.js';
+import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let db: TestDatabase;
+let quotas: EnforceQuotas;
+let acme: TenantRef;
+let other: TenantRef;
+
+beforeAll(async () => {
+  db = await openTestDatabase({ pool: 6 });
+  const allowed = { quotas: { agents: 2_000 } } as Tenant;
+  const registry = { byId: () => Promise.resolve(allowed) } as unknown as TenantRegistry;
+  quotas = new EnforceQuotas(db.database, registry);
+  [acme, other] = [await db.newTenant(), await db.newTenant()];
+  // The first of all to ask makes the lock, and is waited for until it ends.
+  for (const tenant of [acme, other]) await asking(tenant, 0).end();
+});
+afterAll(() => db.close());
+
+/** A transaction that has asked for room where so many are used, at the first look and at the next; ended by `end`. */
+function asking(tenant: TenantRef, ...used: readonly number[]) {
+  let end: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const left = [...used];
+  let answered = false;
+  const answer = Promise.withResolvers<void>();
+  // It may be refused before anybody waits for it.
+  answer.promise.catch(() => undefined);
+  const whole = db.database.within(tenant, () =>
+    db.transactions.run(async () => {
+      await quotas.requireRoom('agents', () => Promise.resolve(left.shift() ?? used.at(-1) ?? 0));
+      answered = true;
+      answer.resolve();
+      await ended;
+    }),
+  );
+  whole.catch((error: Error) => answer.reject(error));
+  return {
+    answer: answer.promise,
+    answered: () => answered,
+    end: async () => {
+      end();
+      await whole;
+    },
+  };
+}
+
+it('with much room left, those who add do not wait for one another', async () => {
+  const all = [asking(acme, 10), asking(acme, 10), asking(acme, 1_000)];
+  await Promise.all(all.map(({ answer }) => answer));
+  await Promise.all(all.map(({ end }) => end()));
+});
+
+it('near the end each waits for those before, shared or not; another organisation does not', async () => {
+  const roomy = asking(acme, 10);
+  await roomy.answer;
+  const near = asking(acme, 1_999);
+  const elsewhere = asking(other, 1_999);
+  await elsewhere.answer;
+  expect(near.answered()).toBe(false);
+  await roomy.end();
+  await near.answer;
+  const next = asking(acme, 1_999, 2_000);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(next.answered()).toBe(false);
+  await near.end();
+  await expect(next.answer).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+  await elsewhere.end();
+});
+
+it('whoever was overtaken while looking adds nothing', async () => {
+  const { rows } = await db.superuser.query<{ most: number }>(
+    `SELECT current_setting('max_connections')::int AS most`,
+  );
+  const most = rows[0]?.most ?? 0;
+  expect(most).toBeGreaterThan(10);
+  const fits = asking(acme, 1_000, 2_000 - most);
+  await fits.answer;
+  await fits.end();
+  await expect(asking(acme, 1_000, 2_001 - most).answer).rejects.toMatchObject({ kind: 'unavailable' });
+});
