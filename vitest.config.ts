@@ -10,6 +10,8 @@ export default defineConfig({
   resolve,
   ssr,
   test: {
+    // Most of a test's time is waiting, for processes above all: more than the one worker less than cores that is usual.
+    maxWorkers: 3,
     reporters: ['default', './test/support/closing-line.ts'],
     projects: [
       { extends: true, test: { name: 'unit', include: ['src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'] } },

@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { machine, type Bench } from './measure.ts';
 
 const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
+  audit: () => import('./audit.ts'),
   codec: () => import('./codec.ts'),
   move: () => import('./move.ts'),
   request: () => import('./request.ts'),
