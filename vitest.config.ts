@@ -50,6 +50,7 @@ export default defineConfig({
           name: 'processes',
           // Each file starts processes of its own, to look at them, to configure, to stop or to kill them.
           include: ['test/processes/**/*.e2e.ts', 'test/faults/**/*.fault.ts'],
+          globalSetup: ['test/support/postgres-server.ts'],
           testTimeout: 90_000,
           hookTimeout: 120_000,
         },

@@ -37,7 +37,8 @@ const HASH = 32;
 /**
  * Appends events to their tenants' logs, in the order given, and returns the new heads. One statement: it advances the
  * heads where they are still as given, which locks them, and inserts the events; where any head has moved, it fails as a
- * whole (by a division by zero, as there is no other way to raise an error from plain SQL).
+ * whole (by a division by zero, as there is no other way to raise an error from plain SQL). Heads are locked in the order
+ * that all writers keep to.
  */
 export async function appendGroup(
   client: pg.Client | pg.PoolClient,
@@ -101,10 +102,14 @@ export async function appendGroup(
 
 const APPEND = {
   name: 'audit_append',
-  text: `WITH advanced AS (
+  text: `WITH next AS (
+      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[])
+        n(tenant, expected, seq, chain_hash, frontier)),
+    locked AS MATERIALIZED (
+      SELECT tenant FROM audit.heads WHERE tenant = ANY($1) ORDER BY tenant FOR UPDATE),
+    advanced AS (
       UPDATE audit.heads h SET seq = n.seq, chain_hash = n.chain_hash, frontier = n.frontier
-      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[])
-        n(tenant, expected, seq, chain_hash, frontier)
+      FROM next n JOIN locked USING (tenant)
       WHERE h.tenant = n.tenant AND h.seq = n.expected
       RETURNING 1),
     complete AS (SELECT 1 / (count(*) = cardinality($1::text[]))::int AS one FROM advanced),
