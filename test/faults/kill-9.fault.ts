@@ -8,6 +8,7 @@ import { client, must } from '../support/client.js';
 import { asSuperuser, REGIONS, type Region } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { discrepancies, readBooks, verified } from '../support/log-book.js';
+import { OperatorOf, told } from '../support/organisations.js';
 import { createTenant, signIn, type TestTenant } from '../support/tenants.js';
 import { Traffic } from '../support/traffic.js';
 
@@ -162,4 +163,30 @@ it('a cancellation that was answered just before the end is kept', async () => {
   await app.kill9();
   await app.start();
   expect((await runIn(european.api, run.id)).status).toBe('CANCELLED');
+});
+
+it('an organisation is told what the operator did even where its log could not be written at that moment, and still once', async () => {
+  const operator = new OperatorOf(app);
+  // The log's database takes no event while the head is held from outside.
+  await asSuperuser(app.home, 'eu-west-1', async (database) => {
+    await database.query('BEGIN');
+    await database.query('SELECT 1 FROM audit.heads WHERE tenant = $1 FOR UPDATE', [european.id]);
+    await must(operator.suspend(european.id), 200);
+    await must(operator.resume(european.id), 200);
+    await sleep(300);
+    await database.query('ROLLBACK');
+  });
+  await app.kill9();
+  await app.start();
+  await eventually(
+    async () =>
+      expect((await told(european.api)).map(({ action }) => action)).toEqual([
+        'tenant.suspended',
+        'tenant.resumed',
+      ]),
+    10_000,
+  );
+  await sleep(500);
+  expect(await told(european.api)).toHaveLength(2);
+  await verified(european.api);
 });

@@ -50,6 +50,7 @@ function asking(tenant: TenantRef, ...used: readonly number[]) {
 it('with much room left, those who add do not wait for one another', async () => {
   const all = [asking(acme, 10), asking(acme, 10), asking(acme, 1_000)];
   await Promise.all(all.map(({ answer }) => answer));
+  expect(all.map((one) => one.answered())).toEqual([true, true, true]);
   await Promise.all(all.map(({ end }) => end()));
 });
 
