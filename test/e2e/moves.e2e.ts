@@ -15,7 +15,7 @@ const operator = client(app.baseUrl, app.firstRun.operatorKey);
 async function movingTo(id: string, cell: string | null): Promise<void> {
   await asSuperuser(app.home, 'us-east-1', (database) =>
     database.query(
-      `UPDATE control.tenants SET moving_to = $2, move_id = CASE WHEN $2 IS NULL THEN NULL ELSE gen_random_uuid() END WHERE id = $1`,
+      `UPDATE control.tenants SET moving_to = $2, move_id = CASE WHEN $2::text IS NULL THEN NULL ELSE gen_random_uuid() END WHERE id = $1`,
       [id, cell],
     ),
   );
