@@ -23,6 +23,6 @@ export class KeyTimes {
 const MINUTE = 60_000;
 
 /** An hour; asked for again from the 45th minute on; at most half an hour more while the key service is away. */
-export const KEY_TIMES = new KeyTimes(60 * MINUTE, 45 * MINUTE, 30 * MINUTE, 5_000, 1_000, 15_000, () =>
+export const KEY_TIMES = new KeyTimes(60 * MINUTE, 45 * MINUTE, 30 * MINUTE, 5_000, 1_000, 5_000, () =>
   performance.now(),
 );

@@ -65,6 +65,13 @@ async function addUser(process: KeyProcess, tenant: TenantRef, email: string): P
   });
 }
 
+const rename = (process: KeyProcess, tenant: TenantRef, id: string, name: string): Promise<unknown> =>
+  inTenant(process, tenant, async () => {
+    const user = await process.database.repository(UserEntity).findOneByOrFail({ id });
+    user.displayName = Sealed.of(name);
+    return process.database.repository(UserEntity).save(user);
+  });
+
 const found = (process: KeyProcess, tenant: TenantRef, email: string): Promise<string | undefined> =>
   process.database.within(tenant, async () => {
     const user = await process.lookup.findOne(UserEntity, 'email', email);
@@ -235,7 +242,9 @@ describe('a rotation', () => {
   it('fails no read, no write and no lookup of either process, and keeps e-mail addresses unique', async () => {
     const tenant = await newTenant();
     const emails = Array.from({ length: 40 }, (_, at) => `early${at}@example.com`);
-    for (const email of emails) await addUser(one, tenant, email);
+    const ids: string[] = [];
+    for (const email of emails) ids.push(await addUser(one, tenant, email));
+    const names = new Map<string, string>();
     fake.delay(20);
     let going = true;
     let done = 0;
@@ -251,6 +260,10 @@ describe('a rotation', () => {
             expect(await found(process, tenant, old)).toContain(old);
           const twice = addUser(process, tenant, 'early7@example.com');
           await expect(twice).rejects.toMatchObject({ driverError: { code: '23505' } });
+          const own =
+            ids[Math.floor(Math.random() * 10) * 4 + ['one', 'uno', 'two', 'due'].indexOf(name)] ?? '';
+          await rename(process, tenant, own, `${name} ${at}`);
+          names.set(own, `${name} ${at}`);
           done += 1;
         } catch (error) {
           failures.push(error);
@@ -271,6 +284,9 @@ describe('a rotation', () => {
     const { sealedBy } = await census(tenant);
     expect([...sealedBy.values()]).toEqual([2 * emails.length]);
     for (const email of emails) expect(await found(two, tenant, email)).toContain(email);
+    const users = await one.database.within(tenant, () => one.database.repository(UserEntity).find());
+    const now = new Map(users.map(({ id, displayName }) => [id, displayName?.reveal()]));
+    for (const [id, name] of names) expect(now.get(id)).toBe(name);
   });
 
   it('is begun for whoever is due, once however many processes look, and for nobody else', async () => {

@@ -244,6 +244,7 @@ describe('a copy', () => {
       'control.notices',
       'control.operations',
       'control.slugs',
+      'control.key_schedules',
       'control.write_pauses',
     ];
     const { rows } = await test.source.superuser.query<{ name: string }>(
