@@ -15,6 +15,7 @@ import {
   TenantLimitGuard,
   TokenBuckets,
 } from './limits/index.js';
+import { KeysModule } from './keys/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { MovesModule } from './moves/index.js';
 import { OperationsModule } from './operations/index.js';
@@ -106,6 +107,7 @@ export class AppModule {
         OperationsModule,
         OrganisationsModule,
         MovesModule,
+        KeysModule,
         ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],

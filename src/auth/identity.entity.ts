@@ -17,7 +17,9 @@ export class UserEntity {
   @Encrypted({ lookup: canonicalEmail })
   email!: Sealed<string>;
 
-  emailIndex!: Buffer;
+  emailIndex!: Buffer | null;
+
+  emailIndexAlt!: Buffer | null;
 
   @Encrypted({ name: 'display_name', nullable: true })
   displayName!: Sealed<string> | null;

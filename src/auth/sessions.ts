@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { FieldEncryption } from '../encryption/index.js';
+import { BlindLookup } from '../encryption/index.js';
 import { announce, TenantDatabase, type TenantId } from '../platform/database/index.js';
 import { newSessionSecret } from '../platform/http/credential.js';
 import {
@@ -16,7 +16,7 @@ import { requestTenant, requireServed, TenantRegistry } from '../tenancy/index.j
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
 import { fingerprintOf } from './authentication.guard.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
-import { canonicalEmail, UserEntity } from './identity.entity.js';
+import { UserEntity } from './identity.entity.js';
 import { passwordMatches } from './password.js';
 import { secretHash } from './principals.js';
 
@@ -37,7 +37,7 @@ const REFRESH_TOKEN = /^wxr_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 export class Sessions {
   constructor(
     private readonly database: TenantDatabase,
-    private readonly encryption: FieldEncryption,
+    private readonly lookup: BlindLookup,
     private readonly work: UnitOfWork,
     private readonly tokens: AccessTokens,
     private readonly tenants: TenantRegistry,
@@ -46,7 +46,7 @@ export class Sessions {
 
   async signIn(tenant: RequestTenant | undefined, email: string, password: string): Promise<SignedIn> {
     auditDetails({ personal: { email } });
-    const user = tenant && (await this.#byEmail(tenant, email));
+    const user = tenant && (await this.lookup.findOne(UserEntity, 'email', email));
     const matches = await passwordMatches(user?.passwordHash ?? undefined, password);
     if (!tenant || !user || !matches || user.status !== 'active') throw new SignInFailed();
     return this.work.run(async () => {
@@ -145,11 +145,6 @@ export class Sessions {
       values: [sessionId],
     });
     await this.database.query(announce({ kind: 'session', tenant, id: sessionId }));
-  }
-
-  async #byEmail(tenant: RequestTenant, email: string): Promise<UserEntity | null> {
-    const emailIndex = await this.encryption.blindIndex(tenant, 'users', 'email', canonicalEmail(email));
-    return this.database.repository(UserEntity).findOneBy({ emailIndex });
   }
 
   /** A refresh token carries its tenant; nothing else in its request has to. */

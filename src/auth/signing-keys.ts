@@ -9,10 +9,12 @@ import {
   type CryptoKey,
   type JWK,
 } from 'jose';
-import { FieldEncryption } from '../encryption/index.js';
+import { FieldEncryption, sealedColumn } from '../encryption/index.js';
 import { Cells, PLATFORM_TENANT } from '../platform/database/index.js';
 
 export const ALGORITHM = 'RS256';
+sealedColumn({ schema: 'control', table: 'signing_keys', column: 'private_key', key: [['kid', 'text']] });
+
 const CREATION_LOCK = 7_283_003;
 /** A key made by another process is found by asking again, this often at most. */
 const RELOAD_MS = 10_000;

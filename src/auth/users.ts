@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { FieldEncryption, Sealed } from '../encryption/index.js';
+import { BlindLookup, Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -11,7 +11,7 @@ import { UnitOfWork } from '../requests/index.js';
 import { EnforceQuotas, TenantRegistry } from '../tenancy/index.js';
 import type { CreateUserDto, MeDto, UpdateUserDto, UserDto } from './auth.dto.js';
 import { EmailTaken, GrantExceedsOwn, LastOwner } from './auth.errors.js';
-import { canonicalEmail, ROLES, UserEntity, type Role } from './identity.entity.js';
+import { ROLES, UserEntity, type Role } from './identity.entity.js';
 import { hashPassword } from './password.js';
 
 /** A person on the way in. */
@@ -26,7 +26,7 @@ export interface NewUser {
 export class Users {
   constructor(
     private readonly database: TenantDatabase,
-    private readonly encryption: FieldEncryption,
+    private readonly lookup: BlindLookup,
     private readonly work: UnitOfWork,
     private readonly tenants: TenantRegistry,
     private readonly quotas: EnforceQuotas,
@@ -45,14 +45,8 @@ export class Users {
 
   /** Inserts into the running transaction. */
   async insert(user: NewUser): Promise<UserEntity> {
-    const index = await this.encryption.blindIndex(
-      currentTenant(),
-      'users',
-      'email',
-      canonicalEmail(user.email),
-    );
     const users = this.database.repository(UserEntity);
-    if (await users.existsBy({ emailIndex: index })) throw new EmailTaken();
+    if (await this.lookup.findOne(UserEntity, 'email', user.email)) throw new EmailTaken();
     const entity = users.create({
       id: uuidv7(),
       email: Sealed.of(user.email.trim()),
@@ -66,11 +60,8 @@ export class Users {
       await users.insert(entity);
       return entity;
     } catch (error) {
-      if (
-        (error as { driverError?: { constraint?: string } }).driverError?.constraint ===
-        'users_email_index_key'
-      )
-        throw new EmailTaken();
+      const { driverError } = error as { driverError?: { constraint?: string } };
+      if (driverError?.constraint?.startsWith('users_email_index_')) throw new EmailTaken();
       throw error;
     }
   }

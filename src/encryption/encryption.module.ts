@@ -1,23 +1,39 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
-import { Cells } from '../platform/database/index.js';
+import { Cells, TenantDatabase } from '../platform/database/index.js';
+import { BlindLookup } from './blind-lookup.js';
 import { EncryptionSubscriber } from './encryption.subscriber.js';
 import { FieldEncryption } from './field-encryption.js';
 import { KeyRing } from './key-ring.js';
+import { KeySchedules } from './key-schedules.js';
+import { KEY_TIMES, KeyTimes } from './key-times.js';
 import { MoveKeys } from './move-keys.js';
+import { NewKeyVersions } from './new-key-version.js';
 import { requireSensitiveColumns } from './sensitive-columns.js';
 
 /** Global: encryption is part of storing, in every room. The keys of each cell are bound by the composition root. */
 @Global()
-@Module({ providers: [KeyRing, FieldEncryption, MoveKeys], exports: [KeyRing, FieldEncryption, MoveKeys] })
+@Module({
+  providers: [
+    KeyRing,
+    KeySchedules,
+    FieldEncryption,
+    BlindLookup,
+    MoveKeys,
+    NewKeyVersions,
+    { provide: KeyTimes, useValue: KEY_TIMES },
+  ],
+  exports: [KeyRing, KeySchedules, KeyTimes, FieldEncryption, BlindLookup, MoveKeys, NewKeyVersions],
+})
 export class EncryptionModule implements OnModuleInit {
   constructor(
     private readonly cells: Cells,
     private readonly keys: KeyRing,
+    private readonly database: TenantDatabase,
   ) {}
 
   onModuleInit(): void {
     requireSensitiveColumns();
-    const subscriber = new EncryptionSubscriber(this.keys);
+    const subscriber = new EncryptionSubscriber(this.keys, this.database);
     for (const cell of this.cells.all()) cell.observe(subscriber);
   }
 }

@@ -8,6 +8,7 @@ import {
   openUnderKms,
   openUnderStoredKey,
   OVERHEAD,
+  rewrapField,
   sealField,
   sealUnderKms,
   sealUnderStoredKey,
@@ -160,4 +161,36 @@ it('the KMS has its key back unharmed by opening, and wiped by sealing', () => {
   const given = Buffer.from(before);
   openUnderKms(given, PLACE, stored);
   expect(given.equals(before)).toBe(true);
+});
+
+describe('a rewrapped field', () => {
+  const [from, to] = [newKey(), newKey()];
+
+  it('opens under the new key and no longer under the old one, and what holds the value is untouched', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2_000 }), (bytes) => {
+        const value = Buffer.from(bytes);
+        const stored = sealField(from, PLACE, value);
+        const rewrapped = rewrapField(from, to, PLACE, stored);
+        expect(openField(to, PLACE, rewrapped).equals(value)).toBe(true);
+        expect(headerOf(rewrapped).keyId).toBe(to.id.toString('hex'));
+        expect(() => openField(from, PLACE, rewrapped)).toThrow(FieldUnreadable);
+        // Commitment, nonce, ciphertext and tag stand after the header and the wrapped data key.
+        expect(rewrapped.subarray(18 + 60).equals(stored.subarray(18 + 60))).toBe(true);
+      }),
+    );
+  });
+
+  it('is not made of what was altered, belongs elsewhere or is under another key', () => {
+    const stored = sealField(from, PLACE, Buffer.from('value'));
+    const header = 18 + 60 + 32;
+    for (let at = 0; at < header; at += 1) {
+      if (at >= 2 && at < 18) continue;
+      const altered = Buffer.from(stored);
+      altered[at] = (altered[at] ?? 0) ^ 1;
+      expect(() => rewrapField(from, to, PLACE, altered), `byte ${at}`).toThrow(FieldUnreadable);
+    }
+    expect(() => rewrapField(from, to, { ...PLACE, row: 'r2' }, stored)).toThrow(FieldUnreadable);
+    expect(() => rewrapField(newKey(), to, PLACE, stored)).toThrow(FieldUnreadable);
+  });
 });

@@ -84,6 +84,27 @@ export function openField(kek: Kek, place: FieldPlace, stored: Buffer): Buffer {
   });
 }
 
+/**
+ * Suite 0x01: the same value, its data key wrapped by another key. What the value itself is sealed with stays as it is,
+ * and is not opened. @throws {FieldUnreadable}
+ */
+export function rewrapField(from: Kek, to: Kek, place: FieldPlace, stored: Buffer): Buffer {
+  return readable(() => {
+    requireForm(stored, SUITE.tenantKek, WRAPPED_BY_KEK);
+    const aad = associatedData(place, SUITE.tenantKek);
+    const data = KEY_DETAILS + NONCE_LENGTH;
+    const end = KEY_DETAILS + WRAPPED_BY_KEK;
+    const dek = decrypt(from.key, stored.subarray(KEY_DETAILS, data), stored.subarray(data, end), aad);
+    requireCommitted(dek, aad, stored, end);
+    const out = Buffer.from(stored);
+    to.id.copy(out, KEY_ID);
+    randomInto(out, KEY_DETAILS, NONCE_LENGTH);
+    encryptInto(out, to.key, KEY_DETAILS, data, dek, aad);
+    dek.fill(0);
+    return out;
+  });
+}
+
 /** Suite 0x02. The data key is used for this one value, and wiped. */
 export function sealUnderKms(keyId: Buffer, dek: KmsDataKey, place: FieldPlace, value: Buffer): Buffer {
   const { plaintext, wrapped } = dek;
@@ -163,12 +184,16 @@ function sealData(out: Buffer, at: number, dek: Buffer, aad: Buffer, value: Buff
 function openData(stored: Buffer, at: number, dek: Buffer, aad: Buffer, known?: KeyObject): Buffer {
   if (dek.length !== DEK_LENGTH) throw new FieldUnreadable();
   const nonce = at + COMMITMENT_LENGTH;
-  const committed = Buffer.from(commitment(dek, aad), 'binary');
+  requireCommitted(dek, aad, stored, at);
   const key = known ?? createSecretKey(dek);
   dek.fill(0);
-  if (!timingSafeEqual(committed, stored.subarray(at, nonce))) throw new FieldUnreadable();
   const data = nonce + NONCE_LENGTH;
   return decrypt(key, stored.subarray(nonce, data), stored.subarray(data), aad);
+}
+
+function requireCommitted(dek: Buffer, aad: Buffer, stored: Buffer, at: number): void {
+  const committed = Buffer.from(commitment(dek, aad), 'binary');
+  if (!timingSafeEqual(committed, stored.subarray(at, at + COMMITMENT_LENGTH))) throw new FieldUnreadable();
 }
 
 function requireForm(stored: Buffer, suite: Suite, details: number): void {

@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { TenantRef } from '../platform/database/index.js';
-import { FieldUnreadable, kekIdOf, openField, sealField } from './field-codec.js';
-import { KeyRing, type TenantKeys } from './key-ring.js';
+import { FieldUnreadable, headerOf, kekIdOf, openField, rewrapField, sealField } from './field-codec.js';
+import type { FieldPlace } from './field-place.js';
+import { KeyRing } from './key-ring.js';
+import type { IndexKey, TenantKeys } from './tenant-keys.js';
 
 /** Table, column and row of a value; the tenant comes with the keys. */
 export interface Place {
@@ -23,30 +25,34 @@ export class FieldEncryption {
   }
 
   async openJson(tenant: TenantRef, place: Place, stored: Buffer): Promise<unknown> {
-    return openWith(await this.keys.of(tenant), tenant.id, place, stored);
+    return openWith(await this.#opening(tenant, stored), tenant.id, place, stored);
   }
 
   /** As `sealJson`, for bytes as they are: what is too large to be written as JSON once more. */
   async sealBytes(tenant: TenantRef, place: Place, value: Buffer): Promise<Buffer> {
-    return sealField((await this.keys.of(tenant)).current, { tenant: tenant.id, ...place }, value);
+    return sealBytesWith(await this.keys.of(tenant), tenant.id, place, value);
   }
 
   async openBytes(tenant: TenantRef, place: Place, stored: Buffer): Promise<Buffer> {
-    return openBytesWith(await this.keys.of(tenant), tenant.id, place, stored);
+    return openBytesWith(await this.#opening(tenant, stored), tenant.id, place, stored);
   }
 
-  /** A blind index: equal values of one column give equal indexes, which tell nothing without the tenant's key. */
-  async blindIndex(tenant: TenantRef, table: string, column: string, value: string): Promise<Buffer> {
-    return blindIndexWith(await this.keys.of(tenant), table, column, value);
+  #opening(tenant: TenantRef, stored: Buffer): Promise<TenantKeys> {
+    return this.keys.opening(tenant, [kekIdOf(stored)]);
   }
 }
 
 export function sealWith(keys: TenantKeys, tenant: string, place: Place, value: unknown): Buffer {
-  return sealField(keys.current, { tenant, ...place }, Buffer.from(JSON.stringify(value)));
+  return sealBytesWith(keys, tenant, place, Buffer.from(JSON.stringify(value)));
 }
 
 export function openWith(keys: TenantKeys, tenant: string, place: Place, stored: Buffer): unknown {
   return JSON.parse(openBytesWith(keys, tenant, place, stored).toString('utf8')) as unknown;
+}
+
+function sealBytesWith(keys: TenantKeys, tenant: string, place: Place, value: Buffer): Buffer {
+  keys.wraps.take();
+  return sealField(keys.current, { tenant, ...place }, value);
 }
 
 function openBytesWith(keys: TenantKeys, tenant: string, place: Place, stored: Buffer): Buffer {
@@ -55,6 +61,28 @@ function openBytesWith(keys: TenantKeys, tenant: string, place: Place, stored: B
   return openField(kek, { tenant, ...place }, stored);
 }
 
-export function blindIndexWith(keys: TenantKeys, table: string, column: string, value: string): Buffer {
-  return createHmac('sha256', keys.index).update(`${table}\0${column}\0${value}`).digest();
+/** The same value under the current key; undefined where it cannot be opened. */
+export function rewrap(keys: TenantKeys, place: FieldPlace, stored: Buffer): Buffer | undefined {
+  const from = keys.byId.get(kekOf(stored) ?? '');
+  if (!from) return undefined;
+  try {
+    keys.wraps.take();
+    return rewrapField(from, keys.current, place, stored);
+  } catch (error) {
+    if (error instanceof FieldUnreadable) return undefined;
+    throw error;
+  }
+}
+
+function kekOf(stored: Buffer): string | undefined {
+  try {
+    return headerOf(stored).keyId;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A blind index: equal values of one column give equal indexes, which tell nothing without the tenant's key. */
+export function blindIndexWith({ key }: IndexKey, table: string, column: string, value: string): Buffer {
+  return createHmac('sha256', key).update(`${table}\0${column}\0${value}`).digest();
 }

@@ -1,8 +1,14 @@
-export { Encrypted, encryptedColumns } from './encrypted.decorator.js';
+export { BlindLookup, indexOf } from './blind-lookup.js';
+export { Encrypted, encryptedColumns, encryptedFields, type EncryptedField } from './encrypted.decorator.js';
 export { EncryptionModule } from './encryption.module.js';
-export { FieldEncryption, type Place } from './field-encryption.js';
+export { FieldEncryption, rewrap, type Place } from './field-encryption.js';
 export { FieldUnreadable } from './field-codec.js';
-export { KeyRing } from './key-ring.js';
+export { KeyRing, type AdoptedKey } from './key-ring.js';
+export { KeySchedules } from './key-schedules.js';
+export { KeyTimes } from './key-times.js';
 export { CellKms, Kms } from './kms.js';
+export { NewKeyVersions } from './new-key-version.js';
 export { Sealed } from './sealed.js';
+export { nameOf, sealedColumn, sealedColumns, type SealedColumn } from './sealed-columns.js';
+export type { KeyState, TenantKeys } from './tenant-keys.js';
 export { MoveKeys } from './move-keys.js';

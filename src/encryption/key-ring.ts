@@ -1,86 +1,129 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
+import { createSecretKey, randomBytes } from 'node:crypto';
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { Feed, TenantDatabase, type Statement, type TenantRef } from '../platform/database/index.js';
-import { FieldUnreadable, type Kek } from './field-codec.js';
+import { Log } from '../platform/observability/log.js';
+import { KeyCache, type Loaded } from './key-cache.js';
+import { KeySchedules } from './key-schedules.js';
+import { KeyTimes } from './key-times.js';
 import { CellKms } from './kms.js';
+import {
+  fingerprintOf,
+  KEY_ROWS,
+  kmsContext,
+  named,
+  openKeys,
+  type KeyRow,
+  type OpenedKeys,
+  type TenantKeys,
+} from './tenant-keys.js';
+import { WrapCount } from './wrap-count.js';
+import { wrapKey } from './wrapped-key.js';
 
-type Purpose = 'field' | 'index';
-
-/** A tenant's keys in memory. */
-export interface TenantKeys {
-  /** Seals new fields. */
-  readonly current: Kek;
-  /** Opens fields, by the KEK id in their header. */
-  readonly byId: ReadonlyMap<string, Kek>;
-  /** Keys the blind indexes. */
-  readonly index: KeyObject;
-}
-
-interface KeyRow {
-  id: string;
-  purpose: Purpose;
-  kms_key_id: string;
-  wrapped: Buffer;
-}
-
-/** Tenants whose keys a process holds at once; others are fetched again when needed. */
-const TENANTS_IN_MEMORY = 5_000;
-const KEEP_MS = 60 * 60 * 1_000;
 /** The least that key services allow: long enough to notice a mistake, and to take it back with the key service itself. */
 const DELETION_DAYS = 7;
 const DEAD_ALREADY = new Set(['key_pending_deletion', 'key_not_found']);
+const SWEEP_MS = 60_000;
 
-/** Unwraps each tenant's keys once per process, however many ask at the same time. */
+/** A key that only the KMS wraps, as it is to be wrapped by the tenant's field key. */
+export interface AdoptedKey {
+  readonly id: string;
+  readonly inner: Buffer;
+  readonly by: string;
+}
+
+type Adopt = (tenant: TenantRef, keys: readonly AdoptedKey[]) => Promise<void>;
+
+/** A tenant's keys: one call to the KMS per tenant and process, however many keys there are and however many ask. */
 @Injectable()
-export class KeyRing implements OnModuleInit {
-  readonly #keys = new LRUCache<string, TenantKeys, TenantRef>({
-    max: TENANTS_IN_MEMORY,
-    ttl: KEEP_MS,
-    // Forgotten while they are being fetched, they are good for who asked, and not kept.
-    ignoreFetchAbort: true,
-    fetchMethod: (_id, _stale, { context }) => this.#load(context),
-  });
+export class KeyRing implements OnModuleInit, OnApplicationShutdown {
+  readonly #cache: KeyCache<TenantKeys>;
+  #adopt: Adopt | undefined;
+  #sweep: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly database: TenantDatabase,
     private readonly kms: CellKms,
     private readonly feed: Feed,
-  ) {}
-
-  onModuleInit(): void {
-    // Of a tenant that is not served any more, no process keeps the keys.
-    this.feed.subscribe(({ kind, tenant }) => {
-      if (kind === 'tenant') this.#keys.delete(tenant);
-    });
+    private readonly schedules: KeySchedules,
+    private readonly times: KeyTimes,
+    private readonly log: Log,
+  ) {
+    this.#cache = new KeyCache<TenantKeys>(
+      (tenant, held, open) => this.#load(tenant, held, open),
+      () => this.times,
+      this.times.now,
+      () => this.feed.reliable(),
+      (tenant, error) => this.log.error('keys could not be fetched again', error, { tenant: tenant.id }),
+    );
   }
 
-  async of(tenant: TenantRef): Promise<TenantKeys> {
-    const keys = this.#keys.get(tenant.id) ?? (await this.#keys.fetch(tenant.id, { context: tenant }));
-    if (!keys) throw new FieldUnreadable();
-    return keys;
+  onModuleInit(): void {
+    this.feed.subscribe(({ kind, tenant }) => {
+      if (kind === 'keys') return this.#cache.changed(tenant);
+      if (kind !== 'tenant') return;
+      if (tenant === '*') this.#cache.doubtAll();
+      else this.#cache.doubt(tenant);
+    });
+    this.#sweep = setInterval(() => this.#cache.sweep(), SWEEP_MS).unref();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.#sweep);
+  }
+
+  of(tenant: TenantRef): Promise<TenantKeys> {
+    return this.#cache.of(tenant);
   }
 
   /** The keys if they are in memory: for places that cannot wait. */
   warm(tenant: string): TenantKeys | undefined {
-    return this.#keys.get(tenant);
+    return this.#cache.get(tenant);
+  }
+
+  /** The keys as the database has them at this moment. */
+  reread(tenant: TenantRef): Promise<TenantKeys> {
+    return this.#cache.reread(tenant);
+  }
+
+  /** Locks the key rows of the tenant in scope until the end of the running transaction; answers `TenantKeys.rows`. */
+  async lock(): Promise<string> {
+    return fingerprintOf(
+      await this.database.query<KeyRow & Record<string, unknown>>({
+        ...KEY_ROWS,
+        text: `${KEY_ROWS.text} FOR UPDATE`,
+      }),
+    );
+  }
+
+  /** The keys with the ones that stored values name: where one is not known here, another process has made it since. */
+  async opening(tenant: TenantRef, ids: readonly string[]): Promise<TenantKeys> {
+    const keys = this.warm(tenant.id) ?? (await this.of(tenant));
+    return ids.every((id) => keys.byId.has(id)) ? keys : this.reread(tenant);
+  }
+
+  /** Who stores what `KeyRing` itself cannot: keys that only the KMS wraps cost a call each, until the field key wraps them. */
+  adoptBy(adopt: Adopt): void {
+    this.#adopt = adopt;
   }
 
   /** Statements that give a new tenant its keys; they belong in the transaction that creates its first rows. */
   async provision(tenant: TenantRef): Promise<Statement[]> {
     const kms = this.kms.of(tenant.cell);
     const kmsKeyId = await kms.createTenantKey(tenant.id);
-    const statements: Statement[] = [];
-    for (const purpose of ['field', 'index'] as const) {
-      const { plaintext, wrapped } = await kms.generateDataKey(kmsKeyId, context(tenant, purpose));
-      plaintext.fill(0);
-      statements.push({
-        text: 'INSERT INTO encryption_keys (id, purpose, kms_key_id, wrapped) VALUES ($1, $2, $3, $4)',
-        values: [uuidv7(), purpose, kmsKeyId, wrapped],
-      });
-    }
-    return statements;
+    const [field, index] = [uuidv7(), uuidv7()];
+    const { plaintext, wrapped } = await kms.generateDataKey(kmsKeyId, kmsContext(tenant, 'field'));
+    const inner = wrapNewKey(tenant, plaintext, field, index);
+    return [
+      {
+        text: `INSERT INTO encryption_keys (id, purpose, kms_key_id, wrapped) VALUES ($1, 'field', $2, $3)`,
+        values: [field, kmsKeyId, wrapped],
+      },
+      {
+        text: `INSERT INTO encryption_keys (id, purpose, kms_key_id, inner_wrapped, wrapped_by) VALUES ($1, 'index', $2, $3, $4)`,
+        values: [index, kmsKeyId, inner, field],
+      },
+    ];
   }
 
   /** Condemns the tenant's keys: nothing that they have sealed can be read from now on. Answers their ids; may be repeated. */
@@ -97,41 +140,55 @@ export class KeyRing implements OnModuleInit {
         if (!DEAD_ALREADY.has(String((error as { code?: unknown }).code))) throw error;
       });
     }
-    this.#keys.delete(tenant.id);
+    this.#cache.drop(tenant.id);
     return rows.map(({ kms_key_id: id }) => id);
   }
 
-  async #load(tenant: TenantRef): Promise<TenantKeys> {
+  async #load(tenant: TenantRef, held: TenantKeys | undefined, open: boolean): Promise<Loaded<TenantKeys>> {
     const rows = await this.database.within(tenant, () =>
-      this.database.query<KeyRow & Record<string, unknown>>({
-        // Named, so that it goes over the read lane: whoever asks may hold a connection of the pool already, and with all
-        // of them held by such callers nobody would get a second one.
-        name: 'encryption_keys',
-        text: 'SELECT id, purpose, kms_key_id, wrapped FROM encryption_keys ORDER BY created_at, id',
-        values: [],
-      }),
+      // Named, so that it goes over the read lane: whoever asks may hold a connection of the pool already, and with all
+      // of them held by such callers nobody would get a second one.
+      this.database.query<KeyRow & Record<string, unknown>>({ ...KEY_ROWS, name: 'encryption_keys' }),
     );
-    const kms = this.kms.of(tenant.cell);
-    const byId = new Map<string, Kek>();
-    let current: Kek | undefined;
-    let index: KeyObject | undefined;
-    for (const row of rows) {
-      const plaintext = await kms.decrypt(row.kms_key_id, row.wrapped, context(tenant, row.purpose));
-      const key = createSecretKey(plaintext);
-      plaintext.fill(0);
-      if (row.purpose === 'index') {
-        index = key;
-        continue;
-      }
-      const hex = row.id.replaceAll('-', '');
-      current = { id: Buffer.from(hex, 'hex'), key };
-      byId.set(hex, current);
-    }
-    if (!current || !index) throw new Error(`Tenant ${tenant.id} has no encryption keys.`);
-    return { current, byId, index };
+    if (held && !open && held.rows === fingerprintOf(rows)) return { keys: held, opened: false };
+    const opened = await openKeys(tenant, rows, this.kms.of(tenant.cell));
+    this.#adoptLoose(tenant, opened);
+    const wraps = held?.current.id.equals(opened.current.id) ? held.wraps : this.#counting(tenant, opened);
+    const { currentId: _, loose: __, ...keys } = opened;
+    return { keys: { ...keys, wraps }, opened: true };
+  }
+
+  #counting(tenant: TenantRef, { currentId: kek, since }: OpenedKeys): WrapCount {
+    return new WrapCount(
+      async (wraps) => {
+        const newest = await this.schedules.count({ tenant: tenant.id, kek, since }, wraps);
+        // Rotated by a process that was not heard.
+        if (newest !== kek) this.#cache.changed(tenant.id);
+      },
+      (error) => this.log.error('the use of a key could not be counted', error, { tenant: tenant.id }),
+    );
+  }
+
+  #adoptLoose(tenant: TenantRef, { currentId, current, loose }: OpenedKeys): void {
+    if (loose.length === 0 || !this.#adopt) return;
+    const adopted = loose.map(({ id, purpose, key }) => {
+      const bytes = key.export();
+      const inner = wrapKey(current, { tenant: tenant.id, purpose, id }, bytes);
+      bytes.fill(0);
+      return { id, inner, by: currentId };
+    });
+    this.#adopt(tenant, adopted).catch((error: unknown) =>
+      this.log.error('keys stay as they are wrapped; it is tried again', error, { tenant: tenant.id }),
+    );
   }
 }
 
-function context(tenant: TenantRef, purpose: Purpose): Record<string, string> {
-  return { tenant: tenant.id, purpose };
+/** Makes an index key and wraps it by a field key, whose plaintext is wiped. */
+function wrapNewKey(tenant: TenantRef, plaintext: Buffer, field: string, index: string): Buffer {
+  const by = named(field, createSecretKey(plaintext));
+  plaintext.fill(0);
+  const key = randomBytes(32);
+  const inner = wrapKey(by, { tenant: tenant.id, purpose: 'index', id: index }, key);
+  key.fill(0);
+  return inner;
 }

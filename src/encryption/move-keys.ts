@@ -13,7 +13,8 @@ type KeyRow = Readonly<Record<string, unknown>> & {
   readonly id: string;
   readonly purpose: string;
   readonly kms_key_id: string;
-  readonly wrapped: string;
+  /** Null for a key that only another of the tenant's keys wraps: its wrapping goes along as it is. */
+  readonly wrapped: string | null;
 };
 
 /** Where a move's keys come from and go to. */
@@ -73,20 +74,25 @@ export class MoveKeys {
   }
 
   async #rewrapOne(target: pg.Client, row: KeyRow, { tenant, from, to, kmsKey }: KeyRoute): Promise<void> {
+    const wrapped = row.wrapped && (await this.#wrappedAnew(row, row.wrapped, { tenant, from, to, kmsKey }));
+    const copy = { ...row, kms_key_id: kmsKey, wrapped };
+    await target.query(`DELETE FROM "${tenant}".encryption_keys WHERE id = $1`, [row.id]);
+    await target.query(
+      `INSERT INTO "${tenant}".encryption_keys SELECT * FROM jsonb_populate_record(NULL::"${tenant}".encryption_keys, $1)`,
+      [JSON.stringify(copy)],
+    );
+  }
+
+  async #wrappedAnew(row: KeyRow, wrapped: string, { tenant, from, to, kmsKey }: KeyRoute): Promise<string> {
     const context = { tenant, purpose: row.purpose };
-    const plaintext = await this.kms.of(from).decrypt(row.kms_key_id, bytesOf(row.wrapped), context);
+    const plaintext = await this.kms.of(from).decrypt(row.kms_key_id, bytesOf(wrapped), context);
     let check: Buffer | undefined;
     try {
-      const wrapped = await this.kms.of(to).encrypt(kmsKey, plaintext, context);
-      check = await this.kms.of(to).decrypt(kmsKey, wrapped, context);
+      const anew = await this.kms.of(to).encrypt(kmsKey, plaintext, context);
+      check = await this.kms.of(to).decrypt(kmsKey, anew, context);
       if (!timingSafeEqual(check, plaintext))
         throw new Error('A key is not the same after it was rewrapped.');
-      const copy = { ...row, kms_key_id: kmsKey, wrapped: `\\x${wrapped.toString('hex')}` };
-      await target.query(`DELETE FROM "${tenant}".encryption_keys WHERE id = $1`, [row.id]);
-      await target.query(
-        `INSERT INTO "${tenant}".encryption_keys SELECT * FROM jsonb_populate_record(NULL::"${tenant}".encryption_keys, $1)`,
-        [JSON.stringify(copy)],
-      );
+      return `\\x${anew.toString('hex')}`;
     } finally {
       plaintext.fill(0);
       check?.fill(0);

@@ -46,6 +46,11 @@ export class Sealed<T> {
     return state.value;
   }
 
+  /** For the subscriber: on its way in, and not sealed yet. */
+  get isPlain(): boolean {
+    return this.#state.kind === 'plain';
+  }
+
   /** For the subscriber: seals a value on its way in. */
   seal(seal: (value: T) => Buffer): void {
     if (this.#state.kind === 'plain') {

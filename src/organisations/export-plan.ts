@@ -27,6 +27,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
       email: 'sealed',
       display_name: 'sealed',
       email_index: INDEX,
+      email_index_alt: INDEX,
       password_hash: SECRET_HASH,
     },
   },

@@ -136,6 +136,7 @@ export class PurgeOrganisation implements OnModuleInit {
       () => purgeEvent('tenant.purged', id, { log: data['log'], keys: data['keys'] }),
       async (registry) => {
         await registry.query({ text: 'DELETE FROM control.tenants WHERE id = $1', values: [id] });
+        await registry.query({ text: 'DELETE FROM control.key_schedules WHERE tenant = $1', values: [id] });
         const text = 'INSERT INTO control.tombstones (id) VALUES ($1)';
         await registry.query({ text, values: [id] });
       },

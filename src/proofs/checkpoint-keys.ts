@@ -1,9 +1,11 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { formatVerifier, type NoteSigner } from '@waxell/transparency';
-import { FieldEncryption } from '../encryption/index.js';
+import { FieldEncryption, sealedColumn } from '../encryption/index.js';
 import { AuthConfig } from '../platform/config/index.js';
 import { Cells, PLATFORM_TENANT, type RegistryTransaction } from '../platform/database/index.js';
+
+sealedColumn({ schema: 'control', table: 'checkpoint_keys', column: 'private_key', key: [['id', 'text']] });
 
 const CREATION_LOCK = 7_283_006;
 /** Another process may have rotated the keys: they are read again this often. */

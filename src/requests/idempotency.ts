@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { FieldEncryption } from '../encryption/index.js';
+import { FieldEncryption, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { AppError } from '../platform/http/errors.js';
 import type { RequestContext } from '../platform/http/request-context.js';
@@ -29,6 +29,8 @@ export class IdempotencyKeyInUse extends AppError {
     );
   }
 }
+
+sealedColumn({ table: 'idempotency_keys', column: 'response', key: [['key_hash', 'bytea']] });
 
 const KEPT = "interval '24 hours'";
 const UNIQUE_VIOLATION = '23505';

@@ -11,7 +11,7 @@ import {
 import type { AgentDefinition, RunEventBody } from '@waxell/sdk';
 import { AgentEntity, AgentVersionEntity } from '../agents/index.js';
 import type { AuditEvent } from '../audit/index.js';
-import { FieldEncryption, Sealed } from '../encryption/index.js';
+import { FieldEncryption, Sealed, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
@@ -228,6 +228,15 @@ function kindsBelow(error: Error): string[] {
   }
   return kinds;
 }
+
+sealedColumn({
+  table: 'run_checkpoints',
+  column: 'result',
+  key: [
+    ['run_id', 'uuid'],
+    ['call', 'integer'],
+  ],
+});
 
 const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0 };
 

@@ -1,9 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { RunEvent, RunEventBody } from '@waxell/sdk';
-import { FieldEncryption } from '../encryption/index.js';
+import { FieldEncryption, sealedColumn } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase, type TenantRef } from '../platform/database/index.js';
 
 const PAGE = 200;
+sealedColumn({
+  table: 'run_events',
+  column: 'event',
+  key: [
+    ['run_id', 'uuid'],
+    ['seq', 'integer'],
+  ],
+});
 export const TERMINAL_EVENTS: ReadonlySet<RunEventBody['type']> = new Set([
   'run.completed',
   'run.failed',

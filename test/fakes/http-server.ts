@@ -13,14 +13,15 @@ export interface FakeServer {
 
 /** An HTTP server on a free port whose handler sees whole bodies. A handler that returns null never answers. */
 export async function startFakeServer(
-  handle: (request: IncomingMessage, body: Buffer) => FakeAnswer | null,
+  handle: (request: IncomingMessage, body: Buffer) => FakeAnswer | null | Promise<FakeAnswer | null>,
 ): Promise<FakeServer> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const answer = handle(request, Buffer.concat(chunks));
-      if (answer) response.writeHead(answer.status, answer.headers).end(answer.body);
+      void Promise.resolve(handle(request, Buffer.concat(chunks))).then((answer) => {
+        if (answer) response.writeHead(answer.status, answer.headers).end(answer.body);
+      });
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,16 +1,21 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startFakeServer, type FakeAnswer } from './http-server.js';
 import { signatureFault, type FakeCredentials } from './sigv4.js';
 
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
 
+export type FakeKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion' | 'Unavailable';
+
 interface FakeKey {
   readonly arn: string;
   readonly material: Buffer;
   readonly description: string;
   readonly tags: unknown;
-  state: 'Enabled' | 'Disabled' | 'PendingDeletion';
+  state: FakeKeyState;
+  /** The caller may not use it, as after a grant was taken back. */
+  denied: boolean;
 }
 
 interface KmsRequest {
@@ -32,6 +37,20 @@ export interface FakeKms {
   readonly calls: string[];
   /** Descriptions and tags of the keys it has, by ARN. */
   describe(arn: string): { readonly description: string; readonly tags: unknown } | undefined;
+  /** How many requests of an operation there were; of all of them without a name. */
+  count(operation?: string): number;
+  /** Makes a key as somebody else's account would; answers its ARN. */
+  newKey(): string;
+  /** Puts a key into a state, as its administrator does. */
+  setState(arn: string, state: FakeKeyState): void;
+  /** Takes the right to use a key away, or gives it back. */
+  deny(arn: string, denied: boolean): void;
+  /** The end of a key's waiting time. */
+  destroy(arn: string): void;
+  /** Every answer is this late. */
+  delay(milliseconds: number): void;
+  /** Requests beyond so many in a second are refused with a ThrottlingException. */
+  throttleAbove(perSecond: number): void;
   /** The next requests get this fate. 'hang' never answers. */
   fail(how: 'hang' | 'internal' | 'throttle', times: number): void;
   close(): Promise<void>;
@@ -51,6 +70,9 @@ export async function startFakeKms(): Promise<FakeKms> {
   const credentials = { accessKeyId: 'AKIDFAKE', secretAccessKey: randomBytes(20).toString('hex') };
   const keys = new Map<string, FakeKey>();
   const calls: string[] = [];
+  let latency = 0;
+  let limit = Infinity;
+  let second = { at: 0, requests: 0 };
   let failure: { how: 'hang' | 'internal' | 'throttle'; left: number } | undefined;
 
   function find(keyId: string | undefined): FakeKey {
@@ -61,6 +83,10 @@ export async function startFakeKms(): Promise<FakeKms> {
 
   function usable(keyId: string | undefined): FakeKey {
     const key = find(keyId);
+    if (key.denied)
+      throw new Refusal('AccessDeniedException', 'The ciphertext refers to a key that you may not use');
+    if (key.state === 'Unavailable')
+      throw new Refusal('KMSInvalidStateException', `${key.arn} is unavailable.`);
     if (key.state === 'Disabled') throw new Refusal('DisabledException', `${key.arn} is disabled.`);
     if (key.state === 'PendingDeletion') {
       throw new Refusal('KMSInvalidStateException', `${key.arn} is pending deletion.`);
@@ -68,24 +94,34 @@ export async function startFakeKms(): Promise<FakeKms> {
     return key;
   }
 
+  function create({ Description = '', Tags }: KmsRequest): FakeKey {
+    const id = randomUUID();
+    const arn = `arn:aws:kms:${REGION}:${ACCOUNT}:key/${id}`;
+    const key: FakeKey = {
+      arn,
+      material: randomBytes(32),
+      description: Description,
+      tags: Tags,
+      state: 'Enabled',
+      denied: false,
+    };
+    keys.set(id, key);
+    return key;
+  }
+
+  /** Whether this request is one too many in its second. */
+  function throttled(): boolean {
+    const at = Math.floor(Date.now() / 1_000);
+    second = { at, requests: second.at === at ? second.requests + 1 : 1 };
+    return second.requests > limit;
+  }
+
   const metadata = (key: FakeKey) => ({
     KeyMetadata: { Arn: key.arn, KeyId: key.arn.slice(key.arn.lastIndexOf('/') + 1), KeyState: key.state },
   });
 
   const operations: Record<string, (input: KmsRequest) => object> = {
-    CreateKey: (input) => {
-      const id = randomUUID();
-      const arn = `arn:aws:kms:${REGION}:${ACCOUNT}:key/${id}`;
-      const key: FakeKey = {
-        arn,
-        material: randomBytes(32),
-        description: input.Description ?? '',
-        tags: input.Tags,
-        state: 'Enabled',
-      };
-      keys.set(id, key);
-      return metadata(key);
-    },
+    CreateKey: (input) => metadata(create(input)),
     DescribeKey: (input) => metadata(find(input.KeyId)),
     GenerateDataKey: (input) => {
       const key = usable(input.KeyId);
@@ -144,9 +180,11 @@ export async function startFakeKms(): Promise<FakeKms> {
     return {};
   }
 
-  const server = await startFakeServer((request, body) => {
+  const server = await startFakeServer(async (request, body) => {
     const operation = String(request.headers['x-amz-target']).replace(/^TrentService\./, '');
     calls.push(operation);
+    if (latency > 0) await sleep(latency);
+    if (throttled()) return refuse(400, 'ThrottlingException', 'Rate exceeded');
     if (failure && failure.left-- > 0) {
       if (failure.how === 'hang') return null;
       return failure.how === 'internal'
@@ -175,6 +213,23 @@ export async function startFakeKms(): Promise<FakeKms> {
     credentials,
     calls,
     describe: (arn) => keys.get(arn.slice(arn.lastIndexOf('/') + 1)),
+    count: (operation) => calls.filter((call) => operation === undefined || call === operation).length,
+    newKey: () => create({}).arn,
+    setState: (arn, state) => {
+      find(arn).state = state;
+    },
+    deny: (arn, denied) => {
+      find(arn).denied = denied;
+    },
+    destroy: (arn) => {
+      keys.delete(arn.slice(arn.lastIndexOf('/') + 1));
+    },
+    delay: (milliseconds) => {
+      latency = milliseconds;
+    },
+    throttleAbove: (perSecond) => {
+      limit = perSecond;
+    },
     fail: (how, times) => {
       failure = { how, left: times };
     },

@@ -12,7 +12,8 @@ const PROBE_MS = 1_000;
 
 /** Something changed that processes keep in memory, or that somebody waits for. */
 export interface Change {
-  readonly kind: 'tenant' | 'schemas' | 'user' | 'api_key' | 'session' | 'run_progress' | 'run_cancel';
+  readonly kind:
+    'tenant' | 'schemas' | 'keys' | 'user' | 'api_key' | 'session' | 'run_progress' | 'run_cancel';
   readonly tenant: string;
   readonly id: string;
 }

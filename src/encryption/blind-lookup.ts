@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import type { FindOptionsWhere, ObjectLiteral } from 'typeorm';
+import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { encryptedFieldsOf, type EncryptedField, type Lookup } from './encrypted.decorator.js';
+import { blindIndexWith, openWith } from './field-encryption.js';
+import { KeyRing } from './key-ring.js';
+import type { TenantKeys } from './tenant-keys.js';
+
+type EntityClass<Entity> = new () => Entity;
+
+/** Finds rows by the value of an encrypted column. */
+@Injectable()
+export class BlindLookup {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly keys: KeyRing,
+  ) {}
+
+  /** The row whose column has this value, in its canonical form; while index keys are replaced, by any of them. */
+  async findOne<Entity extends ObjectLiteral>(
+    entity: EntityClass<Entity>,
+    property: keyof Entity & string,
+    value: string,
+  ): Promise<Entity | null> {
+    const tenant = currentTenant();
+    const repository = this.database.repository(entity);
+    const where = this.#where(entity, property, repository.metadata.tableName, value);
+    const keys = await this.keys.of(tenant);
+    const found = await repository.findOneBy(where(keys));
+    if (found) return found;
+    // Not there; or there under an index key that another process has put in use, in place of the one that is known here.
+    const now = await this.keys.reread(tenant);
+    return now.rows === keys.rows ? null : repository.findOneBy(where(now));
+  }
+
+  #where<Entity extends ObjectLiteral>(
+    entity: EntityClass<Entity>,
+    property: string,
+    table: string,
+    value: string,
+  ): (keys: TenantKeys) => FindOptionsWhere<Entity>[] {
+    const field = encryptedFieldsOf(entity).find((one) => one.property === property);
+    const lookup = field?.lookup;
+    if (!lookup) throw new Error(`${entity.name}.${property} has no blind index.`);
+    const canonical = lookup.canonical(value);
+    return (keys) =>
+      indexesOf(keys, lookup, table, field.column, canonical).flatMap(([name, index]) =>
+        index === null ? [] : [{ [name]: index } as FindOptionsWhere<Entity>],
+      );
+  }
+}
+
+/** An encrypted field of a row, and which of its two indexes is meant. */
+export interface IndexedField {
+  readonly table: string;
+  readonly field: EncryptedField & { readonly lookup: Lookup };
+  readonly row: string;
+  readonly slot: number;
+}
+
+/** The index of a stored value under the key that fills a slot. */
+export function indexOf(
+  keys: TenantKeys,
+  tenant: string,
+  { table, field, row, slot }: IndexedField,
+  stored: Buffer,
+): Buffer {
+  const key = keys.indexes.find((one) => one.slot === slot);
+  if (!key) throw new Error('No index key fills this column.');
+  const { column, lookup } = field;
+  const value = String(openWith(keys, tenant, { table, column, row }, stored));
+  return blindIndexWith(key, table, column, lookup.canonical(value));
+}
+
+/** What stands in each of a lookup's two properties for a value: nothing where no key fills it. */
+export function indexesOf(
+  keys: TenantKeys,
+  { properties }: Lookup,
+  table: string,
+  column: string,
+  canonical: string,
+): (readonly [property: string, index: Buffer | null])[] {
+  return properties.map((property, slot) => {
+    const key = keys.indexes.find((one) => one.slot === slot);
+    return [property, key ? blindIndexWith(key, table, column, canonical) : null];
+  });
+}

@@ -1,0 +1,47 @@
+import { AppError } from '../platform/http/errors.js';
+
+/** The key service does not answer, and no keys of this organisation are in memory. */
+export class KeysUnavailable extends AppError {
+  readonly kind = 'unavailable';
+  readonly code = 'KEYS_UNAVAILABLE';
+  constructor(options?: ErrorOptions) {
+    super("The organisation's keys cannot be had at this moment. Repeat the request in a moment.", options);
+  }
+}
+
+/** The key service answers, and refuses: the key is disabled, condemned, gone, or not for us any more. */
+export class KeysRefused extends AppError {
+  readonly kind = 'unavailable';
+  readonly code = 'KEYS_REFUSED';
+  constructor(options?: ErrorOptions) {
+    super(
+      "The key service refuses the organisation's key. Whoever administers it there has to enable it, or allow its use again.",
+      options,
+    );
+  }
+}
+
+/** Seals are counted ahead, and the count could not be written down for too long. */
+export class SealsUncounted extends AppError {
+  readonly kind = 'unavailable';
+  readonly code = 'KEYS_UNAVAILABLE';
+  constructor() {
+    super('The use of the key cannot be counted at this moment. Repeat the request in a moment.');
+  }
+}
+
+const PASSING = 'unavailable';
+const REFUSALS = new Set([
+  'access_denied',
+  'key_disabled',
+  'key_pending_deletion',
+  'key_not_found',
+  'invalid_ciphertext',
+]);
+
+/** What the key service meant, by the code of its adapter's error; undefined for errors that are not the service's. */
+export function keyServiceFault(error: unknown): 'passing' | 'refusal' | undefined {
+  const { code } = error as { code?: unknown };
+  if (code === PASSING) return 'passing';
+  return typeof code === 'string' && REFUSALS.has(code) ? 'refusal' : undefined;
+}

@@ -1,0 +1,130 @@
+import { AwsKms } from '@waxell/infra';
+import { EventRecorder } from '../../src/audit/event-recorder.js';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { AgentEntity, AgentVersionEntity, ProjectEntity } from '../../src/agents/index.js';
+import { ApiKeyEntity, UserEntity } from '../../src/auth/index.js';
+import { BlindLookup } from '../../src/encryption/blind-lookup.js';
+import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
+import { FieldEncryption } from '../../src/encryption/field-encryption.js';
+import { KeyRing } from '../../src/encryption/key-ring.js';
+import { KeySchedules } from '../../src/encryption/key-schedules.js';
+import { KEY_TIMES, KeyTimes } from '../../src/encryption/key-times.js';
+import { CellKms, type Kms } from '../../src/encryption/kms.js';
+import { NewKeyVersions } from '../../src/encryption/new-key-version.js';
+import { AdoptKeys } from '../../src/keys/adopt-keys.js';
+import { ReplaceIndex } from '../../src/keys/replace-index.js';
+import { RewrapValues } from '../../src/keys/rewrap-values.js';
+import { RotateKeys } from '../../src/keys/rotate-keys.js';
+import { RotationSchedule } from '../../src/keys/rotation-schedule.js';
+import { SealedRows } from '../../src/keys/sealed-rows.js';
+import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from '../../src/migrations/index.js';
+import { OperationRunner, Operations } from '../../src/operations/index.js';
+import { OperationLeases } from '../../src/operations/operation-lease.js';
+import { WorkerConfig } from '../../src/platform/config/index.js';
+import { Cell, Cells, Feed, Provisioning, TenantDatabase } from '../../src/platform/database/index.js';
+import { RegistryTransactions } from '../../src/platform/database/registry-transactions.js';
+import { TenantTransactions } from '../../src/platform/database/tenant-transactions.js';
+import { Log } from '../../src/platform/observability/log.js';
+import { Idempotency } from '../../src/requests/idempotency.js';
+import { RegistryWork, UnitOfWork } from '../../src/requests/index.js';
+import { RunEntity } from '../../src/runs/index.js';
+import { Residence, TenantRegistry } from '../../src/tenancy/index.js';
+import type { FakeKms } from '../fakes/kms.js';
+import { LOGIN_SECRET } from './test-database.js';
+
+/** The parts of a process that keys go through, on connections and with a memory of its own. */
+export type KeyProcess = Awaited<ReturnType<typeof startKeyProcess>>;
+
+/** Clock and pauses short enough for a test; a rotation settles in a fifth of a second. */
+export function quickTimes(now: () => number = () => performance.now()): KeyTimes {
+  const { fresh, refreshAhead, stale } = KEY_TIMES;
+  return new KeyTimes(fresh, refreshAhead, stale, 50, 1_000, 200, now);
+}
+
+/** The real client of the fake, as impatient as a test. */
+export function clientOf({ region, endpoint, credentials }: FakeKms): Kms {
+  return new AwsKms({ region, endpoint, credentials, requestTimeoutMs: 500 });
+}
+
+export async function startKeyProcess(
+  url: string,
+  kms: Kms,
+  { times = quickTimes(), working = true }: { times?: KeyTimes; working?: boolean } = {},
+) {
+  const log = new Log('silent');
+  const entities = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
+  const name = 'eu-test-1-c1';
+  const cell = new Cell(
+    { name, region: 'eu-test-1', capacity: 10_000, ownerUrl: url },
+    LOGIN_SECRET,
+    { tenant: 4, lane: 2, control: 3, audit: 2 },
+    entities,
+    () => undefined,
+  );
+  const cells = new Cells([cell]);
+  await cells.open();
+  const feed = new Feed(cells, log);
+  await feed.open();
+  const provisioning = new Provisioning(cells, LOGIN_SECRET, {
+    cell: CELL_MIGRATIONS,
+    tenant: TENANT_MIGRATIONS,
+  });
+  const database = new TenantDatabase(cells);
+  const tenants = new TenantRegistry(cells, feed, provisioning);
+  tenants.onModuleInit();
+  const residence = new Residence(tenants);
+  const cellKms = new CellKms(new Map([[name, kms]]));
+  const schedules = new KeySchedules(cells);
+  const keys = new KeyRing(database, cellKms, feed, schedules, times, log);
+  keys.onModuleInit();
+  cell.observe(new EncryptionSubscriber(keys, database));
+  const fields = new FieldEncryption(keys);
+  const auditLog = new AuditLog(cells);
+  const events = new EventRecorder(auditLog, database, fields, residence, cells);
+  const idempotency = new Idempotency(database, fields);
+  const work = new UnitOfWork(new TenantTransactions(cells), events, idempotency, residence);
+  const registry = new RegistryWork(new RegistryTransactions(cells), events, cells);
+  new AdoptKeys(keys, database, work).onModuleInit();
+  const runner = new OperationRunner(new OperationLeases(cells), new WorkerConfig(1, false), log);
+  const operations = new Operations(cells);
+  const rotate = new RotateKeys(
+    runner,
+    operations,
+    tenants,
+    cells,
+    database,
+    work,
+    keys,
+    new NewKeyVersions(keys, cellKms),
+    schedules,
+    times,
+    new RewrapValues(keys, new SealedRows(database, cells, work, registry), times),
+    new ReplaceIndex(database, work, keys),
+  );
+  rotate.onModuleInit();
+  const schedule = new RotationSchedule(schedules, rotate, registry, log);
+  if (working) await runner.onApplicationBootstrap();
+  return {
+    cells,
+    database,
+    feed,
+    keys,
+    fields,
+    lookup: new BlindLookup(database, keys),
+    work,
+    registry,
+    schedules,
+    schedule,
+    rotate,
+    runner,
+    operations,
+    close: async () => {
+      await runner.beforeApplicationShutdown();
+      keys.onApplicationShutdown();
+      await auditLog.onApplicationShutdown();
+      await feed.onApplicationShutdown();
+      await provisioning.close();
+      await cells.close();
+    },
+  };
+}
