@@ -6,8 +6,10 @@ import { CellMoves20261121000400 } from './cell-4-moves.js';
 import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { CellLimits20261121000600 } from './cell-6-limits.js';
 import { CellHardening20261121000700 } from './cell-7-hardening.js';
+import { CellDeliveries20261122002000 } from './cell-20-deliveries.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
+import { TenantDestinations20261122002000 } from './tenant-20-destinations.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -24,10 +26,12 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellCheckpoints20261121000500,
   CellLimits20261121000600,
   CellHardening20261121000700,
+  CellDeliveries20261122002000,
 ];
 
 /** Applied once per tenant. */
 export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantFoundation20261121000000,
   TenantQuotas20261121000300,
+  TenantDestinations20261122002000,
 ];

@@ -89,7 +89,10 @@ interface Who {
 }
 
 function clientOf(personal: ExportedEvent['personal']): Who {
-  const text = (name: string) => (typeof personal?.[name] === 'string' ? String(personal[name]) : undefined);
+  const text = (name: string): string | undefined => {
+    const value = personal?.[name];
+    return typeof value === 'string' ? value : undefined;
+  };
   const [ip, userAgent, email] = [text('ip'), text('userAgent'), text('email')];
   return {
     ...(ip !== undefined && { ip }),
