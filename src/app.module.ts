@@ -20,7 +20,13 @@ import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { MovesModule } from './moves/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
-import { AuthConfig, LimitsConfig, RegionConfig, WorkerConfig } from './platform/config/index.js';
+import {
+  AuthConfig,
+  LimitsConfig,
+  ReceiversConfig,
+  RegionConfig,
+  WorkerConfig,
+} from './platform/config/index.js';
 import {
   Cell,
   Cells,
@@ -32,14 +38,24 @@ import {
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
+import { OutgoingHttp } from './platform/egress/index.js';
 import { CellObjects, MoveObjects, TenantObjects } from './platform/objects/index.js';
 import { ProofsModule } from './proofs/index.js';
 import { CertificateExpiry } from './platform/tls/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
+import { DestinationEntity, SiemModule } from './siem/index.js';
 import { RegionGuard, TenancyModule, TenantGuard } from './tenancy/index.js';
 
-const ENTITIES = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
+const ENTITIES = [
+  UserEntity,
+  ApiKeyEntity,
+  ProjectEntity,
+  AgentEntity,
+  AgentVersionEntity,
+  RunEntity,
+  DestinationEntity,
+];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
 const PIPELINE: Provider[] = [
@@ -60,6 +76,7 @@ export interface Composition {
   readonly worker: WorkerConfig;
   readonly limits: LimitsConfig;
   readonly regions: RegionConfig;
+  readonly receivers: ReceiversConfig;
   readonly log: Log;
   /** What this process does: serve HTTP, work on runs, or both. */
   readonly roles: { readonly http: boolean; readonly worker: boolean };
@@ -99,6 +116,7 @@ export class AppModule {
         EncryptionModule,
         AuditModule,
         ProofsModule,
+        SiemModule,
         RequestsModule,
         TenancyModule,
         LimitsModule,
@@ -145,7 +163,7 @@ function cellsOf(
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
-  static bind({ backends, auth, worker, limits, regions, log }: Composition): DynamicModule {
+  static bind({ backends, auth, worker, limits, regions, receivers, log }: Composition): DynamicModule {
     const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
     const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
@@ -153,6 +171,8 @@ class BackendsModule {
       { provide: AuthConfig, useValue: auth },
       { provide: WorkerConfig, useValue: worker },
       { provide: RegionConfig, useValue: regions },
+      { provide: ReceiversConfig, useValue: receivers },
+      { provide: OutgoingHttp, useValue: backends.outgoing },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
       { provide: LimitsConfig, useValue: limits },
@@ -203,6 +223,8 @@ class BackendsModule {
       AuthConfig,
       WorkerConfig,
       RegionConfig,
+      ReceiversConfig,
+      OutgoingHttp,
       CellKms,
       CellObjects,
       CertificateExpiry,

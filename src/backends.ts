@@ -10,6 +10,7 @@ import {
   lockHome,
   MemoryTokenBuckets,
   ModelProviders,
+  OutgoingPosts,
   PgBossQueue,
   RedisTokenBuckets,
   S3ObjectStore,
@@ -37,6 +38,7 @@ import { CellObjects, type ObjectStore } from './platform/objects/index.js';
 import { CertificateExpiry, clientTls, redisFiles, type TlsFiles } from './platform/tls/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
+import type { OutgoingHttp } from './platform/egress/index.js';
 import type { Log } from './platform/observability/log.js';
 import type { JobQueue } from './runs/index.js';
 
@@ -47,6 +49,8 @@ export interface Backends {
   readonly kms: CellKms;
   readonly objects: CellObjects;
   readonly models: ModelProvider;
+  /** To receivers of events and alerts, which tenants choose. */
+  readonly outgoing: OutgoingHttp;
   /** The certificates that are presented to the database and to Redis. */
   readonly certificates: CertificateExpiry;
   /** Undefined in production: there the development sandbox refuses to run anything. */
@@ -92,6 +96,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(() => Promise.resolve(countries?.close()));
     const models = modelProviders(env, embedded);
     closing.push(() => models.close());
+    const outgoing = new OutgoingPosts({ allowPrivate: env.RECEIVERS_ALLOW ?? [] });
+    closing.push(() => outgoing.close());
     return {
       embedded,
       lost,
@@ -99,6 +105,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       kms: await openKms(env, cells),
       objects: openObjects(env, cells),
       models,
+      outgoing,
       tokenBuckets,
       countries,
       certificates: new CertificateExpiry([...clientCertificates(cells), ...(redis ? [redis] : [])]),

@@ -15,6 +15,7 @@ import {
   refuseContradictions,
   refusePlaintext,
   refuseUnfitProduction,
+  ReceiversConfig,
   RegionConfig,
   WorkerConfig,
   type Environment,
@@ -67,6 +68,7 @@ export async function start(
       worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
       limits: LimitsConfig.of(env),
       regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS ?? {}),
+      receivers: ReceiversConfig.of(env),
       log,
       roles: { http: process === 'main', worker },
     });

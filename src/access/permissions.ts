@@ -31,6 +31,8 @@ export const PERMISSIONS = {
   'network_rules:read': { grantee: 'admin', scope: 'network_rules:read' },
   'network_rules:update': { grantee: 'admin', scope: 'network_rules:admin' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
+  'audit_destination:read': { grantee: 'admin', scope: 'audit:read' },
+  'audit_destination:manage': { grantee: 'admin', scope: 'audit:admin' },
   'organisation:export': { grantee: 'owner', scope: 'organisation:admin' },
   'audit:export': { grantee: 'admin', scope: 'audit:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },

@@ -1,12 +1,13 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { AuditAction } from '../platform/events/index.js';
 import type { Actor, RequestContext } from '../platform/http/request-context.js';
 
 export type Outcome = 'success' | 'denied' | 'failure';
 
 /** What happened, before it is sealed and put into its canonical form. */
 export interface AuditEvent {
-  readonly action: string;
-  readonly actor: Pick<Actor, 'type' | 'id' | 'userId'>;
+  readonly action: AuditAction;
+  readonly actor: Pick<Actor, 'type' | 'id' | 'userId' | 'sessionId'> & { readonly onBehalfOf?: string };
   readonly outcome: Outcome;
   readonly resource?: { readonly type: string; readonly id: string };
   readonly changes?: Record<string, unknown>;
@@ -38,6 +39,17 @@ export interface CanonicalEvent {
   readonly search: SearchColumns;
 }
 
+/** Who acted. What is absent does not apply: nobody signed in for a key, and a person acts for nobody else. */
+export interface EventActor {
+  readonly type: string;
+  readonly id: string;
+  /** For an API key: the person on whose behalf it acts. */
+  readonly userId?: string;
+  readonly sessionId?: string;
+  /** For the system: the id of the person or key that ordered what it does. */
+  readonly onBehalfOf?: string;
+}
+
 /** What a canonical event says; `seq` and the hashes stand beside it in the log. */
 export interface EventBody {
   readonly v: 1;
@@ -47,7 +59,7 @@ export interface EventBody {
   readonly tenant: string;
   readonly region: string;
   readonly action: string;
-  readonly actor: { readonly type: string; readonly id: string; readonly userId?: string };
+  readonly actor: EventActor;
   readonly outcome: Outcome;
   readonly resource?: { readonly type: string; readonly id: string };
   readonly changes?: Record<string, unknown>;
@@ -85,7 +97,7 @@ export function canonicalEvent(
     tenant: tenant.id,
     region: tenant.region,
     action: event.action,
-    actor: { type: event.actor.type, id: event.actor.id, userId: event.actor.userId },
+    actor: actorOf(event.actor),
     outcome: event.outcome,
     resource: event.resource,
     changes: event.changes,
@@ -98,6 +110,10 @@ export function canonicalEvent(
   const { at, action, outcome } = body;
   const search = { id, at, action, actor: body.actor.id, outcome };
   return { bytes: Buffer.from(JSON.stringify(body)), search };
+}
+
+function actorOf({ type, id, userId, sessionId, onBehalfOf }: AuditEvent['actor']): EventActor {
+  return { type, id, userId, sessionId, onBehalfOf };
 }
 
 /**

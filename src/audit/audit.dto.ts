@@ -29,6 +29,10 @@ export class AuditActorDto {
   id!: string;
   /** For an API key: the user whose key it is. */
   userId?: string;
+  /** Where somebody signed in: the session. */
+  sessionId?: string;
+  /** For the system: the person or key that ordered what it does. */
+  onBehalfOf?: string;
 }
 
 export class AuditResourceDto {

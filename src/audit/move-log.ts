@@ -93,6 +93,7 @@ export class MoveLog {
     if (linked.rowCount !== 1)
       throw new CopyDiffers('The log does not end with the event that its head says.');
     await this.#checkpoints(sessions, tenant);
+    await this.#deliveries(sessions, tenant);
     return events;
   }
 
@@ -103,6 +104,21 @@ export class MoveLog {
       sessions,
       `SELECT log, size, root, note, at, NULL::bigint, true FROM audit.checkpoints WHERE log = '${tenant}'`,
       'audit.checkpoints (log, size, root, note, at, root_seq, stored)',
+    );
+  }
+
+  /** How far its destinations have come. Whoever sends at this moment may send the same again from the new cell. */
+  async #deliveries(sessions: MoveSessions, tenant: TenantId): Promise<void> {
+    for (const table of ['deliveries', 'dead_letters'])
+      await sessions.target.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
+    const columns = 'tenant, destination, seq, due_at, failures, error, refused, delivered_at';
+    const query = `SELECT ${columns} FROM audit.deliveries WHERE tenant = '${tenant}'`;
+    await copyRows(sessions, query, `audit.deliveries (${columns})`);
+    const dead = 'tenant, destination, seq, reason, at';
+    await copyRows(
+      sessions,
+      `SELECT ${dead} FROM audit.dead_letters WHERE tenant = '${tenant}'`,
+      `audit.dead_letters (${dead})`,
     );
   }
 
@@ -118,7 +134,8 @@ export class MoveLog {
       );
       deleted = batch.rowCount ?? 0;
     } while (deleted > 0);
-    await client.query('DELETE FROM audit.heads WHERE tenant = $1', [tenant]);
+    for (const table of ['heads', 'deliveries', 'dead_letters'])
+      await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
     for (const table of ['checkpoints', 'progress', 'tiles'])
       await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);
   }

@@ -7,6 +7,7 @@ export const SENSITIVE_COLUMNS: readonly string[] = [
   'AgentEntity.api_keys',
   'RunEntity.input_data',
   'RunEntity.output_data',
+  'DestinationEntity.credentials',
 ];
 
 /** Throws when one of them would be stored as plain text: such an application does not start. */

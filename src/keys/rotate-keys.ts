@@ -152,7 +152,11 @@ export class RotateKeys implements OnModuleInit {
   }
 }
 
-export function keysEvent(action: string, id: string, changes?: Record<string, unknown>): AuditEvent {
+export function keysEvent(
+  action: AuditEvent['action'],
+  id: string,
+  changes?: Record<string, unknown>,
+): AuditEvent {
   return {
     action,
     actor: { type: 'system', id: 'operations' },

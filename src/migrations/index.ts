@@ -7,9 +7,11 @@ import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { CellLimits20261121000600 } from './cell-6-limits.js';
 import { CellHardening20261121000700 } from './cell-7-hardening.js';
 import { CellKeys20261122000100 } from './cell-8-keys.js';
+import { CellDeliveries20261122002000 } from './cell-10-deliveries.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
+import { TenantDestinations20261122002000 } from './tenant-5-destinations.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -27,6 +29,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellLimits20261121000600,
   CellHardening20261121000700,
   CellKeys20261122000100,
+  CellDeliveries20261122002000,
 ];
 
 /** Applied once per tenant. */
@@ -34,4 +37,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantFoundation20261121000000,
   TenantQuotas20261121000300,
   TenantKeys20261122000100,
+  TenantDestinations20261122002000,
 ];

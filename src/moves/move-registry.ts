@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditEvent } from '../audit/index.js';
 import { Cells, type RegistryTransaction } from '../platform/database/index.js';
+import type { AuditAction } from '../platform/events/index.js';
 import { RegistryWork } from '../requests/index.js';
 import { TenantRegistry } from '../tenancy/index.js';
 import type { Move } from './move.js';
@@ -94,7 +95,7 @@ export class MoveRegistry {
 }
 
 /** What is told of a move, in the installation's log and in the organisation's own. */
-export function moveEvent(action: string, { source, target }: Move): AuditEvent {
+export function moveEvent(action: AuditAction, { source, target }: Move): AuditEvent {
   return {
     action,
     actor: { type: 'system', id: 'mover' },

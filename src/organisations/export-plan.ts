@@ -118,6 +118,24 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     ],
     columns: { ...plain('run_id', 'call', 'fingerprint'), result: 'sealed' },
   },
+  {
+    table: 'audit_destinations',
+    key: ID,
+    columns: {
+      ...plain(
+        'id',
+        'name',
+        'kind',
+        'settings',
+        'paused',
+        'version',
+        'created_by',
+        'created_at',
+        'updated_at',
+      ),
+      credentials: { leftOut: 'what receivers know us by: the owner has it, and a file is no place for it' },
+    },
+  },
   { table: 'quota_usage', key: [['quota', 'text']], columns: plain('quota', 'used', 'day', 'measured_at') },
 ];
 

@@ -9,6 +9,7 @@ import {
   type StepResult,
 } from '../operations/index.js';
 import { Cells, Provisioning, type TenantRef } from '../platform/database/index.js';
+import type { AuditAction } from '../platform/events/index.js';
 import { TenantObjects } from '../platform/objects/index.js';
 import { RegistryWork } from '../requests/index.js';
 import { RunDispatch } from '../runs/index.js';
@@ -145,7 +146,7 @@ export class PurgeOrganisation implements OnModuleInit {
   }
 }
 
-function purgeEvent(action: string, id: string, changes?: Record<string, unknown>): AuditEvent {
+function purgeEvent(action: AuditAction, id: string, changes?: Record<string, unknown>): AuditEvent {
   return {
     action,
     actor: { type: 'system', id: 'operations' },

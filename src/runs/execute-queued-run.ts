@@ -13,6 +13,7 @@ import { AgentEntity, AgentVersionEntity } from '../agents/index.js';
 import type { AuditEvent } from '../audit/index.js';
 import { FieldEncryption, Sealed, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import type { AuditAction } from '../platform/events/index.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
 import { Residence, TenantMoving } from '../tenancy/index.js';
@@ -77,7 +78,8 @@ export class ExecuteQueuedRun {
     if (!existing || TERMINAL.has(existing.status)) return undefined;
     try {
       return await this.work.runAs(
-        ({ attempt }: RunEntity) => runEvent(attempt === 1 ? 'run.started' : 'run.resumed', id, { attempt }),
+        (run: RunEntity) =>
+          runEvent(run.attempt === 1 ? 'run.started' : 'run.resumed', run, { attempt: run.attempt }),
         async () => {
           const runs = this.database.repository(RunEntity);
           const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
@@ -121,12 +123,7 @@ export class ExecuteQueuedRun {
     if (outcome.status === 'FAILED' && outcome.cause !== undefined) this.#logFailure(run, outcome);
     await this.work.runAs(
       () =>
-        runEvent(
-          end.type,
-          run.id,
-          { ...outcome.usage, ...(failure && { code: failure.code }) },
-          failure?.code,
-        ),
+        runEvent(end.type, run, { ...outcome.usage, ...(failure && { code: failure.code }) }, failure?.code),
       async () => {
         await this.#requireAttempt(run);
         const { inputTokens, outputTokens, modelCalls } = outcome.usage;
@@ -254,11 +251,16 @@ function ended(
   }
 }
 
-function runEvent(action: string, id: string, changes: Record<string, unknown>, reason?: string): AuditEvent {
+function runEvent(
+  action: AuditAction,
+  { id, createdBy }: Pick<RunEntity, 'id' | 'createdBy'>,
+  changes: Record<string, unknown>,
+  reason?: string,
+): AuditEvent {
   const outcome = action === 'run.failed' ? 'failure' : 'success';
   return {
     action,
-    actor: { type: 'system', id: 'worker' },
+    actor: { type: 'system', id: 'worker', onBehalfOf: createdBy },
     outcome,
     resource: { type: 'run', id },
     changes,

@@ -14,7 +14,7 @@ import { previewedApplication } from '../support/previewed-application.js';
 @Controller('things')
 class Annotated {
   @Get()
-  @Endpoint({ permission: 'agent:read', audit: 'thing.read', summary: 'Reads.' })
+  @Endpoint({ permission: 'agent:read', audit: 'agent.read', summary: 'Reads.' })
   read(): string {
     return '';
   }
@@ -31,7 +31,7 @@ class WithHole {
 @Controller('typos')
 class WithTypo {
   @Get()
-  @Endpoint({ permission: 'agent:raed', audit: 'thing.read', summary: 'Reads.' })
+  @Endpoint({ permission: 'agent:raed', audit: 'agent.read', summary: 'Reads.' })
   read(): string {
     return '';
   }

@@ -25,6 +25,16 @@ beforeAll(async () => {
     users: (await createPerson(acme.api, 'Viewer')).id,
     'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
     tenants: acme.id,
+    audit: (
+      await must(
+        acme.api.post<{ id: string }>('/v1/audit/destinations', {
+          name: 'hook',
+          kind: 'webhook',
+          url: 'https://siem.invalid/',
+        }),
+        201,
+      )
+    ).id,
   };
   const { routes } = await OpenApiContract.of(app.baseUrl);
   routesWithId = routes.filter(({ path }) => path.includes('{'));

@@ -235,7 +235,15 @@ describe('a copy', () => {
   });
 
   it('knows every table in which several tenants have rows: each is moved, or says why not', async () => {
-    const moved = ['audit.checkpoints', 'audit.events', 'audit.heads', 'audit.outbox', 'work.runs'];
+    const moved = [
+      'audit.checkpoints',
+      'audit.dead_letters',
+      'audit.deliveries',
+      'audit.events',
+      'audit.heads',
+      'audit.outbox',
+      'work.runs',
+    ];
     // The target makes its own of the log.
     const madeAnew = ['audit.progress', 'audit.tiles'];
     // The registry's, which does not move; of those who are purged; of the cell.
@@ -288,6 +296,36 @@ describe('the log of a tenant that moves', () => {
     await log.append(there, event(there));
     expect(await new VerifyLog(test.cells, log).execute(there)).toMatchObject({ valid: true, checked: 22 });
     await expect(new VerifyLog(test.cells, log).execute(here)).rejects.toThrow('is being moved');
+  });
+
+  it('takes along how far its destinations have come, and nobody else’s', async () => {
+    const [{ here, there }, neighbour] = [await test.newMover(), await test.newMover()];
+    const log = new AuditLog(test.cells);
+    const mover = new MoveLog(log);
+    for (let at = 0; at < 5; at += 1) await log.append(here, event(here));
+    const id = '01890000-0000-7000-8000-000000000001';
+    for (const tenant of [here.id, neighbour.here.id]) {
+      const text = 'INSERT INTO audit.deliveries (tenant, destination, seq, refused) VALUES ($1, $2, 3, 1)';
+      await test.source.superuser.query(text, [tenant, id]);
+      await test.source.superuser.query(
+        `INSERT INTO audit.dead_letters (tenant, destination, seq, reason) VALUES ($1, $2, 2, 'x')`,
+        [tenant, id],
+      );
+    }
+    await test.sessions(here, async (sessions) => {
+      await movedLog(sessions, mover, here);
+      await mover.remove(sessions.source, here.id);
+    });
+    const found = async (table: string, { superuser }: { superuser: typeof test.source.superuser }) =>
+      (
+        await superuser.query(`SELECT tenant, seq FROM audit.${table} WHERE tenant = ANY($1)`, [
+          [there.id, neighbour.here.id],
+        ])
+      ).rows;
+    expect(await found('deliveries', test.target)).toEqual([{ tenant: there.id, seq: '3' }]);
+    expect(await found('dead_letters', test.target)).toEqual([{ tenant: there.id, seq: '2' }]);
+    expect(await found('deliveries', test.source)).toEqual([{ tenant: neighbour.here.id, seq: '3' }]);
+    expect(await found('dead_letters', test.source)).toEqual([{ tenant: neighbour.here.id, seq: '2' }]);
   });
 
   it('does not begin anew in a cell that the tenant has left', async () => {

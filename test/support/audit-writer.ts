@@ -29,7 +29,7 @@ async function round(at: number): Promise<void> {
   if (!tenant) throw new Error('There is no tenant.');
   const id = newEventId();
   const actor = { type: 'system', id: 'writer' } as const;
-  const event = { action: 'test.appended', actor, outcome: 'success', changes: { at } } as const;
+  const event = { action: 'profile.read', actor, outcome: 'success', changes: { at } } as const;
   const made = canonicalEvent(id, tenant, event, undefined);
   if (at % 3 === 0) {
     await outbox.query('INSERT INTO audit.outbox (tenant, event) VALUES ($1, $2)', [tenant.id, made.bytes]);

@@ -8,6 +8,7 @@ import {
   DatabaseConfig,
   LimitsConfig,
   readEnvironment,
+  ReceiversConfig,
   RegionConfig,
   WorkerConfig,
 } from '../../src/platform/config/index.js';
@@ -38,6 +39,7 @@ export function previewedApplication(): Promise<INestApplication> {
     worker: new WorkerConfig(1, true),
     limits: LimitsConfig.of(readEnvironment({})),
     regions: new RegionConfig(undefined, {}),
+    receivers: new ReceiversConfig(false, false),
     log: new Log('silent'),
     roles: { http: true, worker: true },
   });

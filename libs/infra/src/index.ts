@@ -24,6 +24,7 @@ export { S3ObjectStore, type S3ObjectStoreOptions } from './objects/s3-object-st
 export * from './egress/address-policy.js';
 export * from './egress/egress-error.js';
 export * from './egress/guarded-fetch.js';
+export { OutgoingPosts, type OutgoingPostsOptions } from './egress/outgoing-posts.js';
 export * from './models/anthropic.js';
 export * from './models/demo.js';
 export * from './models/model-providers.js';

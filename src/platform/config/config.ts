@@ -48,6 +48,20 @@ export class RegionConfig {
   }
 }
 
+/** Where organisations may have their events and alerts sent. */
+export class ReceiversConfig {
+  constructor(
+    /** Whether addresses may begin with http://. */
+    readonly plainHttp: boolean,
+    /** Whether logs may be written to the standard output of the processes. */
+    readonly stdout: boolean,
+  ) {}
+
+  static of(env: Environment): ReceiversConfig {
+    return new ReceiversConfig(env.NODE_ENV !== 'production', env.RECEIVERS_STDOUT);
+  }
+}
+
 export class WorkerConfig {
   constructor(
     /** Runs at once. */

@@ -1,8 +1,16 @@
 import { z } from 'zod';
+import { isIP } from 'node:net';
 import { CELL_NAME, furtherCells, REGION_NAME, regionUrls, servedRegions } from './cells.js';
 
 const url = (protocol: RegExp): z.ZodType<string> => z.url({ protocol });
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+
+/** `10.2.0.0/16,fd00:2::/32` */
+const addressBlocks = z
+  .string()
+  .optional()
+  .transform((text) => text?.split(',').map((block) => block.trim()))
+  .refine((blocks) => blocks?.every(isBlock) ?? true, 'must be blocks of addresses such as 10.2.0.0/16');
 
 const atLeastOne = (most: number) => z.coerce.number().int().min(1).max(most);
 
@@ -156,10 +164,22 @@ export const environment = z.object({
   ANTHROPIC_BASE_URL: url(/^https?$/)
     .optional()
     .describe('Default endpoint of provider anthropic'),
+  RECEIVERS_ALLOW: addressBlocks.describe(
+    'Blocks of private addresses that receivers of events and alerts may have, separated by commas',
+  ),
+  RECEIVERS_STDOUT: flag
+    .default(false)
+    .describe('Lets organisations have their audit log written to standard output'),
   MODEL_ALLOW_LOOPBACK: flag.optional().describe('Lets tenants name model endpoints on this machine'),
 });
 
 export type Environment = z.infer<typeof environment>;
+
+function isBlock(block: string): boolean {
+  const [address = '', bits = '', ...more] = block.split('/');
+  const most = { 4: 32, 6: 128 }[isIP(address)];
+  return most !== undefined && /^\d{1,3}$/.test(bits) && Number(bits) <= most && more.length === 0;
+}
 
 /** The environment is not as it must be. Names variables, never their values. */
 export class ConfigurationError extends Error {

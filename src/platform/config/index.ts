@@ -4,6 +4,7 @@ export {
   DatabaseConfig,
   HttpConfig,
   LimitsConfig,
+  ReceiversConfig,
   RegionConfig,
   WorkerConfig,
   type Rate,

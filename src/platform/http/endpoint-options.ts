@@ -1,3 +1,5 @@
+import type { AuditAction } from '../events/index.js';
+
 /** The permission of a route that anyone may call. Needs a reason. */
 export const PUBLIC = Symbol('public');
 /** The audit event of a route that tells nothing of any tenant: probes and published documents. */
@@ -22,12 +24,12 @@ export type EndpointOptions = Common &
     | {
         readonly permission: string;
         readonly reason?: never;
-        /** The audit event of a call, `noun.verb_in_past_tense`. */
-        readonly audit: string;
+        /** The audit event of a call. */
+        readonly audit: AuditAction;
       }
     | {
         readonly permission: typeof PUBLIC;
         readonly reason: string;
-        readonly audit: string | typeof UNAUDITED;
+        readonly audit: AuditAction | typeof UNAUDITED;
       }
   );

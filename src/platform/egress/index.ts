@@ -1,0 +1,1 @@
+export { OutgoingHttp, type OutgoingAnswer, type OutgoingRequest } from './outgoing-http.js';

@@ -1,0 +1,2 @@
+export { DestinationEntity } from './destination.entity.js';
+export { SiemModule } from './siem.module.js';

@@ -1,0 +1,125 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LocalKms, OutgoingPosts } from '@waxell/infra';
+import { v7 as uuidv7 } from 'uuid';
+import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { EventRecorder } from '../../src/audit/event-recorder.js';
+import { ExportLog } from '../../src/audit/export-log.js';
+import { PersonalParts } from '../../src/audit/personal-parts.js';
+import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
+import { FieldEncryption, KeyRing, Sealed } from '../../src/encryption/index.js';
+import { KeySchedules } from '../../src/encryption/key-schedules.js';
+import { KEY_TIMES } from '../../src/encryption/key-times.js';
+import { CellKms } from '../../src/encryption/kms.js';
+import { RegionConfig, WorkerConfig } from '../../src/platform/config/index.js';
+import type { Feed, TenantRef } from '../../src/platform/database/index.js';
+import { Log } from '../../src/platform/observability/log.js';
+import { Deliver } from '../../src/siem/deliver.js';
+import { Deliveries } from '../../src/siem/deliveries.js';
+import { DestinationEntity } from '../../src/siem/destination.entity.js';
+import { Exporter } from '../../src/siem/exporter.js';
+import type { Residence } from '../../src/tenancy/index.js';
+import { openTestDatabase, type TestDatabase } from './test-database.js';
+
+const FEED = { subscribe: () => () => undefined, reliable: () => true } as unknown as Feed;
+
+/** A database with tenants that have keys, and what follows their logs. */
+export interface Exporting {
+  readonly db: TestDatabase;
+  readonly log: AuditLog;
+  readonly deliveries: Deliveries;
+  readonly encryption: FieldEncryption;
+  /** One process that exports. */
+  exporter(): Exporter;
+  newTenant(): Promise<TenantRef>;
+  /** A destination that is sent the whole log. */
+  destination(
+    tenant: TenantRef,
+    kind: DestinationEntity['kind'],
+    url: string,
+    credential: string,
+  ): Promise<string>;
+  append(tenant: TenantRef, count: number, changes?: Record<string, unknown>): Promise<void>;
+  /** Lets time pass for whatever waits to be tried again. */
+  passSeconds(seconds: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openExporting(): Promise<Exporting> {
+  const db = await openTestDatabase({ entities: [DestinationEntity] });
+  const home = await mkdtemp(join(tmpdir(), 'waxell-keys-'));
+  const cell = db.cells.home;
+  const kms = new CellKms(new Map([[cell.name, await LocalKms.open({ home })]]));
+  const keys = new KeyRing(db.database, kms, FEED, new KeySchedules(db.cells), KEY_TIMES, new Log('silent'));
+  cell.observe(new EncryptionSubscriber(keys, db.database));
+  const encryption = new FieldEncryption(keys);
+  const log = new AuditLog(db.cells);
+  const deliveries = new Deliveries(db.cells);
+  const http = new OutgoingPosts({ allowPrivate: ['127.0.0.0/8'], answerWithinMs: 3_000 });
+  const inTenant = <T>(tenant: TenantRef, work: () => Promise<T>): Promise<T> =>
+    db.database.within(tenant, () => db.transactions.run(work));
+  return {
+    db,
+    log,
+    deliveries,
+    encryption,
+    exporter: () => {
+      const personal = new PersonalParts(encryption);
+      const residence = undefined as unknown as Residence;
+      const events = new EventRecorder(log, db.database, encryption, residence, db.cells);
+      const exportLog = new ExportLog(db.cells, log, personal);
+      const deliver = new Deliver(db.database, exportLog, events, deliveries, http);
+      const regions = new RegionConfig(undefined, {});
+      const worker = new WorkerConfig(1, false);
+      return new Exporter(db.cells, deliveries, deliver, regions, worker, new Log('silent'));
+    },
+    newTenant: async () => {
+      const tenant = await db.newTenant();
+      for (const statement of await keys.provision(tenant))
+        await inTenant(tenant, () => db.database.query(statement));
+      return tenant;
+    },
+    destination: (tenant, kind, url, credential) =>
+      inTenant(tenant, async () => {
+        const id = uuidv7();
+        const repository = db.database.repository(DestinationEntity);
+        await repository.insert(
+          repository.create({
+            id,
+            name: kind,
+            kind,
+            settings: { url, personalData: true },
+            credentials: Sealed.of({ current: credential }),
+            paused: false,
+            createdBy: 'test',
+          }),
+        );
+        await db.database.query({ text: 'SELECT audit.deliver_to($1, true)', values: [id] });
+        return id;
+      }),
+    append: async (tenant, count, changes) => {
+      const event = { action: 'agent.read', actor: { type: 'user', id: 'u' }, outcome: 'success' } as const;
+      await Promise.all(
+        Array.from({ length: count }, () =>
+          log.append(
+            tenant,
+            canonicalEvent(newEventId(), tenant, { ...event, ...(changes && { changes }) }, undefined),
+          ),
+        ),
+      );
+    },
+    passSeconds: async (seconds) => {
+      await db.superuser.query(
+        'UPDATE audit.deliveries SET due_at = due_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)',
+        [seconds],
+      );
+    },
+    close: async () => {
+      await http.close();
+      await db.close();
+      await rm(home, { recursive: true });
+    },
+  };
+}
