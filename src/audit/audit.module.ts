@@ -4,6 +4,7 @@ import { AuditLog } from './audit-log.js';
 import { CloseLog } from './close-log.js';
 import { EventRecorder } from './event-recorder.js';
 import { ExportLog } from './export-log.js';
+import { PeriodKeeper } from './period-keeper.js';
 import { PersonalParts } from './personal-parts.js';
 import { MoveLog } from './move-log.js';
 import { SearchLog } from './search-log.js';
@@ -13,7 +14,17 @@ import { VerifyLog } from './verify-log.js';
 @Global()
 @Module({
   controllers: [AuditController],
-  providers: [AuditLog, CloseLog, EventRecorder, ExportLog, MoveLog, PersonalParts, SearchLog, VerifyLog],
+  providers: [
+    AuditLog,
+    CloseLog,
+    EventRecorder,
+    ExportLog,
+    MoveLog,
+    PeriodKeeper,
+    PersonalParts,
+    SearchLog,
+    VerifyLog,
+  ],
   exports: [AuditLog, CloseLog, EventRecorder, ExportLog, MoveLog],
 })
 export class AuditModule {}

@@ -6,6 +6,7 @@ import { CellMoves20261121000400 } from './cell-4-moves.js';
 import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { CellLimits20261121000600 } from './cell-6-limits.js';
 import { CellHardening20261121000700 } from './cell-7-hardening.js';
+import { CellLogPeriods20261121000710 } from './cell-8-log-periods.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 
@@ -24,6 +25,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellCheckpoints20261121000500,
   CellLimits20261121000600,
   CellHardening20261121000700,
+  CellLogPeriods20261121000710,
 ];
 
 /** Applied once per tenant. */
