@@ -19,7 +19,13 @@ import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { MovesModule } from './moves/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
-import { AuthConfig, LimitsConfig, RegionConfig, WorkerConfig } from './platform/config/index.js';
+import {
+  AuthConfig,
+  LimitsConfig,
+  RegionConfig,
+  RetentionConfig,
+  WorkerConfig,
+} from './platform/config/index.js';
 import {
   Cell,
   Cells,
@@ -31,9 +37,10 @@ import {
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
-import { CellObjects, MoveObjects, TenantObjects } from './platform/objects/index.js';
+import { CellObjects, MoveObjects, RetainedObjects, TenantObjects } from './platform/objects/index.js';
 import { ProofsModule } from './proofs/index.js';
 import { CertificateExpiry } from './platform/tls/index.js';
+import { RetentionModule } from './retention/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { RegionGuard, TenancyModule, TenantGuard } from './tenancy/index.js';
@@ -59,6 +66,7 @@ export interface Composition {
   readonly worker: WorkerConfig;
   readonly limits: LimitsConfig;
   readonly regions: RegionConfig;
+  readonly retention: RetentionConfig;
   readonly log: Log;
   /** What this process does: serve HTTP, work on runs, or both. */
   readonly roles: { readonly http: boolean; readonly worker: boolean };
@@ -98,6 +106,7 @@ export class AppModule {
         EncryptionModule,
         AuditModule,
         ProofsModule,
+        RetentionModule,
         RequestsModule,
         TenancyModule,
         LimitsModule,
@@ -143,7 +152,7 @@ function cellsOf(
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
-  static bind({ backends, auth, worker, limits, regions, log }: Composition): DynamicModule {
+  static bind({ backends, auth, worker, limits, regions, retention, log }: Composition): DynamicModule {
     const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
     const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
@@ -151,6 +160,7 @@ class BackendsModule {
       { provide: AuthConfig, useValue: auth },
       { provide: WorkerConfig, useValue: worker },
       { provide: RegionConfig, useValue: regions },
+      { provide: RetentionConfig, useValue: retention },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
       { provide: LimitsConfig, useValue: limits },
@@ -194,6 +204,7 @@ class BackendsModule {
       TenantDatabase,
       TenantErasure,
       TenantObjects,
+      RetainedObjects,
       MoveObjects,
     ];
     const exports = [
@@ -201,6 +212,7 @@ class BackendsModule {
       AuthConfig,
       WorkerConfig,
       RegionConfig,
+      RetentionConfig,
       CellKms,
       CellObjects,
       CertificateExpiry,
@@ -216,6 +228,7 @@ class BackendsModule {
       Feed,
       TenantDatabase,
       TenantErasure,
+      RetainedObjects,
       MoveObjects,
     ];
     return { module: BackendsModule, global: true, providers, exports };

@@ -16,6 +16,7 @@ import {
   refusePlaintext,
   refuseUnfitProduction,
   RegionConfig,
+  RetentionConfig,
   WorkerConfig,
   type Environment,
 } from './platform/config/index.js';
@@ -67,6 +68,10 @@ export async function start(
       worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
       limits: LimitsConfig.of(env),
       regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS ?? {}),
+      retention: new RetentionConfig(env.AUDIT_HOT_DAYS, env.AUDIT_COLD_DAYS, {
+        hotDays: env.AUDIT_HOT_DAYS_LIMIT,
+        coldDays: env.AUDIT_COLD_DAYS_LIMIT,
+      }),
       log,
       roles: { http: process === 'main', worker },
     });

@@ -7,6 +7,7 @@ import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { CellLimits20261121000600 } from './cell-6-limits.js';
 import { CellHardening20261121000700 } from './cell-7-hardening.js';
 import { CellLogPeriods20261121000710 } from './cell-8-log-periods.js';
+import { CellColdLogs20261121000720 } from './cell-9-cold-logs.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 
@@ -26,6 +27,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellLimits20261121000600,
   CellHardening20261121000700,
   CellLogPeriods20261121000710,
+  CellColdLogs20261121000720,
 ];
 
 /** Applied once per tenant. */

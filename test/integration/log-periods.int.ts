@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
-import { VerifyLog } from '../../src/audit/verify-log.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from '../../src/migrations/index.js';
 import {
   LogPeriods,
@@ -9,6 +8,7 @@ import {
   Provisioning,
   type TenantRef,
 } from '../../src/platform/database/index.js';
+import { verifierOf } from '../support/log-parts.js';
 import { connectAs, LOGIN_SECRET, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 let db: TestDatabase;
@@ -34,7 +34,7 @@ const event = (tenant: TenantRef) =>
 const append = (tenant: TenantRef, count: number): Promise<void[]> =>
   Promise.all(Array.from({ length: count }, (_, at) => writer(at).append(tenant, event(tenant))));
 const valid = async (tenant: TenantRef, checked: number): Promise<void> =>
-  expect(await new VerifyLog(db.cells, writer(0)).execute(tenant)).toMatchObject({ valid: true, checked });
+  expect(await verifierOf(db.cells, writer(0)).execute(tenant)).toMatchObject({ valid: true, checked });
 const current = async (): Promise<number> =>
   (await db.superuser.query<{ period: number }>('SELECT audit.current_period() AS period')).rows[0]?.period ??
   0;

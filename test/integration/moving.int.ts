@@ -9,7 +9,6 @@ import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { LogClosed } from '../../src/audit/append-group.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { MoveLog } from '../../src/audit/move-log.js';
-import { VerifyLog } from '../../src/audit/verify-log.js';
 import { FieldEncryption } from '../../src/encryption/field-encryption.js';
 import { KeyRing } from '../../src/encryption/key-ring.js';
 import { CellKms } from '../../src/encryption/kms.js';
@@ -29,7 +28,14 @@ import {
   writersEnded,
   type MoveSessions,
 } from '../../src/platform/database/moving/index.js';
-import { CellObjects, MoveObjects, TenantObjects } from '../../src/platform/objects/index.js';
+import {
+  CellObjects,
+  MoveObjects,
+  RetainedObjects,
+  TenantObjects,
+  type ObjectStore,
+} from '../../src/platform/objects/index.js';
+import { verifierOf } from '../support/log-parts.js';
 import { openTestCells, type TestCells } from '../support/test-cells.js';
 
 let test: TestCells;
@@ -230,12 +236,20 @@ describe('a copy', () => {
   });
 
   it('knows every table in which several tenants have rows: each is moved, or says why not', async () => {
-    const moved = ['audit.checkpoints', 'audit.events', 'audit.heads', 'audit.outbox', 'work.runs'];
+    const moved = [
+      'audit.checkpoints',
+      'audit.cold',
+      'audit.events',
+      'audit.heads',
+      'audit.outbox',
+      'work.runs',
+    ];
     // The target makes its own of the log.
     const madeAnew = ['audit.progress', 'audit.tiles'];
     // The registry's, which does not move; of those who are purged; of the cell.
     const notMoved = [
       'audit.closed',
+      'control.log_retention',
       'control.notices',
       'control.operations',
       'control.slugs',
@@ -281,8 +295,8 @@ describe('the log of a tenant that moves', () => {
     // Another process, which remembers no head at all.
     await expect(new AuditLog(test.cells).append(here, event(here))).rejects.toThrow(LogClosed);
     await log.append(there, event(there));
-    expect(await new VerifyLog(test.cells, log).execute(there)).toMatchObject({ valid: true, checked: 22 });
-    await expect(new VerifyLog(test.cells, log).execute(here)).rejects.toThrow('is being moved');
+    expect(await verifierOf(test.cells, log).execute(there)).toMatchObject({ valid: true, checked: 22 });
+    await expect(verifierOf(test.cells, log).execute(here)).rejects.toThrow('is being moved');
   });
 
   it('does not begin anew in a cell that the tenant has left', async () => {
@@ -306,7 +320,7 @@ describe('the log of a tenant that moves', () => {
       await mover.reopen(source, here.id);
     });
     await log.append(here, event(here));
-    expect(await new VerifyLog(test.cells, log).execute(here)).toMatchObject({ valid: true, checked: 2 });
+    expect(await verifierOf(test.cells, log).execute(here)).toMatchObject({ valid: true, checked: 2 });
   });
 });
 
@@ -367,8 +381,9 @@ describe('the objects of a tenant that moves', () => {
       const stores = ['source', 'target'].map(
         (cell) => [cell, new FileObjectStore({ dir: join(home, cell) })] as const,
       );
-      const objects = new TenantObjects(new CellObjects(new Map(stores)));
-      const mover = new MoveObjects(objects);
+      const cellObjects = new CellObjects(new Map<string, ObjectStore>(stores));
+      const objects = new TenantObjects(cellObjects);
+      const mover = new MoveObjects(objects, new RetainedObjects(test.cells, objects, cellObjects));
       const [{ here, there }, neighbour] = [await test.newMover(), await test.newMover()];
       await objects.put(neighbour.there, 'a', Buffer.from('neighbour'));
       const key = fc.stringMatching(/^[a-c]{1,2}(\/[a-c]){0,1}$/);

@@ -9,6 +9,7 @@ import {
   LimitsConfig,
   readEnvironment,
   RegionConfig,
+  RetentionConfig,
   WorkerConfig,
 } from '../../src/platform/config/index.js';
 import { Log } from '../../src/platform/observability/log.js';
@@ -38,6 +39,7 @@ export function previewedApplication(): Promise<INestApplication> {
     worker: new WorkerConfig(1, true),
     limits: LimitsConfig.of(readEnvironment({})),
     regions: new RegionConfig(undefined, {}),
+    retention: new RetentionConfig(90, 365, { hotDays: 365, coldDays: 3_650 }),
     log: new Log('silent'),
     roles: { http: true, worker: true },
   });

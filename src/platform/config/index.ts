@@ -5,6 +5,7 @@ export {
   HttpConfig,
   LimitsConfig,
   RegionConfig,
+  RetentionConfig,
   WorkerConfig,
   type Rate,
 } from './config.js';

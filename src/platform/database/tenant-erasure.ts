@@ -40,10 +40,10 @@ export class TenantErasure {
          VALUES ($1, 0, decode(repeat('00', 32), 'hex'), '') ON CONFLICT DO NOTHING`,
         [tenant.id],
       );
-      for (const table of ['heads', 'checkpoints', 'progress', 'tiles'])
-        await client.query(`DELETE FROM audit.${table} WHERE ${table === 'heads' ? 'tenant' : 'log'} = $1`, [
-          tenant.id,
-        ]);
+      for (const table of ['heads', 'cold'])
+        await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant.id]);
+      for (const table of ['checkpoints', 'progress', 'tiles'])
+        await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant.id]);
       const { rows } = await client.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(
         'SELECT seq, chain_hash, frontier FROM audit.closed WHERE tenant = $1',
         [tenant.id],

@@ -215,9 +215,9 @@ it('a bucket without Object Lock says so, and locks nothing', async () => {
 });
 
 it('a file that is locked is not written over with something else', async () => {
-  const { store, close } = await openFiles();
-  await store.put('a', Buffer.from('x'), { retainUntil: new Date(Date.now() + 60_000) });
-  await expect(store.put('a', Buffer.from('y'))).rejects.toBeInstanceOf(ObjectLocked);
-  expect(await store.get('a')).toEqual(Buffer.from('x'));
-  await close();
+  const opened = await openFiles();
+  await opened.store.put('a', Buffer.from('x'), { retainUntil: new Date(Date.now() + 60_000) });
+  await expect(opened.store.put('a', Buffer.from('y'))).rejects.toBeInstanceOf(ObjectLocked);
+  expect(await opened.store.get('a')).toEqual(Buffer.from('x'));
+  await opened.close();
 });
