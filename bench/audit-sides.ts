@@ -7,6 +7,7 @@ import { chainHash, EMPTY_CHAIN, leafHash } from '@waxell/transparency';
 import pg from 'pg';
 import type { CanonicalEvent } from '../src/audit/audit-event.ts';
 import type { TenantRef } from '../src/platform/database/index.ts';
+import type { TenantObjects } from '../src/platform/objects/index.ts';
 
 /** The built application's own parts. */
 async function built<T>(path: string): Promise<T> {
@@ -18,10 +19,13 @@ const { Cell, Cells, Provisioning, tenantId } = await built<
 const { CELL_MIGRATIONS, TENANT_MIGRATIONS } =
   await built<typeof import('../src/migrations/index.js')>('migrations/index.js');
 const { AuditLog } = await built<typeof import('../src/audit/audit-log.js')>('audit/audit-log.js');
+const { ColdLog } = await built<typeof import('../src/audit/cold-log.js')>('audit/cold-log.js');
 const { VerifyLog } = await built<typeof import('../src/audit/verify-log.js')>('audit/verify-log.js');
 const { canonicalEvent, newEventId } =
   await built<typeof import('../src/audit/audit-event.js')>('audit/audit-event.js');
 
+/** Nothing gets cold here. */
+const NO_OBJECTS = undefined as unknown as TenantObjects;
 const SECRET = 'bench '.repeat(8);
 const REGION = 'us-east-1';
 const CELL = `${REGION}-c1`;
@@ -76,7 +80,9 @@ export async function startAuditBench(tenants: number, connections: number): Pro
     },
     verify: async (tenant) => {
       const before = process.cpuUsage();
-      const { valid, checked } = await new VerifyLog(cells, log).execute(tenant);
+      const { valid, checked } = await new VerifyLog(cells, log, new ColdLog(cells, NO_OBJECTS)).execute(
+        tenant,
+      );
       const { user: used, system } = process.cpuUsage(before);
       if (!valid) throw new Error('The log does not verify.');
       return { checked, cpuSeconds: (used + system) / 1e6 };

@@ -25,6 +25,7 @@ import {
   LimitsConfig,
   ReceiversConfig,
   RegionConfig,
+  RetentionConfig,
   WorkerConfig,
 } from './platform/config/index.js';
 import {
@@ -39,9 +40,10 @@ import {
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
 import { OutgoingHttp } from './platform/egress/index.js';
-import { CellObjects, MoveObjects, TenantObjects } from './platform/objects/index.js';
+import { CellObjects, MoveObjects, RetainedObjects, TenantObjects } from './platform/objects/index.js';
 import { ProofsModule } from './proofs/index.js';
 import { CertificateExpiry } from './platform/tls/index.js';
+import { RetentionModule } from './retention/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { DestinationEntity, SiemModule } from './siem/index.js';
@@ -77,6 +79,7 @@ export interface Composition {
   readonly limits: LimitsConfig;
   readonly regions: RegionConfig;
   readonly receivers: ReceiversConfig;
+  readonly retention: RetentionConfig;
   readonly log: Log;
   /** What this process does: serve HTTP, work on runs, or both. */
   readonly roles: { readonly http: boolean; readonly worker: boolean };
@@ -116,6 +119,7 @@ export class AppModule {
         EncryptionModule,
         AuditModule,
         ProofsModule,
+        RetentionModule,
         SiemModule,
         RequestsModule,
         TenancyModule,
@@ -163,7 +167,16 @@ function cellsOf(
 /** The parts that the rest is built on, as the environment chose them. */
 @Module({})
 class BackendsModule {
-  static bind({ backends, auth, worker, limits, regions, receivers, log }: Composition): DynamicModule {
+  static bind({
+    backends,
+    auth,
+    worker,
+    limits,
+    regions,
+    receivers,
+    retention,
+    log,
+  }: Composition): DynamicModule {
     const opened = cellsOf(backends.database, (error) => log.error('database connection lost', error));
     const provisioning = provisioningOf(opened, backends.database);
     const providers: Provider[] = [
@@ -173,6 +186,7 @@ class BackendsModule {
       { provide: RegionConfig, useValue: regions },
       { provide: ReceiversConfig, useValue: receivers },
       { provide: OutgoingHttp, useValue: backends.outgoing },
+      { provide: RetentionConfig, useValue: retention },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
       { provide: LimitsConfig, useValue: limits },
@@ -216,6 +230,7 @@ class BackendsModule {
       TenantDatabase,
       TenantErasure,
       TenantObjects,
+      RetainedObjects,
       MoveObjects,
     ];
     const exports = [
@@ -225,6 +240,7 @@ class BackendsModule {
       RegionConfig,
       ReceiversConfig,
       OutgoingHttp,
+      RetentionConfig,
       CellKms,
       CellObjects,
       CertificateExpiry,
@@ -240,6 +256,7 @@ class BackendsModule {
       Feed,
       TenantDatabase,
       TenantErasure,
+      RetainedObjects,
       MoveObjects,
     ];
     return { module: BackendsModule, global: true, providers, exports };

@@ -21,6 +21,7 @@ import { CellKms, type Kms } from './encryption/index.js';
 import type { CountryLookup, TokenBuckets } from './limits/index.js';
 import {
   CELL_CAPACITY,
+  ConfigurationError,
   DatabaseConfig,
   homeCell,
   refuseSharedCells,
@@ -103,7 +104,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       lost,
       database: new DatabaseConfig(cells, loginSecret, pools, env.SPARE_TENANTS),
       kms: await openKms(env, cells),
-      objects: openObjects(env, cells),
+      objects: await openObjects(env, cells, log),
       models,
       outgoing,
       tokenBuckets,
@@ -208,15 +209,37 @@ function modelProviders(env: Environment, embedded: boolean): ModelProviders {
 }
 
 /** A bucket of each cell; without one, a folder on this machine for each. */
-function openObjects(env: Environment, cells: readonly CellConfig[]): CellObjects {
-  const store = ({ name, region }: CellConfig, at: number): ObjectStore => {
+async function openObjects(env: Environment, cells: readonly CellConfig[], log: Log): Promise<CellObjects> {
+  const stores = new Map<string, ObjectStore>();
+  for (const [at, { name, region }] of cells.entries()) {
     const bucket = at === 0 ? env.S3_BUCKET : furtherCell(env, name)?.bucket;
-    if (bucket === undefined) return new FileObjectStore({ dir: join(cellHome(env, name, at), 'objects') });
-    const endpoint = env.S3_ENDPOINT;
-    // Servers other than AWS's own have no host name for each bucket.
-    return new S3ObjectStore({ bucket, region, endpoint, forcePathStyle: endpoint !== undefined });
-  };
-  return new CellObjects(new Map(cells.map((cell, at) => [cell.name, store(cell, at)])));
+    const store =
+      bucket === undefined
+        ? new FileObjectStore({ dir: join(cellHome(env, name, at), 'objects') })
+        : await openBucket(env, bucket, region, log);
+    stores.set(name, store);
+  }
+  return new CellObjects(stores);
+}
+
+/** In production a bucket has Object Lock, or what is to be kept could be deleted by whoever has its keys. */
+async function openBucket(
+  env: Environment,
+  bucket: string,
+  region: string,
+  log: Log,
+): Promise<S3ObjectStore> {
+  const endpoint = env.S3_ENDPOINT;
+  // Servers other than AWS's own have no host name for each bucket.
+  const options = { bucket, region, endpoint, forcePathStyle: endpoint !== undefined };
+  const objectLock = await S3ObjectStore.hasObjectLock(options);
+  if (!objectLock) {
+    const missing = `The bucket ${bucket} has no Object Lock, by which audit logs in cold storage are kept.`;
+    if (env.NODE_ENV === 'production')
+      throw new ConfigurationError(`${missing} Create one with it: docs/operations/audit.md.`);
+    log.warn(missing);
+  }
+  return new S3ObjectStore({ ...options, objectLock });
 }
 
 /** Where a cell keeps what it keeps on this machine: the first one directly in the data folder. */

@@ -17,6 +17,7 @@ import {
   refuseUnfitProduction,
   ReceiversConfig,
   RegionConfig,
+  RetentionConfig,
   WorkerConfig,
   type Environment,
 } from './platform/config/index.js';
@@ -69,6 +70,10 @@ export async function start(
       limits: LimitsConfig.of(env),
       regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS ?? {}),
       receivers: ReceiversConfig.of(env),
+      retention: new RetentionConfig(env.AUDIT_HOT_DAYS, env.AUDIT_COLD_DAYS, {
+        hotDays: env.AUDIT_HOT_DAYS_LIMIT,
+        coldDays: env.AUDIT_COLD_DAYS_LIMIT,
+      }),
       log,
       roles: { http: process === 'main', worker },
     });

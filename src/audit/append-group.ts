@@ -118,8 +118,8 @@ const APPEND = {
       FROM ROWS FROM (json_to_recordset($6::json) AS (tenant text, seq bigint, id uuid, at timestamptz, action text,
         actor text, outcome text, length int)) WITH ORDINALITY
         AS e(tenant, seq, id, at, action, actor, outcome, length, ordinal))
-    INSERT INTO audit.events (tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash)
-    SELECT tenant, seq, id, at, action, actor, outcome, substring($7::bytea, start::int + 1, length),
+    INSERT INTO audit.events (period, tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash)
+    SELECT (SELECT audit.current_period()), tenant, seq, id, at, action, actor, outcome, substring($7::bytea, start::int + 1, length),
       substring($8::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH}), substring($9::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH})
     FROM cut, complete WHERE one = 1`,
 };

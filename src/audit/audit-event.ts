@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../platform/events/index.js';
 import type { Actor, RequestContext } from '../platform/http/request-context.js';
@@ -184,6 +185,8 @@ const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
 
 /** The search columns of canonical bytes; undefined where the bytes are no event of this tenant. */
 export function searchColumns(bytes: Buffer, tenant: string): SearchColumns | undefined {
+  // As text such bytes would become others, whose hash is not theirs: no export of them could be verified.
+  if (!isUtf8(bytes)) return undefined;
   try {
     const body = parseEvent(bytes);
     const wellFormed =

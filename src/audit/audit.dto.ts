@@ -79,6 +79,8 @@ export class AuditPageDto {
   items!: AuditEventDto[];
   /** Absent on the last page. */
   nextCursor?: string;
+  /** The first event that was searched: those before it are in cold storage, or are gone when their time was over. */
+  from!: number;
 }
 
 export class LogHeadDto {
@@ -97,6 +99,7 @@ export class FindingDto {
       'columns_altered',
       'hash_altered',
       'event_missing',
+      'event_inserted',
       'log_truncated',
       'head_altered',
     ],
@@ -109,6 +112,8 @@ export class VerificationDto {
   valid!: boolean;
   /** Events that were checked. */
   checked!: number;
+  /** The first event that was checked: those before it were kept for their time, and are gone. */
+  first!: number;
   head!: LogHeadDto;
   /** The first event that is not as it was written. */
   finding?: FindingDto;

@@ -11,6 +11,8 @@ import { CHECKPOINT_ROUND_LOCK } from '../platform/database/index.js';
 import { AuditLog } from './audit-log.js';
 
 const COLUMNS = 'tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash';
+const COLD_COLUMNS =
+  'tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, held, published, expired_at';
 const PER_STEP = 50_000;
 const DELETED_AT_ONCE = 20_000;
 
@@ -37,7 +39,9 @@ export class MoveLog {
     sessions: MoveSessions,
     tenant: TenantId,
   ): Promise<{ readonly events: number; readonly complete: boolean }> {
-    const last = await lastSeq(sessions.target, tenant);
+    // What is cold at the source goes with the objects.
+    const [there, cold] = [await lastSeq(sessions.target, tenant), await lastCold(sessions.source, tenant)];
+    const last = Math.max(there, cold);
     const end = Math.min(await lastSeq(sessions.source, tenant), last + PER_STEP);
     const range = `tenant = '${tenant}' AND seq > ${last} AND seq <= ${end}`;
     await inOneTransaction(sessions.target, async () => {
@@ -85,9 +89,11 @@ export class MoveLog {
        ON CONFLICT (tenant) DO UPDATE SET seq = $2, chain_hash = $3, frontier = $4, closed_at = NULL`,
       [tenant, head.seq, head.chain_hash, head.frontier],
     );
+    await this.#cold(sessions, tenant);
     const linked = await sessions.target.query(
-      `SELECT 1 FROM audit.heads h JOIN audit.events e ON e.tenant = h.tenant AND e.seq = h.seq
-       WHERE h.tenant = $1 AND e.chain_hash = h.chain_hash`,
+      `SELECT 1 FROM audit.heads h LEFT JOIN audit.events e ON e.tenant = h.tenant AND e.seq = h.seq
+         LEFT JOIN audit.cold c ON c.tenant = h.tenant AND c.last = h.seq
+       WHERE h.tenant = $1 AND COALESCE(e.chain_hash, c.chain_hash) = h.chain_hash`,
       [tenant],
     );
     if (linked.rowCount !== 1)
@@ -95,6 +101,20 @@ export class MoveLog {
     await this.#checkpoints(sessions, tenant);
     await this.#deliveries(sessions, tenant);
     return events;
+  }
+
+  /** What is known of the objects in cold storage, which were copied. Events that became cold after they were copied go. */
+  async #cold(sessions: MoveSessions, tenant: TenantId): Promise<void> {
+    await sessions.target.query('DELETE FROM audit.cold WHERE tenant = $1', [tenant]);
+    await copyRows(
+      sessions,
+      `SELECT ${COLD_COLUMNS} FROM audit.cold WHERE tenant = '${tenant}' AND published`,
+      `audit.cold (${COLD_COLUMNS})`,
+    );
+    await sessions.target.query('DELETE FROM audit.events WHERE tenant = $1 AND seq <= $2', [
+      tenant,
+      await lastCold(sessions.target, tenant),
+    ]);
   }
 
   /** What was signed stays. The target raises the tiles anew, and enters its own checkpoints into its log of them. */
@@ -134,7 +154,7 @@ export class MoveLog {
       );
       deleted = batch.rowCount ?? 0;
     } while (deleted > 0);
-    for (const table of ['heads', 'deliveries', 'dead_letters'])
+    for (const table of ['heads', 'deliveries', 'dead_letters', 'cold'])
       await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
     for (const table of ['checkpoints', 'progress', 'tiles'])
       await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);
@@ -144,6 +164,14 @@ export class MoveLog {
 async function lastSeq(client: pg.Client, tenant: TenantId): Promise<number> {
   const { rows } = await client.query<{ last: string | null }>(
     'SELECT max(seq) AS last FROM audit.events WHERE tenant = $1',
+    [tenant],
+  );
+  return Math.max(Number(rows[0]?.last ?? 0), await lastCold(client, tenant));
+}
+
+async function lastCold(client: pg.Client, tenant: TenantId): Promise<number> {
+  const { rows } = await client.query<{ last: string | null }>(
+    'SELECT max(last) AS last FROM audit.cold WHERE tenant = $1 AND published',
     [tenant],
   );
   return Number(rows[0]?.last ?? 0);

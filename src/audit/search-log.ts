@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Cells, type TenantRef } from '../platform/database/index.js';
-import { cursorKey, pageOf, type Page } from '../platform/http/pagination.js';
-import type { AuditEventDto, AuditQuery } from './audit.dto.js';
+import { cursorKey, pageOf } from '../platform/http/pagination.js';
+import type { AuditEventDto, AuditPageDto, AuditQuery } from './audit.dto.js';
 import { parseEvent } from './audit-event.js';
 import { AuditLog } from './audit-log.js';
+import { ColdLog } from './cold-log.js';
 import { PersonalParts } from './personal-parts.js';
 
 interface Row {
@@ -12,23 +13,25 @@ interface Row {
   chain_hash: Buffer;
 }
 
-/** Reads a tenant's log, newest first. Everything that was answered before the call is in it. */
+/** Reads what of a tenant's log is in the database, newest first. Everything that was answered before the call is in it. */
 @Injectable()
 export class SearchLog {
   constructor(
     private readonly cells: Cells,
     private readonly log: AuditLog,
     private readonly personal: PersonalParts,
+    private readonly cold: ColdLog,
   ) {}
 
-  async execute(tenant: TenantRef, query: AuditQuery): Promise<Page<AuditEventDto>> {
+  async execute(tenant: TenantRef, query: AuditQuery): Promise<AuditPageDto> {
     await this.log.drainOutbox(tenant.cell);
     await this.log.requireOpen(tenant);
     const before = cursorKey(query.cursor, /^\d{1,15}$/);
+    const from = (await this.cold.through(tenant)) + 1;
     const found = await this.cells.of(tenant.cell).audit.query<Row>(
       `SELECT seq, event, chain_hash FROM audit.events
        WHERE tenant = $1 AND ($2::bigint IS NULL OR seq < $2) AND ($3::text IS NULL OR action = $3)
-         AND ($4::text IS NULL OR actor = $4) AND ($5::timestamptz IS NULL OR at >= $5)
+         AND ($4::text IS NULL OR actor = $4) AND ($5::timestamptz IS NULL OR at >= $5) AND seq >= $7
        ORDER BY seq DESC LIMIT $6`,
       [
         tenant.id,
@@ -37,6 +40,7 @@ export class SearchLog {
         query.actor ?? null,
         query.since ?? null,
         query.limit + 1,
+        from,
       ],
     );
     const page = pageOf(
@@ -46,7 +50,7 @@ export class SearchLog {
       (row) => row,
     );
     const items = await Promise.all(page.items.map((row) => this.#dto(tenant, row)));
-    return { ...page, items };
+    return { ...page, items, from };
   }
 
   async #dto(tenant: TenantRef, row: Row): Promise<AuditEventDto> {

@@ -6,12 +6,14 @@ import { CellMoves20261121000400 } from './cell-4-moves.js';
 import { CellCheckpoints20261121000500 } from './cell-5-checkpoints.js';
 import { CellLimits20261121000600 } from './cell-6-limits.js';
 import { CellHardening20261121000700 } from './cell-7-hardening.js';
-import { CellKeys20261122000100 } from './cell-8-keys.js';
-import { CellDeliveries20261122002000 } from './cell-10-deliveries.js';
+import { CellLogPeriods20261121000710 } from './cell-8-log-periods.js';
+import { CellColdLogs20261121000720 } from './cell-9-cold-logs.js';
+import { CellKeys20261122000100 } from './cell-10-keys.js';
+import { CellDeliveries20261122002000 } from './cell-11-deliveries.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
-import { TenantDestinations20261122002000 } from './tenant-5-destinations.js';
+import { TenantDestinations20261122002000 } from './tenant-4-destinations.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -28,6 +30,8 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellCheckpoints20261121000500,
   CellLimits20261121000600,
   CellHardening20261121000700,
+  CellLogPeriods20261121000710,
+  CellColdLogs20261121000720,
   CellKeys20261122000100,
   CellDeliveries20261122002000,
 ];

@@ -10,7 +10,7 @@ import {
 } from '../operations/index.js';
 import { Cells, Provisioning, type TenantRef } from '../platform/database/index.js';
 import type { AuditAction } from '../platform/events/index.js';
-import { TenantObjects } from '../platform/objects/index.js';
+import { RetainedObjects, TenantObjects } from '../platform/objects/index.js';
 import { RegistryWork } from '../requests/index.js';
 import { RunDispatch } from '../runs/index.js';
 import { TenantRegistry, type Tenant } from '../tenancy/index.js';
@@ -42,6 +42,7 @@ export class PurgeOrganisation implements OnModuleInit {
     private readonly provisioning: Provisioning,
     private readonly runs: RunDispatch,
     private readonly objects: TenantObjects,
+    private readonly retained: RetainedObjects,
     private readonly auditLog: CloseLog,
     private readonly cells: Cells,
     private readonly exports: ExportOrganisation,
@@ -116,17 +117,29 @@ export class PurgeOrganisation implements OnModuleInit {
     return ended ? {} : 'again';
   }
 
+  /** What is locked until a time stays until then, and is noted: objects of the log, which nobody can read any more. */
   async #objects(tenant: TenantRef, signal: AbortSignal): Promise<Record<string, unknown>> {
     let objects = 0;
-    for (;;) {
-      const keys = await this.objects.list(tenant, { limit: OBJECTS_PAGE });
+    const retained: Date[] = [];
+    for (let after: string | undefined; ;) {
+      const keys = await this.objects.list(tenant, {
+        ...(after !== undefined && { after }),
+        limit: OBJECTS_PAGE,
+      });
       for (const key of keys) {
         signal.throwIfAborted();
-        await this.objects.delete(tenant, key);
+        const until = await this.retained.deleteOrNote(tenant, key);
+        if (until) retained.push(until);
       }
       objects += keys.length;
-      if (keys.length < OBJECTS_PAGE) return { objects };
+      after = keys.at(-1);
+      if (keys.length < OBJECTS_PAGE) break;
     }
+    const last = retained.reduce((latest, until) => (until > latest ? until : latest), new Date(0));
+    return {
+      objects: objects - retained.length,
+      ...(retained.length > 0 && { retained: { objects: retained.length, until: last.toISOString() } }),
+    };
   }
 
   /** The entry, its names and its notices go; the tombstone comes; the proof of the log is in the event. */
@@ -134,7 +147,8 @@ export class PurgeOrganisation implements OnModuleInit {
     if (await this.tenants.purgedAt(id)) return 'done';
     await this.work.runAs(
       id,
-      () => purgeEvent('tenant.purged', id, { log: data['log'], keys: data['keys'] }),
+      () =>
+        purgeEvent('tenant.purged', id, { log: data['log'], keys: data['keys'], retained: data['retained'] }),
       async (registry) => {
         await registry.query({ text: 'DELETE FROM control.tenants WHERE id = $1', values: [id] });
         await registry.query({ text: 'DELETE FROM control.key_schedules WHERE tenant = $1', values: [id] });

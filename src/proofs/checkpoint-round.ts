@@ -10,7 +10,7 @@ import {
 } from '@waxell/transparency';
 import { CHECKPOINT_ROUND_LOCK } from '../platform/database/index.js';
 import type { ObjectStore } from '../platform/objects/index.js';
-import { LogTree, ROOT_LOG } from './log-tree.js';
+import { LogTree, objectKey, ROOT_LOG } from './log-tree.js';
 
 const LOGS_PER_ROUND = 500;
 /** A round is one transaction: it stays short, and what is left is done by the next one, at once. */
@@ -101,7 +101,7 @@ async function raiseTiles(
   to: number,
   budget: number,
 ): Promise<{ count: number; complete: boolean }> {
-  const tree = new LogTree(client, log);
+  const tree = new LogTree(client, log, objects);
   const end = Math.min(to, from + budget);
   for (let index = from; index < end; index += 1) {
     const leaves = await tree.leaves(index);
@@ -188,9 +188,4 @@ async function forgetSuperseded(client: pg.PoolClient): Promise<void> {
        SELECT c.ctid FROM audit.checkpoints c JOIN audit.progress p ON p.log = c.log
        WHERE c.at < now() - interval '7 days' AND c.size < p.size AND c.stored LIMIT 1000)`,
   );
-}
-
-/** A tenant's tiles are among its other objects: they go where it goes, and when it goes. */
-export function objectKey(log: string, path: string): string {
-  return log === ROOT_LOG ? `audit/${ROOT_LOG}/${path}` : `tenants/${log}/audit/${path}`;
 }

@@ -6,8 +6,8 @@ import { ServiceUnavailable } from '../platform/http/errors.js';
 import { Log } from '../platform/observability/log.js';
 import { AuditLog } from '../audit/index.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
-import { checkpointRound, objectKey } from './checkpoint-round.js';
-import { ROOT_LOG } from './log-tree.js';
+import { checkpointRound } from './checkpoint-round.js';
+import { objectKey, ROOT_LOG } from './log-tree.js';
 
 /** A log that has grown has a checkpoint within this time and the time of a round. */
 const EVERY_MS = 5_000;

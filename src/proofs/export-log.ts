@@ -1,51 +1,52 @@
 import { Injectable } from '@nestjs/common';
-import { Cells, type TenantRef } from '../platform/database/index.js';
+import { ColdLog, eventLine, LogReader, type LogBeginning } from '../audit/index.js';
+import type { TenantRef } from '../platform/database/index.js';
 import { JsonLines } from '../platform/http/streamed-answer.js';
 import { ProveLog } from './prove-log.js';
 
-const PAGE = 1_000;
+const PAGE_BYTES = 1_048_576;
 
 /**
- * One line of an export: an event as it was hashed (its canonical JSON, as a string), and its link of the chain. The last
- * line is the signed checkpoint that covers the events instead.
+ * A tenant's log for whoever verifies it without us: `wax audit verify`. A line for each event, as it was hashed and with
+ * its link of the chain; the last line is the signed checkpoint that covers them. Where the log's beginning is gone as its
+ * time was over, the first line says how chain and tree stood after it. Personal parts stay as they were hashed: sealed.
  */
-export type ExportedLine =
-  { readonly seq: number; readonly event: string; readonly chain: string } | { readonly checkpoint: string };
-
-/** A tenant's log for whoever verifies it without us: `wax audit verify`. Personal parts stay as they were hashed: sealed. */
 @Injectable()
 export class ExportLog {
   constructor(
-    private readonly cells: Cells,
+    private readonly reader: LogReader,
+    private readonly cold: ColdLog,
     private readonly prove: ProveLog,
   ) {}
 
   /** From an event's number on, up to the newest checkpoint. */
   async execute(tenant: TenantRef, from: number): Promise<JsonLines> {
     const { size, note } = await this.prove.current(tenant);
-    const lines = () => this.#lines(tenant, from, size, note);
-    return new JsonLines(`audit-${tenant.id}-${from}-${size}.jsonl`, lines);
+    const beginning = await this.cold.beginning(tenant);
+    const first = Math.max(from, beginning.seq + 1);
+    const lines = () => this.#lines(tenant, first, size, note, beginning);
+    return new JsonLines(`audit-${tenant.id}-${first}-${size}.jsonl`, lines);
   }
 
-  async *#lines(tenant: TenantRef, from: number, size: number, note: string): AsyncGenerator<Buffer> {
-    for (let next = from; next <= size; next += PAGE) {
-      const { rows } = await this.cells
-        .of(tenant.cell)
-        .audit.query<{ seq: string; event: Buffer; chain_hash: Buffer }>(
-          'SELECT seq, event, chain_hash FROM audit.events WHERE tenant = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq',
-          [tenant.id, next, Math.min(next + PAGE - 1, size)],
-        );
-      for (const row of rows)
-        yield line({
-          seq: Number(row.seq),
-          event: row.event.toString('utf8'),
-          chain: row.chain_hash.toString('base64'),
-        });
+  async *#lines(
+    tenant: TenantRef,
+    from: number,
+    size: number,
+    note: string,
+    { seq: before, chain, frontier }: LogBeginning,
+  ): AsyncGenerator<Buffer> {
+    if (before > 0 && from === before + 1)
+      yield line({ after: before, chain: chain.toString('base64'), frontier: frontier.toString('base64') });
+    for (let last = from - 1; last < size;) {
+      const events = await this.reader.after(tenant, last, PAGE_BYTES);
+      for (const event of events) if (event.seq <= size) yield eventLine(event);
+      if (events.length === 0) break;
+      last = events.at(-1)?.seq ?? size;
     }
     yield line({ checkpoint: note });
   }
 }
 
-function line(value: ExportedLine): Buffer {
+function line(value: unknown): Buffer {
   return Buffer.from(`${JSON.stringify(value)}\n`);
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { consistencyProof, inclusionProof, leafHash } from '@waxell/transparency';
 import { Cells, type TenantRef } from '../platform/database/index.js';
+import { CellObjects } from '../platform/objects/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { Checkpointer } from './checkpointer.js';
 import { LogTree, ROOT_LOG } from './log-tree.js';
@@ -39,6 +40,7 @@ export class ProveLog {
   constructor(
     private readonly cells: Cells,
     private readonly checkpointer: Checkpointer,
+    private readonly objects: CellObjects,
   ) {}
 
   /** A checkpoint that covers everything that was answered before the call. */
@@ -98,7 +100,7 @@ export class ProveLog {
   }
 
   #tree(tenant: TenantRef, log: string): LogTree {
-    return new LogTree(this.cells.of(tenant.cell).audit, log);
+    return new LogTree(this.cells.of(tenant.cell).audit, log, this.objects.of(tenant.cell));
   }
 
   async #checkpoint(

@@ -182,6 +182,15 @@ describe('a review of a migration', () => {
     expect(await review(statements, { shared: true })).toEqual([]);
   });
 
+  it('lets a table be renamed whose name another takes at once, and refuses it where none does', async () => {
+    const rename = 'ALTER TABLE users RENAME TO users_1';
+    const another = 'CREATE TABLE users (LIKE users_1) PARTITION BY LIST (id)';
+    const findings = await review([rename, another]);
+    expect(refused(findings)).toEqual([]);
+    expect(findings).toContainEqual(expect.objectContaining({ kind: 'lock', shape: 'RENAME' }));
+    expect(refused(await review([rename, 'CREATE TABLE people (LIKE users_1)']))).toEqual(['RENAME']);
+  });
+
   it('tells of locks that are short or hold up one tenant, and refuses none of them', async () => {
     const kinds = async (statement: string, shared: boolean): Promise<unknown> =>
       (await review([statement], { shared })).map(({ kind, shape }) => [kind, shape]);

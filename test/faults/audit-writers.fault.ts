@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
-import { VerifyLog } from '../../src/audit/verify-log.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
+import { verifierOf } from '../support/log-parts.js';
 import { print } from '../support/print.js';
 import { LOGIN_SECRET, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -67,7 +67,7 @@ it(
 
     // Starting is what moves into the logs that which the dead have left in the outbox.
     const log = new AuditLog(db.cells);
-    const verify = new VerifyLog(db.cells, log);
+    const verify = verifierOf(db.cells, log);
     for (const tenant of tenants)
       expect(await verify.execute(tenant)).toMatchObject({ valid: true, checked: expect.any(Number) });
     const { rows } = await db.superuser.query<{ id: string; times: number }>(

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalEvent, newEventId, type AuditEvent } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { CloseLog } from '../../src/audit/close-log.js';
-import { VerifyLog, type Verification } from '../../src/audit/verify-log.js';
+import type { VerifyLog } from '../../src/audit/verify-log.js';
+import type { Verification } from '../../src/audit/verify-walk.js';
 import { TenantErasure, type TenantRef } from '../../src/platform/database/index.js';
 import { DATABASE_ROUTES } from '../support/database-routes.js';
+import { verifierOf } from '../support/log-parts.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const EVENT: AuditEvent = {
@@ -22,7 +24,7 @@ describe.each(DATABASE_ROUTES)('the audit log, $route', ({ options }) => {
     db = await openTestDatabase(options);
     // Two processes, as far as the log can tell: each remembers its own heads.
     writers = [new AuditLog(db.cells), new AuditLog(db.cells)];
-    verifyLog = new VerifyLog(db.cells, writer(0));
+    verifyLog = verifierOf(db.cells, writer(0));
   });
   afterAll(() => db.close());
 

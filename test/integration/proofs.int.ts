@@ -11,13 +11,14 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
-import { VerifyLog } from '../../src/audit/verify-log.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
-import { CellObjects, type ObjectStore } from '../../src/platform/objects/index.js';
+import { CellObjects } from '../../src/platform/objects/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 import type { CheckpointKeys } from '../../src/proofs/checkpoint-keys.js';
 import { Checkpointer } from '../../src/proofs/checkpointer.js';
 import { ProveLog } from '../../src/proofs/prove-log.js';
+import { MemoryObjects } from '../support/memory-objects.js';
+import { verifierOf } from '../support/log-parts.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -28,43 +29,16 @@ const KEYS = {
   signers: () => Promise.resolve([{ name: NAME, key: privateKey }]),
 } as unknown as CheckpointKeys;
 
-/** The objects that were put, in memory; `fail` makes the next put fail, as a store that is down does. */
-class Objects implements ObjectStore {
-  readonly stored = new Map<string, Buffer>();
-  fail = 0;
-
-  put(key: string, body: Buffer): Promise<void> {
-    if (this.fail > 0) {
-      this.fail -= 1;
-      return Promise.reject(new Error('The store is down.'));
-    }
-    this.stored.set(key, Buffer.from(body));
-    return Promise.resolve();
-  }
-  get(key: string): Promise<Buffer | null> {
-    return Promise.resolve(this.stored.get(key) ?? null);
-  }
-  list(prefix: string): Promise<string[]> {
-    return Promise.resolve([...this.stored.keys()].filter((key) => key.startsWith(prefix)).sort());
-  }
-  size(): Promise<number> {
-    return Promise.resolve(0);
-  }
-  delete(): Promise<void> {
-    return Promise.reject(new Error('Nothing is deleted here.'));
-  }
-}
-
 describe('proofs of a log', () => {
   let db: TestDatabase;
   let log: AuditLog;
-  let objects: Objects;
+  let objects: MemoryObjects;
   let prove: ProveLog;
 
   beforeAll(async () => {
     db = await openTestDatabase();
     log = new AuditLog(db.cells);
-    objects = new Objects();
+    objects = new MemoryObjects();
     prove = process();
   });
   afterAll(() => db.close());
@@ -72,7 +46,7 @@ describe('proofs of a log', () => {
   /** Another process of the application, as far as this goes. */
   function process(): ProveLog {
     const stores = new CellObjects(new Map([[db.cells.home.name, objects]]));
-    return new ProveLog(db.cells, new Checkpointer(db.cells, log, KEYS, stores, new Log('silent')));
+    return new ProveLog(db.cells, new Checkpointer(db.cells, log, KEYS, stores, new Log('silent')), stores);
   }
 
   /** Appends events, and answers their bytes in the order of the log. */
@@ -104,7 +78,7 @@ describe('proofs of a log', () => {
     ] as const) {
       const { note } = await prove.current(tenant);
       const opened = openCheckpoint(note, [VERIFIER]);
-      const { head } = await new VerifyLog(db.cells, log).execute(tenant);
+      const { head } = await verifierOf(db.cells, log).execute(tenant);
       expect(opened).toMatchObject({ origin: `${NAME}/${tenant.id}`, size });
       expect(opened.root.toString('hex')).toBe(head.rootHash);
       expect(opened.extension).toContain(`chain ${Buffer.from(head.chainHash, 'hex').toString('base64')}`);
@@ -179,7 +153,7 @@ describe('proofs of a log', () => {
     const { size, note } = await prove.current(tenant);
     expect(size).toBe(520);
     const leaves = (await bytes(tenant)).map((event) => leafHash(event));
-    expect(await objects.list(`tenants/${tenant.id}/audit/tile/`)).toEqual([
+    expect(await objects.list(`tenants/${tenant.id}/audit/tile/`, { limit: 10 })).toEqual([
       `tenants/${tenant.id}/audit/tile/0/000`,
       `tenants/${tenant.id}/audit/tile/0/001`,
     ]);

@@ -7,6 +7,7 @@ import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { EventRecorder } from '../../src/audit/event-recorder.js';
 import { ExportLog } from '../../src/audit/export-log.js';
+import { LogReader } from '../../src/audit/log-reader.js';
 import { PersonalParts } from '../../src/audit/personal-parts.js';
 import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
 import { FieldEncryption, KeyRing, Sealed } from '../../src/encryption/index.js';
@@ -21,6 +22,8 @@ import { Deliveries } from '../../src/siem/deliveries.js';
 import { DestinationEntity } from '../../src/siem/destination.entity.js';
 import { Exporter } from '../../src/siem/exporter.js';
 import type { Residence } from '../../src/tenancy/index.js';
+import { coldLogOf } from './log-parts.js';
+import { MemoryObjects } from './memory-objects.js';
 import { openTestDatabase, type TestDatabase } from './test-database.js';
 
 const FEED = { subscribe: () => () => undefined, reliable: () => true } as unknown as Feed;
@@ -69,7 +72,11 @@ export async function openExporting(): Promise<Exporting> {
       const personal = new PersonalParts(encryption);
       const residence = undefined as unknown as Residence;
       const events = new EventRecorder(log, db.database, encryption, residence, db.cells);
-      const exportLog = new ExportLog(db.cells, log, personal);
+      const exportLog = new ExportLog(
+        new LogReader(db.cells, coldLogOf(db.cells, new MemoryObjects())),
+        log,
+        personal,
+      );
       const deliver = new Deliver(db.database, exportLog, events, deliveries, http);
       const regions = new RegionConfig(undefined, {});
       const worker = new WorkerConfig(1, false);

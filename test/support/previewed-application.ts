@@ -10,6 +10,7 @@ import {
   readEnvironment,
   ReceiversConfig,
   RegionConfig,
+  RetentionConfig,
   WorkerConfig,
 } from '../../src/platform/config/index.js';
 import { Log } from '../../src/platform/observability/log.js';
@@ -40,6 +41,7 @@ export function previewedApplication(): Promise<INestApplication> {
     limits: LimitsConfig.of(readEnvironment({})),
     regions: new RegionConfig(undefined, {}),
     receivers: new ReceiversConfig(false, false),
+    retention: new RetentionConfig(90, 365, { hotDays: 365, coldDays: 3_650 }),
     log: new Log('silent'),
     roles: { http: true, worker: true },
   });

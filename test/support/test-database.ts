@@ -42,6 +42,8 @@ export interface TestDatabaseOptions {
   readonly pool?: number;
   /** PgBouncer in between, with so many server connections for each login. */
   readonly pooledOver?: number;
+  /** As an older program has left it. */
+  readonly cellMigrations?: readonly MigrationClass[];
   /** Instead of the logins' own limit, such as '1s'. */
   readonly statementTimeout?: string;
 }
@@ -64,7 +66,10 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
   const opened: Provisioning[] = [];
   const withMigrations = (...more: readonly MigrationClass[]): Provisioning => {
     const tenant = [...TENANT_MIGRATIONS, ...more];
-    const made = new Provisioning(cells, LOGIN_SECRET, { cell: CELL_MIGRATIONS, tenant });
+    const made = new Provisioning(cells, LOGIN_SECRET, {
+      cell: options.cellMigrations ?? CELL_MIGRATIONS,
+      tenant,
+    });
     opened.push(made);
     return made;
   };

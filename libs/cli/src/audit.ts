@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { parseVerifier } from '@waxell/transparency';
 import { UsageError, type Command } from './command.js';
@@ -10,22 +11,20 @@ import { verifyExport } from './verify-export.js';
 
 const HEADERS_MS = 30_000;
 
-/** `wax audit verify FILE --keys FILE [--checkpoint FILE]...`: 0 intact, 1 tampered with. */
+/** `wax audit verify FILE... --keys FILE [--checkpoint FILE]...`: 0 intact, 1 tampered with. */
 export const verify: Command = async (args, { out }) => {
   const { values, positionals } = parsed(args, {
     keys: { type: 'string' },
     checkpoint: { type: 'string', multiple: true },
   });
-  const [file] = positionals;
-  if (positionals.length !== 1 || file === undefined || values.keys === undefined)
+  if (positionals.length === 0 || values.keys === undefined)
     throw new UsageError('Name the export and the file of the keys: wax audit verify FILE --keys FILE');
   const verifiers = (await readFile(values.keys, 'utf8'))
     .split('\n')
     .filter((line) => line.trim() !== '')
     .map((line) => parseVerifier(line));
   const kept = await Promise.all((values.checkpoint ?? []).map((name) => readFile(name, 'utf8')));
-  const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity });
-  const { events, checkpoints, finding } = await verifyExport(lines, verifiers, kept);
+  const { events, checkpoints, finding } = await verifyExport(linesOf(positionals), verifiers, kept);
   if (finding) {
     const where = finding.seq === undefined ? '' : ` at event ${finding.seq}`;
     out(`NOT INTACT: ${finding.kind}${where}. ${finding.message}`);
@@ -34,6 +33,17 @@ export const verify: Command = async (args, { out }) => {
   out(`Intact: ${events} events, held against ${checkpoints.length} signed checkpoints.`);
   return 0;
 };
+
+/** Of several files one after the other, as objects of cold storage and the export that follows them; `.gz` is opened. */
+async function* linesOf(files: readonly string[]): AsyncGenerator<string> {
+  for (const file of files) {
+    const bytes = createReadStream(file);
+    const input = file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
+    // A stream that fails elsewhere in a pipe ends nothing by itself.
+    bytes.once('error', (error) => input.destroy(error));
+    yield* createInterface({ input, crlfDelay: Infinity });
+  }
+}
 
 /** `wax audit export --url URL [--from N]`: the log to standard output. */
 export const exportLog: Command = async (args, { env, stream }) => {

@@ -7,7 +7,7 @@ const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage:
     usage: 'wax audit export --url URL [--from N]          (WAXELL_API_KEY)',
   },
   'audit keys': { run: keys, usage: 'wax audit keys --url URL' },
-  'audit verify': { run: verify, usage: 'wax audit verify FILE --keys FILE [--checkpoint FILE]...' },
+  'audit verify': { run: verify, usage: 'wax audit verify FILE... --keys FILE [--checkpoint FILE]...' },
 };
 
 export const USAGE = `Usage:\n${Object.values(COMMANDS)

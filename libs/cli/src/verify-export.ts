@@ -2,6 +2,7 @@ import {
   chainHash,
   EMPTY_CHAIN,
   Frontier,
+  HASH_LENGTH,
   leafHash,
   NoteRefused,
   openCheckpoint,
@@ -30,9 +31,16 @@ export interface Finding {
 
 export interface Verified {
   readonly events: number;
-  /** Sizes of the checkpoints that agree. */
+  /** Sizes of the checkpoints that agree; those of before the first event of the file are not held against anything. */
   readonly checkpoints: readonly number[];
   readonly finding?: Finding;
+}
+
+/** Where a log begins whose beginning is gone: after this event, with chain and tree as they stood there. */
+interface BeginningLine {
+  readonly after: number;
+  readonly chain: string;
+  readonly frontier: string;
 }
 
 interface EventLine {
@@ -60,6 +68,7 @@ export async function verifyExport(
     for await (const line of lines) {
       const value = parsed(line);
       if ('checkpoint' in value) walk.end(opened(value.checkpoint, verifiers));
+      else if ('after' in value) walk.begin(value);
       else walk.take(value);
     }
     walk.finish();
@@ -82,8 +91,9 @@ function found(kind: Tampering, seq: number | undefined, message: string): never
 
 class Walk {
   #seq = 0;
+  #events = 0;
   #chain = EMPTY_CHAIN;
-  readonly #frontier = Frontier.of(Buffer.alloc(0), 0);
+  #frontier = Frontier.of(Buffer.alloc(0), 0);
   /** By size: what the log has to be there. */
   readonly #expected = new Map<number, Checkpoint[]>();
   #origin: string | undefined;
@@ -99,6 +109,20 @@ class Walk {
     }
   }
 
+  /**
+   * Events before this one were kept for their time and are gone. What is stated of them is not believed: with another tree
+   * than theirs no checkpoint agrees.
+   */
+  begin({ after, chain, frontier }: BeginningLine): void {
+    if (this.#seq > 0 || this.#ended)
+      found('malformed', undefined, 'Only the first line says where a log begins.');
+    this.#seq = after;
+    this.#chain = Buffer.from(chain, 'base64');
+    this.#frontier = Frontier.of(Buffer.from(frontier, 'base64'), after);
+    for (const size of this.#expected.keys()) if (size < after) this.#expected.delete(size);
+    this.#hold();
+  }
+
   take({ seq, event, chain }: EventLine): void {
     if (this.#ended) found('malformed', seq, `Event ${seq} comes after the checkpoint that ends the file.`);
     const next = this.#seq + 1;
@@ -112,6 +136,7 @@ class Walk {
     this.#chain = chainHash(this.#chain, seq, leaf);
     this.#frontier.append(leaf);
     this.#seq = seq;
+    this.#events += 1;
     if (!this.#chain.equals(stated)) this.#broken = { seq, stated };
     else this.#hold();
   }
@@ -155,7 +180,7 @@ class Walk {
   }
 
   result(): Verified {
-    return { events: this.#seq, checkpoints: [...this.#agreeing] };
+    return { events: this.#events, checkpoints: [...this.#agreeing] };
   }
 
   #hold(): void {
@@ -221,7 +246,7 @@ function opened(note: string, verifiers: readonly NoteVerifier[]): Checkpoint {
   }
 }
 
-function parsed(line: string): EventLine | { readonly checkpoint: string } {
+function parsed(line: string): EventLine | BeginningLine | { readonly checkpoint: string } {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -230,7 +255,16 @@ function parsed(line: string): EventLine | { readonly checkpoint: string } {
   }
   const record = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   if (typeof record['checkpoint'] === 'string') return { checkpoint: record['checkpoint'] };
-  const { seq, event, chain } = record;
+  const { after, seq, event, chain, frontier } = record;
+  if (
+    typeof after === 'number' &&
+    Number.isSafeInteger(after) &&
+    after > 0 &&
+    typeof chain === 'string' &&
+    typeof frontier === 'string' &&
+    isFrontier(frontier, after)
+  )
+    return { after, chain, frontier };
   if (
     typeof seq !== 'number' ||
     !Number.isSafeInteger(seq) ||
@@ -239,4 +273,10 @@ function parsed(line: string): EventLine | { readonly checkpoint: string } {
   )
     found('malformed', undefined, `A line is neither an event nor a checkpoint: ${line.slice(0, 60)}`);
   return { seq, event, chain };
+}
+
+/** One hash for each one-bit of the size. */
+function isFrontier(encoded: string, size: number): boolean {
+  const ones = [...size.toString(2)].filter((bit) => bit === '1').length;
+  return Buffer.from(encoded, 'base64').length === ones * HASH_LENGTH;
 }

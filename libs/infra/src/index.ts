@@ -19,7 +19,13 @@ export { AwsKms, type AwsKmsOptions } from './kms/aws-kms.js';
 export { KmsError, type DataKey, type KmsContext, type KmsErrorCode } from './kms/kms-error.js';
 export { LocalKms } from './kms/local-kms.js';
 export { FileObjectStore } from './objects/file-object-store.js';
-export { ObjectStoreError, type ListOptions, type PutOptions } from './objects/object-key.js';
+export {
+  ObjectLocked,
+  ObjectStoreError,
+  type ListOptions,
+  type ObjectLock,
+  type PutOptions,
+} from './objects/object-key.js';
 export { S3ObjectStore, type S3ObjectStoreOptions } from './objects/s3-object-store.js';
 export * from './egress/address-policy.js';
 export * from './egress/egress-error.js';

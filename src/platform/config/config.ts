@@ -71,6 +71,18 @@ export class WorkerConfig {
   ) {}
 }
 
+/** For how many days logs are kept, counted from when their events were appended. */
+export class RetentionConfig {
+  constructor(
+    /** In the database, at least. */
+    readonly hotDays: number,
+    /** In all, then in the object store. */
+    readonly coldDays: number,
+    /** The most that an organisation may set. */
+    readonly longest: { readonly hotDays: number; readonly coldDays: number },
+  ) {}
+}
+
 /** A bucket of `burst` tokens, into which `perSecond` fall. */
 export interface Rate {
   readonly perSecond: number;

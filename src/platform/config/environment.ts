@@ -140,6 +140,34 @@ export const environment = z.object({
   S3_ENDPOINT: url(/^https?$/)
     .optional()
     .describe("S3 at another URL than the region's"),
+  AUDIT_HOT_DAYS: z.coerce
+    .number()
+    .int()
+    .min(90)
+    .max(3_650)
+    .default(90)
+    .describe('Days for which audit events stay in the database, at least'),
+  AUDIT_COLD_DAYS: z.coerce
+    .number()
+    .int()
+    .min(365)
+    .max(36_500)
+    .default(365)
+    .describe('Days for which audit events are kept in all, then in the object store'),
+  AUDIT_HOT_DAYS_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(90)
+    .max(3_650)
+    .default(365)
+    .describe('The most AUDIT_HOT_DAYS that an organisation may set for itself'),
+  AUDIT_COLD_DAYS_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(365)
+    .max(36_500)
+    .default(3_650)
+    .describe('The most AUDIT_COLD_DAYS that an organisation may set for itself'),
   WAXELL_OPERATOR_KEY_HASH: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
@@ -214,6 +242,12 @@ function withoutValue(issue: z.core.$ZodIssue): string {
 
 /** What each variable may say by itself, and not beside another. */
 export function refuseContradictions(env: Environment): void {
+  if (env.AUDIT_HOT_DAYS > env.AUDIT_HOT_DAYS_LIMIT || env.AUDIT_COLD_DAYS > env.AUDIT_COLD_DAYS_LIMIT)
+    throw new ConfigurationError('AUDIT_HOT_DAYS and AUDIT_COLD_DAYS must not be above their limits.');
+  if (env.AUDIT_HOT_DAYS >= env.AUDIT_COLD_DAYS)
+    throw new ConfigurationError(
+      'AUDIT_COLD_DAYS counts from the same day: it must be above AUDIT_HOT_DAYS.',
+    );
   if (env.GEO_COUNTRY_HEADER === undefined) return;
   // Without a proxy the header is the caller's own, who would choose a country.
   if (env.TRUSTED_PROXIES === 0) {

@@ -6,6 +6,7 @@ export {
   LimitsConfig,
   ReceiversConfig,
   RegionConfig,
+  RetentionConfig,
   WorkerConfig,
   type Rate,
 } from './config.js';

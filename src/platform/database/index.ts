@@ -23,4 +23,6 @@ export { reviewMigrations, type Finding } from './migration-review.js';
 export type { PendingMigrations } from './migrator.js';
 export type { FailedTenant, Progress } from './tenant-migrations.js';
 export { SpareFiller } from './spare-filler.js';
+export { LogPeriods, PeriodNotAccounted, type LogPeriod } from './log-periods.js';
+export { asOwner } from './owner-session.js';
 export { CHECKPOINT_ROUND_LOCK, TenantErasure, type LogEnd } from './tenant-erasure.js';

@@ -40,13 +40,16 @@ export function reviewMigrations(
     }
     const contracts = migration.contracts !== undefined && problem === undefined;
     const state: Known = { ...known, created: new Set() };
+    const hazards: { readonly statement: number; readonly hazard: Hazard }[] = [];
     for (const [statement, sql] of migration.statements.entries()) {
       for (const hazard of statementsIn(sql).flatMap((one) => hazardsIn(one, state, shared))) {
         // Before the first migration there is nothing that could be taken away or locked.
         if (at === 0 && hazard.unless !== 'never') continue;
-        findings.push(finding(migration, statement, hazard, contracts));
+        hazards.push({ statement, hazard });
       }
     }
+    for (const { statement, hazard } of hazards)
+      findings.push(finding(migration, statement, replaced(hazard, state), contracts));
   }
   return findings;
 }
@@ -57,6 +60,14 @@ function hazardsIn(statement: string, known: Known, shared: boolean): Hazard[] {
     ...indexes(statement, known, shared),
     ...others(statement, known),
   ];
+}
+
+/** A table of the same name takes the place of one that was renamed: the program of the version before finds it. */
+function replaced(hazard: Hazard, { created }: Known): Hazard {
+  const { shape, table } = hazard;
+  if (shape !== 'RENAME' || table === undefined || !created.has(table)) return hazard;
+  const advice = `another ${table} takes its place: it has to do for the program of the version before`;
+  return { shape, table, advice, unless: 'told' };
 }
 
 function finding(

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import pg from 'pg';
+import type pg from 'pg';
 import { Cells } from './cells.js';
-import { ownerConnection } from './database-tls.js';
+import { asOwner } from './owner-session.js';
 import type { TenantRef } from './tenant-id.js';
 
 /** Held by whoever checkpoints a cell's logs (src/proofs/checkpoint-round.ts). */
@@ -40,7 +40,7 @@ export class TenantErasure {
          VALUES ($1, 0, decode(repeat('00', 32), 'hex'), '') ON CONFLICT DO NOTHING`,
         [tenant.id],
       );
-      for (const table of ['heads', 'deliveries', 'dead_letters'])
+      for (const table of ['heads', 'deliveries', 'dead_letters', 'cold'])
         await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant.id]);
       for (const table of ['checkpoints', 'progress', 'tiles'])
         await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant.id]);
@@ -69,21 +69,7 @@ export class TenantErasure {
     });
   }
 
-  async #asOwner<T>(tenant: TenantRef, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const client = new pg.Client({
-      ...ownerConnection(this.cells.of(tenant.cell).ownerUrl),
-      application_name: 'waxell-owner',
-      connectionTimeoutMillis: 5_000,
-      lock_timeout: 30_000,
-      statement_timeout: 120_000,
-    });
-    // Without a listener a lost connection would end the process; the statement at work fails with it and is enough.
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      return await work(client);
-    } finally {
-      await client.end();
-    }
+  #asOwner<T>(tenant: TenantRef, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return asOwner(this.cells.of(tenant.cell), work);
   }
 }

@@ -1,2 +1,9 @@
 export { MoveObjects } from './move-objects.js';
-export { CellObjects, TenantObjects, type ObjectStore } from './tenant-objects.js';
+export { RetainedObjects } from './retained-objects.js';
+export {
+  CellObjects,
+  lockOf,
+  TenantObjects,
+  type ObjectStore,
+  type PutObjectOptions,
+} from './tenant-objects.js';

@@ -2,7 +2,10 @@ import type { Dirent } from 'node:fs';
 import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isErrno, replaceFile, syncFolder, TEMPORARY_PREFIX } from './durable-file.js';
+import { FileLocks } from './file-locks.js';
 import {
+  isLocked,
+  ObjectLocked,
   ObjectStoreError,
   requireObjectKey,
   requireObjectPrefix,
@@ -20,23 +23,42 @@ const ABANDONED_MS = 3_600_000;
 export class FileObjectStore {
   readonly #dir: string;
   readonly #temporary: string;
+  /** Kept by this program: whoever may write to the folder can take the files away all the same. */
+  readonly locks: FileLocks;
   #prepared: Promise<void> | undefined;
 
   constructor(options: { readonly dir: string }) {
     this.#dir = resolve(options.dir);
     this.#temporary = join(this.#dir, `${TEMPORARY_PREFIX}temporary`);
+    this.locks = new FileLocks(
+      (key) => this.#file(key),
+      async (file, content) => {
+        await (this.#prepared ??= this.#prepare());
+        await this.#write(file, content);
+      },
+    );
   }
 
   /** Durable when it resolves; readers see the former object or this one. The content type is not kept. */
-  async put(key: string, body: Buffer, _options: PutOptions = {}): Promise<void> {
+  async put(key: string, body: Buffer, options: PutOptions = {}): Promise<void> {
     const file = this.#file(key);
+    await this.#requireSame(key, file, body);
     try {
       await (this.#prepared ??= this.#prepare());
+      await this.locks.put(key, options);
       await this.#write(file, body);
     } catch (cause) {
       this.#prepared = undefined;
       throw new ObjectStoreError('The object was not stored', { cause });
     }
+  }
+
+  /** There are no versions here: what is locked is not written over with something else. */
+  async #requireSame(key: string, file: string, body: Buffer): Promise<void> {
+    const lock = await this.locks.of(key);
+    if (!isLocked(lock)) return;
+    const stored = await readFile(file).catch(() => undefined);
+    if (stored && !stored.equals(body)) throw new ObjectLocked(lock);
   }
 
   /** The folder may vanish with its last object, just when another one is to go into it. */
@@ -89,7 +111,10 @@ export class FileObjectStore {
   /** Also resolves when there is none. */
   async delete(key: string): Promise<void> {
     const file = this.#file(key);
+    const lock = await this.locks.of(key);
+    if (isLocked(lock)) throw new ObjectLocked(lock);
     try {
+      await this.locks.forget(key);
       await rm(file);
       await this.#tidy(dirname(file));
     } catch (cause) {

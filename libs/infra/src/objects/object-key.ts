@@ -23,6 +23,16 @@ function isSegment(segment: string): boolean {
 
 export interface PutOptions {
   readonly contentType?: string;
+  /** Until then nobody can delete the object, or shorten this time. Only where the store has `locks`. */
+  readonly retainUntil?: Date;
+  /** Nor while it is held, for however long that is. */
+  readonly legalHold?: boolean;
+}
+
+/** What keeps an object from being deleted. */
+export interface ObjectLock {
+  readonly retainUntil: Date | undefined;
+  readonly legalHold: boolean;
 }
 
 export interface ListOptions {
@@ -33,5 +43,17 @@ export interface ListOptions {
 
 /** The store did not do it. The cause is for the log only: it may name hosts and request ids. */
 export class ObjectStoreError extends Error {
-  override readonly name = 'ObjectStoreError';
+  override readonly name: string = 'ObjectStoreError';
+}
+
+/** The object cannot be deleted yet. */
+export class ObjectLocked extends ObjectStoreError {
+  override readonly name = 'ObjectLocked';
+  constructor(readonly lock: ObjectLock) {
+    super('The object is locked and was not deleted.');
+  }
+}
+
+export function isLocked({ retainUntil, legalHold }: ObjectLock): boolean {
+  return legalHold || (retainUntil !== undefined && retainUntil.getTime() > Date.now());
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startFakeS3 } from '../../../../test/fakes/s3.js';
 import { FileObjectStore } from './file-object-store.js';
+import { ObjectLocked } from './object-key.js';
 import { S3ObjectStore } from './s3-object-store.js';
 
 interface Opened {
@@ -26,9 +27,18 @@ async function openS3(): Promise<Opened> {
   return { store, close: () => fake.close() };
 }
 
+async function openLockingS3(): Promise<Opened> {
+  const fake = await startFakeS3({ objectLock: true });
+  const { endpoint, region, bucket, credentials } = fake;
+  const options = { bucket, region, endpoint, credentials, forcePathStyle: true };
+  const objectLock = await S3ObjectStore.hasObjectLock(options);
+  return { store: new S3ObjectStore({ ...options, objectLock }), close: () => fake.close() };
+}
+
 describe.each([
   ['FileObjectStore', openFiles],
   ['S3ObjectStore', openS3],
+  ['S3ObjectStore with Object Lock', openLockingS3],
 ])('%s', (_, open) => {
   let opened: Opened;
   let store: Opened['store'];
@@ -129,4 +139,85 @@ describe.each([
   it.each(['../', '/', 'a/../', 'a//'])('refuses the prefix %j', async (prefix) => {
     await expect(store.list(prefix, { limit: 1 })).rejects.toThrow("Not an object key's beginning");
   });
+});
+
+describe.each([
+  ['FileObjectStore', openFiles],
+  ['S3ObjectStore with Object Lock', openLockingS3],
+])('a lock of %s', (_, open) => {
+  let opened: Opened;
+  let store: Opened['store'];
+  const soon = (): Date => new Date(Date.now() + 2_000);
+  const locks = (): NonNullable<Opened['store']['locks']> => {
+    if (!store.locks) throw new Error('This store has no locks.');
+    return store.locks;
+  };
+
+  beforeEach(async () => {
+    opened = await open();
+    store = opened.store;
+  });
+  afterEach(() => opened.close());
+
+  it('keeps an object until its time, and no longer; its neighbour is not locked', async () => {
+    const retainUntil = new Date(Date.now() + 400);
+    await store.put('a/b', Buffer.from('x'), { retainUntil });
+    await store.put('a/bc', Buffer.from('y'));
+    expect(await locks().of('a/b')).toEqual({ retainUntil, legalHold: false });
+    expect(await locks().of('a/bc')).toEqual({ retainUntil: undefined, legalHold: false });
+    await expect(store.delete('a/b')).rejects.toBeInstanceOf(ObjectLocked);
+    await store.delete('a/bc');
+    expect(await store.get('a/b')).toEqual(Buffer.from('x'));
+    await new Promise((resolve) => setTimeout(resolve, 450));
+    await store.delete('a/b');
+    expect(await store.get('a/b')).toBeNull();
+    expect(await locks().of('a/b')).toEqual({ retainUntil: undefined, legalHold: false });
+  });
+
+  it('is made longer, never shorter', async () => {
+    const [sooner, later] = [soon(), new Date(Date.now() + 60_000)];
+    await store.put('a', Buffer.from('x'), { retainUntil: sooner });
+    await locks().extend('a', later);
+    expect((await locks().of('a')).retainUntil).toEqual(later);
+    await locks().extend('a', sooner);
+    expect((await locks().of('a')).retainUntil).toEqual(later);
+  });
+
+  it('is held beyond its time, until it is lifted', async () => {
+    await store.put('a', Buffer.from('x'), { legalHold: true });
+    await expect(store.delete('a')).rejects.toBeInstanceOf(ObjectLocked);
+    await locks().hold('a', false);
+    await store.delete('a');
+    await store.put('b', Buffer.from('x'));
+    await locks().hold('b', true);
+    expect(await locks().of('b')).toEqual({ retainUntil: undefined, legalHold: true });
+    await expect(store.delete('b')).rejects.toBeInstanceOf(ObjectLocked);
+  });
+
+  it('lets the same content be put again, which a process does that was killed before', async () => {
+    await store.put('a', Buffer.from('x'), { retainUntil: soon() });
+    await store.put('a', Buffer.from('x'), { retainUntil: soon() });
+    expect(await store.get('a')).toEqual(Buffer.from('x'));
+    await expect(store.delete('a')).rejects.toBeInstanceOf(ObjectLocked);
+    expect(await store.list('', { limit: 10 })).toEqual(['a']);
+  });
+});
+
+it('a bucket without Object Lock says so, and locks nothing', async () => {
+  const fake = await startFakeS3();
+  const { endpoint, region, bucket, credentials } = fake;
+  const options = { bucket, region, endpoint, credentials, forcePathStyle: true };
+  expect(await S3ObjectStore.hasObjectLock(options)).toBe(false);
+  const put = new S3ObjectStore(options).put('a', Buffer.from('x'), { retainUntil: new Date() });
+  await expect(put).rejects.toThrow('without Object Lock');
+  await expect(S3ObjectStore.hasObjectLock({ ...options, bucket: 'other' })).rejects.toThrow('NoSuchBucket');
+  await fake.close();
+});
+
+it('a file that is locked is not written over with something else', async () => {
+  const opened = await openFiles();
+  await opened.store.put('a', Buffer.from('x'), { retainUntil: new Date(Date.now() + 60_000) });
+  await expect(opened.store.put('a', Buffer.from('y'))).rejects.toBeInstanceOf(ObjectLocked);
+  expect(await opened.store.get('a')).toEqual(Buffer.from('x'));
+  await opened.close();
 });

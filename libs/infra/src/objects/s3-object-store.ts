@@ -1,12 +1,18 @@
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  GetObjectLockConfigurationCommand,
   ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { s3Call } from './s3-call.js';
+import { S3Locks } from './s3-locks.js';
+import { deleteVersions } from './s3-versions.js';
 import {
+  isLocked,
+  ObjectLocked,
   ObjectStoreError,
   requireObjectKey,
   requireObjectPrefix,
@@ -21,6 +27,8 @@ export interface S3ObjectStoreOptions {
   readonly endpoint?: string;
   /** `endpoint/bucket/key` instead of `bucket.endpoint/key`; most servers but AWS need it. */
   readonly forcePathStyle?: boolean;
+  /** The bucket has Object Lock, and so versions; see `hasObjectLock`. */
+  readonly objectLock?: boolean;
   /** How long one try may take, in milliseconds; there are at most three. Default 30000. */
   readonly requestTimeoutMs?: number;
   /** Without it, the usual chain: environment, container, instance. */
@@ -37,28 +45,36 @@ const PAGE_LIMIT = 1_000;
 export class S3ObjectStore {
   readonly #bucket: string;
   readonly #client: S3Client;
+  /** Undefined where the bucket cannot lock: then nothing in it is. */
+  readonly locks: S3Locks | undefined;
 
   constructor(options: S3ObjectStoreOptions) {
     this.#bucket = options.bucket;
-    this.#client = new S3Client({
-      region: options.region,
-      ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-      ...(options.credentials === undefined ? {} : { credentials: { ...options.credentials } }),
-      forcePathStyle: options.forcePathStyle ?? false,
-      maxAttempts: 3,
-      requestHandler: {
-        connectionTimeout: 1_000,
-        requestTimeout: options.requestTimeoutMs ?? 30_000,
-        // A body that stops coming in the middle.
-        socketTimeout: options.requestTimeoutMs ?? 30_000,
-        throwOnRequestTimeout: true,
-      },
-    });
+    this.#client = clientOf(options);
+    this.locks = options.objectLock === true ? new S3Locks(this.#client, options.bucket) : undefined;
+  }
+
+  /** Whether a bucket can lock objects. @throws {ObjectStoreError} where it does not say */
+  static async hasObjectLock(options: S3ObjectStoreOptions): Promise<boolean> {
+    const client = clientOf(options);
+    try {
+      const command = new GetObjectLockConfigurationCommand({ Bucket: options.bucket });
+      const { ObjectLockConfiguration: found } = await client.send(command);
+      return found?.ObjectLockEnabled === 'Enabled';
+    } catch (cause) {
+      const name = cause instanceof Error ? cause.name : 'unknown';
+      if (['ObjectLockConfigurationNotFoundError', 'NotImplemented'].includes(name)) return false;
+      throw new ObjectStoreError(`The object store does not say whether it can lock: ${name}`, { cause });
+    } finally {
+      client.destroy();
+    }
   }
 
   async put(key: string, body: Buffer, options: PutOptions = {}): Promise<void> {
     requireObjectKey(key);
-    const { contentType } = options;
+    const { contentType, retainUntil, legalHold } = options;
+    if (!this.locks && (retainUntil || legalHold))
+      throw new Error('A bucket without Object Lock cannot lock an object.');
     await s3Call('put', () =>
       this.#client.send(
         new PutObjectCommand({
@@ -66,6 +82,8 @@ export class S3ObjectStore {
           Key: key,
           Body: body,
           ContentType: contentType ?? 'application/octet-stream',
+          ...(retainUntil && { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: retainUntil }),
+          ...(legalHold && { ObjectLockLegalHoldStatus: 'ON' }),
         }),
       ),
     );
@@ -128,17 +146,31 @@ export class S3ObjectStore {
   /** Also resolves when there is none. */
   async delete(key: string): Promise<void> {
     requireObjectKey(key);
-    await s3Call('delete', () =>
-      this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: key })),
-    );
+    if (!this.locks) {
+      const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: key });
+      await s3Call('delete', () => this.#client.send(command));
+      return;
+    }
+    // Where there are versions, deleting the object alone would only hide it.
+    const lock = await this.locks.of(key);
+    if (isLocked(lock)) throw new ObjectLocked(lock);
+    await s3Call('delete', () => deleteVersions(this.#client, this.#bucket, key));
   }
 }
 
-async function s3Call<Answer>(operation: string, call: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await call();
-  } catch (cause) {
-    const name = cause instanceof Error ? cause.name : 'unknown';
-    throw new ObjectStoreError(`The object store failed to ${operation}: ${name}`, { cause });
-  }
+function clientOf(options: S3ObjectStoreOptions): S3Client {
+  return new S3Client({
+    region: options.region,
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(options.credentials === undefined ? {} : { credentials: { ...options.credentials } }),
+    forcePathStyle: options.forcePathStyle ?? false,
+    maxAttempts: 3,
+    requestHandler: {
+      connectionTimeout: 1_000,
+      requestTimeout: options.requestTimeoutMs ?? 30_000,
+      // A body that stops coming in the middle.
+      socketTimeout: options.requestTimeoutMs ?? 30_000,
+      throwOnRequestTimeout: true,
+    },
+  });
 }

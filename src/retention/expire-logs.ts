@@ -1,0 +1,122 @@
+import { Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { coldKey } from '../audit/index.js';
+import { tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
+import { lockOf, RetainedObjects, TenantObjects } from '../platform/objects/index.js';
+import { RetentionPolicy, type Retention } from './retention-policy.js';
+
+const PAGE = 500;
+
+interface Row {
+  tenant: string;
+  first: string;
+  last: string;
+  appended_before: Date;
+}
+
+/**
+ * What happens to objects of cold logs as time goes by: a longer time is put on them, a hold is put on and lifted, and at
+ * last they are deleted, from the beginning of the log on. Where chain and tree stood stays: the rest is verified from there.
+ */
+@Injectable()
+export class ExpireLogs {
+  constructor(
+    private readonly policy: RetentionPolicy,
+    private readonly objects: TenantObjects,
+    private readonly retained: RetainedObjects,
+  ) {}
+
+  async execute(
+    cell: Cell,
+    owner: pg.Client,
+    policies: ReadonlyMap<string, Retention>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const held = await owner.query<{ tenant: string }>('SELECT DISTINCT tenant FROM audit.cold WHERE held');
+    for (const id of new Set([...policies.keys(), ...held.rows.map(({ tenant }) => tenant)])) {
+      const tenant = cell.tenant(tenantId(id));
+      if (!this.objects.canLock(tenant)) continue;
+      const retention = policies.get(id) ?? this.policy.usual;
+      await this.#hold(owner, tenant, retention.held, signal);
+      await this.#lengthen(owner, tenant, retention.coldDays, signal);
+    }
+    await this.#expire(cell, owner, policies, signal);
+    while ((await this.retained.sweep(cell.name)) > 0) signal.throwIfAborted();
+  }
+
+  async #hold(owner: pg.Client, tenant: TenantRef, held: boolean, signal: AbortSignal): Promise<void> {
+    const other = `SELECT tenant, first, last, appended_before FROM audit.cold
+      WHERE tenant = $1 AND held <> $2 AND expired_at IS NULL ORDER BY first LIMIT ${PAGE}`;
+    for (let rows: Row[]; ({ rows } = await owner.query<Row>(other, [tenant.id, held])) && rows.length > 0;)
+      for (const row of rows) {
+        signal.throwIfAborted();
+        await this.objects.hold(tenant, keyOf(row), held);
+        const text = 'UPDATE audit.cold SET held = $3 WHERE tenant = $1 AND first = $2';
+        await owner.query(text, [tenant.id, row.first, held]);
+      }
+  }
+
+  /** Where an organisation keeps its log for longer now. What is locked is never unlocked sooner. */
+  async #lengthen(owner: pg.Client, tenant: TenantRef, days: number, signal: AbortSignal): Promise<void> {
+    const shorter = `SELECT tenant, first, last, appended_before + make_interval(days => $2) AS appended_before FROM audit.cold
+      WHERE tenant = $1 AND expired_at IS NULL AND locked_until < appended_before + make_interval(days => $2)
+      ORDER BY first LIMIT ${PAGE}`;
+    for (let rows: Row[]; ({ rows } = await owner.query<Row>(shorter, [tenant.id, days])) && rows.length > 0;)
+      for (const row of rows) {
+        signal.throwIfAborted();
+        const until = row.appended_before;
+        if (until.getTime() > Date.now()) await this.objects.extendLock(tenant, keyOf(row), until);
+        const text = 'UPDATE audit.cold SET locked_until = $3 WHERE tenant = $1 AND first = $2';
+        await owner.query(text, [tenant.id, row.first, until]);
+      }
+  }
+
+  /** By the database's clock, and by the lock: an object that is locked is left for the next time. */
+  async #expire(
+    cell: Cell,
+    owner: pg.Client,
+    policies: ReadonlyMap<string, Retention>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const old = `SELECT tenant, first, last, appended_before, EXTRACT(epoch FROM now() - appended_before) / 86400 AS age
+      FROM audit.cold WHERE published AND expired_at IS NULL AND appended_before < now() - make_interval(days => $1)
+        AND (tenant, first) > ($2, $3) ORDER BY tenant, first LIMIT ${PAGE}`;
+    for (let [tenant, first, kept] = ['', '0', '']; ;) {
+      const { rows } = await owner.query<Row & { age: string }>(old, [
+        this.policy.usual.coldDays,
+        tenant,
+        first,
+      ]);
+      for (const row of rows) {
+        signal.throwIfAborted();
+        const { held, coldDays } = policies.get(row.tenant) ?? this.policy.usual;
+        // From the beginning: what comes after an object that stays, stays.
+        if (row.tenant === kept || held || Number(row.age) < coldDays) kept = row.tenant;
+        else if (!(await this.#delete(owner, cell.tenant(tenantId(row.tenant)), row))) kept = row.tenant;
+      }
+      const end = rows.at(-1);
+      if (!end || rows.length < PAGE) return;
+      [tenant, first] = [end.tenant, end.first];
+    }
+  }
+
+  async #delete(owner: pg.Client, tenant: TenantRef, row: Row): Promise<boolean> {
+    try {
+      await this.objects.delete(tenant, keyOf(row));
+    } catch (error) {
+      if (lockOf(error)) return false;
+      throw error;
+    }
+    await owner.query('UPDATE audit.cold SET expired_at = now() WHERE tenant = $1 AND first = $2', [
+      tenant.id,
+      row.first,
+    ]);
+    // Only the last is needed: what is kept goes on from there.
+    await owner.query('DELETE FROM audit.cold WHERE tenant = $1 AND first < $2', [tenant.id, row.first]);
+    return true;
+  }
+}
+
+function keyOf({ first, last }: Row): string {
+  return coldKey({ first: Number(first), last: Number(last) });
+}
