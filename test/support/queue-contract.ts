@@ -1,81 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  BullMqQueue,
-  PgBossQueue,
-  startEmbeddedPostgres,
-  type EmbeddedPostgres,
-  type QueuedJob,
-} from '@waxell/infra';
-import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../support/redis.js';
+import { BullMqQueue, PgBossQueue, type QueuedJob } from '@waxell/infra';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { errors, type QueueBackend } from './queue-backends.js';
 
-interface Backend {
-  readonly kind: string;
-  /** Where a process of its own finds it. */
-  readonly where: string;
-  open(): PgBossQueue | BullMqQueue;
-  stop(): Promise<void>;
-}
-
-const TUNING = { retries: 2, retryDelaySeconds: 1, leaseSeconds: 10 };
-const errors: Error[] = [];
-const onError = (error: Error) => errors.push(error);
-
-async function postgresBackend(): Promise<Backend> {
-  const root = await mkdtemp(join(tmpdir(), 'waxell-queue-'));
-  await chmod(root, 0o711);
-  const postgres: EmbeddedPostgres = await startEmbeddedPostgres({
-    home: join(root, 'home'),
-    onLog: () => undefined,
-  });
-  // A login that owns its schema and may do nothing else.
-  const admin = new Client({ ...postgres.connection });
-  await admin.connect();
-  await admin.query(
-    `create role queue_login login password 'queue'; revoke create on database postgres from public`,
-  );
-  await admin.query('create schema jobs authorization queue_login');
-  await admin.end();
-  const connection = { ...postgres.connection, user: 'queue_login', password: 'queue' };
-  return {
-    kind: 'postgres',
-    where: JSON.stringify({ connection, schema: 'jobs' }),
-    open: () => new PgBossQueue({ connection, schema: 'jobs', ...TUNING, onError }),
-    stop: async () => {
-      await postgres.stop();
-      await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-    },
-  };
-}
-
-const redis: TestRedis | null = await startRedis();
-if (!redis) {
-  process.stderr.write(
-    'SKIPPED: BullMqQueue against Redis: no redis-server here and none can be installed\n',
-  );
-}
-
-function redisBackend(server: TestRedis): Promise<Backend> {
-  return Promise.resolve({
-    kind: 'redis',
-    where: server.url,
-    open: () => new BullMqQueue({ redisUrl: server.url, prefix: 'test', ...TUNING, onError }),
-    stop: () => server.stop(),
-  });
-}
-
-const backends: [string, () => Promise<Backend>][] = [['PgBossQueue', postgresBackend]];
-if (redis) backends.push(['BullMqQueue', () => redisBackend(redis)]);
-
-describe.each(backends)('%s', (_, start) => {
-  let backend: Backend;
+/** What holds of the queue, whichever it is: to be called where its tests belong. */
+export function queueContract(start: () => Promise<QueueBackend>): void {
+  let backend: QueueBackend;
   let queue: PgBossQueue | BullMqQueue;
   let stopped = false;
   let name: string;
@@ -302,4 +236,4 @@ describe.each(backends)('%s', (_, start) => {
     await expect(queue.enqueue(name, jobOf('t1', 'r2'))).rejects.toThrow(Error);
     expect(Date.now() - begin).toBeLessThan(6_000);
   }, 20_000);
-});
+}
