@@ -10,4 +10,6 @@ if (!redis) {
   );
 }
 
-describe.skipIf(!redis)('BullMqQueue', () => queueContract(() => redisBackend(redis as TestRedis)));
+describe.skipIf(!redis)('BullMqQueue', () => {
+  queueContract(() => redisBackend(redis as TestRedis));
+});

@@ -2,4 +2,6 @@ import { describe } from 'vitest';
 import { postgresBackend } from '../support/queue-backends.js';
 import { queueContract } from '../support/queue-contract.js';
 
-describe('PgBossQueue', () => queueContract(postgresBackend));
+describe('PgBossQueue', () => {
+  queueContract(postgresBackend);
+});
