@@ -4,7 +4,7 @@ import { ModelProvider, Sandbox } from '@waxell/runtime';
 import { AccessModule, AuthorizationGuard } from './access/index.js';
 import { AgentEntity, AgentsModule, AgentVersionEntity, ProjectEntity } from './agents/index.js';
 import { AuditModule } from './audit/index.js';
-import { ApiKeyEntity, AuthenticationGuard, AuthModule, UserEntity } from './auth/index.js';
+import { ApiKeyEntity, AuthenticationGuard, AuthModule, StepUpGuard, UserEntity } from './auth/index.js';
 import type { Backends } from './backends.js';
 import { CellKms, EncryptionModule } from './encryption/index.js';
 import {
@@ -68,6 +68,7 @@ const PIPELINE: Provider[] = [
   { provide: APP_GUARD, useClass: AuthenticationGuard },
   { provide: APP_GUARD, useClass: TenantLimitGuard },
   { provide: APP_GUARD, useClass: AuthorizationGuard },
+  { provide: APP_GUARD, useClass: StepUpGuard },
   { provide: APP_GUARD, useClass: ServeRequest },
   { provide: APP_FILTER, useClass: FailedRequest },
 ];

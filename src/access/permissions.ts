@@ -12,6 +12,7 @@ interface Permission {
 export const PERMISSIONS = {
   'profile:read': { grantee: 'viewer', scope: 'profile:read' },
   'session:end': { grantee: 'viewer', scope: 'profile:write' },
+  'session:step_up': { grantee: 'viewer', scope: 'profile:write' },
   'user:read': { grantee: 'admin', scope: 'user:read' },
   'user:create': { grantee: 'admin', scope: 'user:admin' },
   'user:update': { grantee: 'admin', scope: 'user:admin' },
@@ -31,6 +32,10 @@ export const PERMISSIONS = {
   'network_rules:read': { grantee: 'admin', scope: 'network_rules:read' },
   'network_rules:update': { grantee: 'admin', scope: 'network_rules:admin' },
   'audit:read': { grantee: 'admin', scope: 'audit:read' },
+  'key:read': { grantee: 'admin', scope: 'key:read' },
+  'key:update': { grantee: 'admin', scope: 'key:admin' },
+  'key:rotate': { grantee: 'admin', scope: 'key:admin' },
+  'key:destroy': { grantee: 'admin', scope: 'key:admin' },
   'audit_destination:read': { grantee: 'admin', scope: 'audit:read' },
   'audit_destination:manage': { grantee: 'admin', scope: 'audit:admin' },
   'organisation:export': { grantee: 'owner', scope: 'organisation:admin' },

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { FieldEncryption } from '../encryption/index.js';
+import { FieldEncryption, KeysDestroyed } from '../encryption/index.js';
 import {
   Cells,
   PLATFORM_TENANT,
@@ -84,6 +84,16 @@ export class EventRecorder {
 
   async #canonical(tenant: TenantRef, event: AuditEvent): Promise<CanonicalEvent> {
     const id = newEventId();
+    try {
+      return await this.#sealed(id, tenant, event);
+    } catch (error) {
+      if (!(error instanceof KeysDestroyed)) throw error;
+      // What happened is told all the same; whom it concerns and from where cannot be kept any more.
+      return canonicalEvent(id, tenant, event, undefined);
+    }
+  }
+
+  async #sealed(id: string, tenant: TenantRef, event: AuditEvent): Promise<CanonicalEvent> {
     const sealed =
       event.personal &&
       (await this.encryption.sealJson(tenant, { ...PERSONAL_PLACE, row: id }, event.personal));

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { FieldEncryption, FieldUnreadable, type Place } from '../encryption/index.js';
+import { FieldEncryption, FieldUnreadable, KeysDestroyed, type Place } from '../encryption/index.js';
 import type { TenantRef } from '../platform/database/index.js';
 import { CLIENT_PLACE, PERSONAL_PLACE, type EventBody } from './audit-event.js';
 
@@ -29,7 +29,7 @@ export class PersonalParts {
         unknown
       >;
     } catch (error) {
-      if (error instanceof FieldUnreadable) return undefined;
+      if (error instanceof FieldUnreadable || error instanceof KeysDestroyed) return undefined;
       throw error;
     }
   }

@@ -6,10 +6,11 @@ import { SESSION_COOKIE } from '../platform/http/credential.js';
 import { Endpoint, PUBLIC, UNAUDITED } from '../platform/http/endpoint.js';
 import { CurrentActor, CurrentTenant, OptionalTenant } from '../platform/http/parameters.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
-import { MeDto, RefreshDto, SignInDto, TokensDto } from './auth.dto.js';
+import { MeDto, RefreshDto, SignInDto, SteppedUpDto, StepUpDto, TokensDto } from './auth.dto.js';
 import { Sessions, SESSION_SECONDS } from './sessions.js';
 import { JwksDto } from './jwks.dto.js';
 import { SigningKeys } from './signing-keys.js';
+import { StepUp } from './step-up.js';
 import { Users } from './users.js';
 
 @Controller()
@@ -18,6 +19,7 @@ export class AuthController {
     private readonly sessions: Sessions,
     private readonly users: Users,
     private readonly signingKeys: SigningKeys,
+    private readonly steppingUp: StepUp,
   ) {}
 
   @Post('v1/auth/login')
@@ -65,6 +67,18 @@ export class AuthController {
   async signOut(@CurrentActor() actor: Actor, @Res({ passthrough: true }) response: Response): Promise<void> {
     await this.sessions.end(actor);
     response.setHeader('Set-Cookie', sessionCookie('', 0));
+  }
+
+  @Post('v1/auth/step-up')
+  @HttpCode(200)
+  @Endpoint({
+    permission: 'session:step_up',
+    audit: 'session.stepped_up',
+    limit: 'sign-in',
+    summary: 'Proves your password again; for five minutes your session may do what asks for that.',
+  })
+  stepUp(@CurrentActor() actor: Actor, @Body() { password }: StepUpDto): Promise<SteppedUpDto> {
+    return this.steppingUp.prove(actor, password);
   }
 
   @Get('v1/me')

@@ -32,6 +32,18 @@ export class RefreshDto {
   refreshToken!: string;
 }
 
+export class StepUpDto {
+  /** The password of whoever is signed in. */
+  @IsString()
+  @Length(1, 256)
+  password!: string;
+}
+
+export class SteppedUpDto {
+  /** Seconds for which it counts. */
+  expiresIn!: number;
+}
+
 export class TokensDto {
   /** For `Authorization: Bearer`; RS256, 15 minutes. */
   accessToken!: string;

@@ -7,11 +7,12 @@ import { Principals } from './principals.js';
 import { Sessions } from './sessions.js';
 import { SigningKeys } from './signing-keys.js';
 import { UsersController } from './users.controller.js';
+import { StepUp } from './step-up.js';
 import { Users } from './users.js';
 
 @Module({
   controllers: [AuthController, UsersController, ApiKeysController],
-  providers: [AccessTokens, ApiKeys, Principals, Sessions, SigningKeys, Users],
-  exports: [AccessTokens, ApiKeys, Principals, Users],
+  providers: [AccessTokens, ApiKeys, Principals, Sessions, SigningKeys, StepUp, Users],
+  exports: [AccessTokens, ApiKeys, Principals, StepUp, Users],
 })
 export class AuthModule {}

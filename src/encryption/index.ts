@@ -3,8 +3,9 @@ export { Encrypted, encryptedColumns, encryptedFields, type EncryptedField } fro
 export { EncryptionModule } from './encryption.module.js';
 export { FieldEncryption, rewrap, type Place } from './field-encryption.js';
 export { FieldUnreadable } from './field-codec.js';
+export { KeysDestroyed } from './key-errors.js';
 export { KeyRing, type AdoptedKey } from './key-ring.js';
-export { KeySchedules } from './key-schedules.js';
+export { KeySchedules, ROTATE_AFTER_DAYS } from './key-schedules.js';
 export { KeyTimes } from './key-times.js';
 export { CellKms, Kms } from './kms.js';
 export { NewKeyVersions } from './new-key-version.js';

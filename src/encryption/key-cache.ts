@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { TenantRef } from '../platform/database/index.js';
-import { KeysRefused, KeysUnavailable, keyServiceFault } from './key-errors.js';
+import { KeysDestroyed, KeysRefused, KeysUnavailable, keyServiceFault } from './key-errors.js';
 import type { KeyTimes } from './key-times.js';
 
 /** Tenants whose keys a process holds at once; others are fetched again when needed. */
@@ -178,6 +178,7 @@ export class KeyCache<Keys extends object> {
   }
 
   #ended(tenant: TenantRef, error: unknown, held: Entry<Keys> | undefined): unknown {
+    if (error instanceof KeysDestroyed) this.#entries.delete(tenant.id);
     const fault = keyServiceFault(error);
     if (fault === undefined) return error;
     this.#entries.delete(tenant.id);

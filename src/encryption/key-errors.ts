@@ -21,6 +21,17 @@ export class KeysRefused extends AppError {
   }
 }
 
+/** Nothing that the organisation's keys have sealed can be read any more, by anybody. */
+export class KeysDestroyed extends AppError {
+  readonly kind = 'gone';
+  readonly code = 'KEY_DESTROYED';
+  constructor() {
+    super(
+      "The organisation's keys were destroyed, as its administrators asked. What they sealed is gone for ever.",
+    );
+  }
+}
+
 /** Seals are counted ahead, and the count could not be written down for too long. */
 export class SealsUncounted extends AppError {
   readonly kind = 'unavailable';

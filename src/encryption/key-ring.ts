@@ -154,7 +154,7 @@ export class KeyRing implements OnModuleInit, OnApplicationShutdown {
     const opened = await openKeys(tenant, rows, this.kms.of(tenant.cell));
     this.#adoptLoose(tenant, opened);
     const wraps = held?.current.id.equals(opened.current.id) ? held.wraps : this.#counting(tenant, opened);
-    const { currentId: _, loose: __, ...keys } = opened;
+    const { loose: _, ...keys } = opened;
     return { keys: { ...keys, wraps }, opened: true };
   }
 

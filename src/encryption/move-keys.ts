@@ -12,6 +12,7 @@ const WAITING_DAYS = 7;
 type KeyRow = Readonly<Record<string, unknown>> & {
   readonly id: string;
   readonly purpose: string;
+  readonly state: string;
   readonly kms_key_id: string;
   /** Null for a key that only another of the tenant's keys wraps: its wrapping goes along as it is. */
   readonly wrapped: string | null;
@@ -74,7 +75,10 @@ export class MoveKeys {
   }
 
   async #rewrapOne(target: pg.Client, row: KeyRow, { tenant, from, to, kmsKey }: KeyRoute): Promise<void> {
-    const wrapped = row.wrapped && (await this.#wrappedAnew(row, row.wrapped, { tenant, from, to, kmsKey }));
+    const opens = row.wrapped !== null && row.state !== 'destroyed';
+    const wrapped = opens
+      ? await this.#wrappedAnew(row, row.wrapped, { tenant, from, to, kmsKey })
+      : row.wrapped;
     const copy = { ...row, kms_key_id: kmsKey, wrapped };
     await target.query(`DELETE FROM "${tenant}".encryption_keys WHERE id = $1`, [row.id]);
     await target.query(

@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { TenantRef } from '../platform/database/index.js';
 import type { Kek, NamedKey } from './field-codec.js';
+import { KeysDestroyed } from './key-errors.js';
 import type { Kms } from './kms.js';
 import { unwrapKey } from './wrapped-key.js';
 import type { WrapCount } from './wrap-count.js';
@@ -9,9 +10,10 @@ export type KeyPurpose = 'field' | 'index';
 
 /**
  * `current`: in use. `opens`: a field key that seals no more. `filling`: an index key whose column is being filled.
- * `draining`: one whose column is being emptied. `retired`: nothing in the tenant's tables refers to it.
+ * `draining`: one whose column is being emptied. `retired`: nothing in the tenant's tables refers to it. `destroyed`: of
+ * the key itself nothing is left.
  */
-export type KeyState = 'current' | 'opens' | 'filling' | 'draining' | 'retired';
+export type KeyState = 'current' | 'opens' | 'filling' | 'draining' | 'retired' | 'destroyed';
 
 /** A row of `encryption_keys`. */
 export interface KeyRow {
@@ -58,14 +60,15 @@ export interface TenantKeys {
   readonly indexRevision: { readonly id: string; readonly revision: number };
   /** The KMS key that wraps the current field key. */
   readonly kmsKeyId: string;
-  /** Since when the current field key is. */
+  /** The UUID of the current field key. */
+  readonly currentId: string;
+  /** Since when it is. */
   readonly since: Date;
   /** By what it is known whether the rows have changed. */
   readonly rows: string;
 }
 
 export type OpenedKeys = Omit<TenantKeys, 'wraps'> & {
-  readonly currentId: string;
   /** Keys that the KMS had to open although the current field key could: of an earlier version of this program. */
   readonly loose: readonly { readonly id: string; readonly purpose: KeyPurpose; readonly key: KeyObject }[];
 };
@@ -137,6 +140,7 @@ export function named(id: string, key: KeyObject): NamedKey {
 }
 
 function currentField(tenant: TenantRef, rows: readonly KeyRow[]): KeyRow {
+  if (rows.some(({ state }) => state === 'destroyed')) throw new KeysDestroyed();
   const row = rows.find(({ purpose, state }) => purpose === 'field' && state === 'current');
   if (!row) throw new Error(`Tenant ${tenant.id} has no encryption keys.`);
   return row;

@@ -1,5 +1,9 @@
 import { Module } from '@nestjs/common';
 import { AdoptKeys } from './adopt-keys.js';
+import { ChangeKeys } from './change-keys.js';
+import { DestroyKeys } from './destroy-keys.js';
+import { KeysController } from './keys.controller.js';
+import { ReadKeys } from './read-keys.js';
 import { ReplaceIndex } from './replace-index.js';
 import { RewrapValues } from './rewrap-values.js';
 import { RotateKeys } from './rotate-keys.js';
@@ -7,6 +11,17 @@ import { RotationSchedule } from './rotation-schedule.js';
 import { SealedRows } from './sealed-rows.js';
 
 @Module({
-  providers: [AdoptKeys, RotateKeys, RotationSchedule, RewrapValues, ReplaceIndex, SealedRows],
+  controllers: [KeysController],
+  providers: [
+    AdoptKeys,
+    ChangeKeys,
+    DestroyKeys,
+    ReadKeys,
+    ReplaceIndex,
+    RewrapValues,
+    RotateKeys,
+    RotationSchedule,
+    SealedRows,
+  ],
 })
 export class KeysModule {}

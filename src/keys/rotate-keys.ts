@@ -1,7 +1,14 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuditEvent } from '../audit/index.js';
-import { KeyRing, KeySchedules, KeyTimes, NewKeyVersions, type KeyState } from '../encryption/index.js';
+import {
+  KeyRing,
+  KeysDestroyed,
+  KeySchedules,
+  KeyTimes,
+  NewKeyVersions,
+  type KeyState,
+} from '../encryption/index.js';
 import {
   OperationFailed,
   OperationRunner,
@@ -71,7 +78,13 @@ export class RotateKeys implements OnModuleInit {
   }
 
   #step(step: RotationStep): Step {
-    return async (operation, signal) => step(await this.#tenant(operation.tenant), operation, signal);
+    return async (operation, signal) => {
+      try {
+        return await step(await this.#tenant(operation.tenant), operation, signal);
+      } catch (error) {
+        throw error instanceof KeysDestroyed ? new OperationFailed('The keys were destroyed.') : error;
+      }
+    };
   }
 
   async #tenant(id: TenantId): Promise<TenantRef> {

@@ -14,6 +14,7 @@ import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
 import { TenantDestinations20261122002000 } from './tenant-4-destinations.js';
+import { TenantStepUp20261122003000 } from './tenant-5-step-up.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -42,4 +43,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantQuotas20261121000300,
   TenantKeys20261122000100,
   TenantDestinations20261122002000,
+  TenantStepUp20261122003000,
 ];

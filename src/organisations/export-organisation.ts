@@ -1,6 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { EventRecorder, ExportLog } from '../audit/index.js';
+import { KeysDestroyed } from '../encryption/index.js';
 import {
+  OperationFailed,
   OperationRunner,
   Operations,
   type NewOperation,
@@ -42,7 +44,7 @@ export class ExportOrganisation implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.runner.register(EXPORT, { write: (operation, signal) => this.#write(operation, signal) });
+    this.runner.register(EXPORT, { write: (operation, signal) => this.#writeIfReadable(operation, signal) });
     this.runner.register(DISCARD, { discard: (operation, signal) => this.#discard(operation, signal) });
   }
 
@@ -72,6 +74,15 @@ export class ExportOrganisation implements OnModuleInit {
   async latest(tenant: TenantId): Promise<Operation | undefined> {
     const known = await this.operations.ofTenant(tenant, 200);
     return known.find(({ kind }) => kind === EXPORT);
+  }
+
+  /** Of an organisation whose keys were destroyed there is nothing to be written down. */
+  async #writeIfReadable(operation: Operation, signal: AbortSignal): Promise<StepResult> {
+    try {
+      return await this.#write(operation, signal);
+    } catch (error) {
+      throw error instanceof KeysDestroyed ? new OperationFailed(error.message) : error;
+    }
   }
 
   async #write({ id, tenant: tenantId, data }: Operation, signal: AbortSignal): Promise<StepResult> {

@@ -35,7 +35,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     table: 'sessions',
     key: ID,
     columns: {
-      ...plain('id', 'user_id', 'created_at', 'expires_at', 'revoked_at'),
+      ...plain('id', 'user_id', 'created_at', 'expires_at', 'revoked_at', 'stepped_up_at'),
       token_hash: SECRET_HASH,
       fingerprint: { leftOut: 'a hash of network and browser, which says nothing' },
     },

@@ -11,7 +11,7 @@ import {
 import type { AgentDefinition, RunEventBody } from '@waxell/sdk';
 import { AgentEntity, AgentVersionEntity } from '../agents/index.js';
 import type { AuditEvent } from '../audit/index.js';
-import { FieldEncryption, Sealed, sealedColumn } from '../encryption/index.js';
+import { FieldEncryption, KeysDestroyed, Sealed, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import type { AuditAction } from '../platform/events/index.js';
 import { Log } from '../platform/observability/log.js';
@@ -60,6 +60,7 @@ export class ExecuteQueuedRun {
         await this.dispatch.done(lease);
       } catch (error) {
         if (error instanceof AttemptSuperseded) return;
+        if (error instanceof KeysDestroyed) return await this.#end(lease);
         await this.dispatch.giveBack(lease, signal);
         if (guard.signal.reason === NOT_SERVED) return;
         // Where it lives now, the run is taken up again.
@@ -70,6 +71,27 @@ export class ExecuteQueuedRun {
         guard.end();
       }
     });
+  }
+
+  /** Ends a run of which nothing can be read any more, by hand: its row as an entity could not be either. */
+  async #end(lease: Lease): Promise<void> {
+    const failure = { code: 'KEY_DESTROYED', message: "The organisation's keys were destroyed." };
+    const [run] = await this.database.query<{ created_by: string }>({
+      text: `SELECT created_by FROM runs WHERE id = $1 AND status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')`,
+      values: [lease.runId],
+    });
+    if (!run) return this.dispatch.done(lease);
+    const { code } = failure;
+    await this.work.runAs(
+      () => runEvent('run.failed', { id: lease.runId, createdBy: run.created_by }, { code }, code),
+      () =>
+        this.database.query({
+          text: `UPDATE runs SET status = 'FAILED', error = $2, finished_at = now()
+            WHERE id = $1`,
+          values: [lease.runId, failure],
+        }),
+    );
+    await this.dispatch.done(lease);
   }
 
   /** Marks the run as running, with a new attempt; undefined when there is nothing left to do. */

@@ -18,7 +18,7 @@ import { mentionsOf } from '../support/mentions.js';
 const THERE = { region: 'eu-west-1', confirmRegion: 'eu-west-1' };
 const BACK = { region: 'us-east-1', confirmRegion: 'us-east-1' };
 /** Where the registry, which is in the home cell, names every tenant. */
-const REGISTRY = ['control.operations', 'control.slugs', 'control.tenants'];
+const REGISTRY = ['control.key_schedules', 'control.operations', 'control.slugs', 'control.tenants'];
 
 let app: Application;
 let operator: Client;

@@ -7,6 +7,7 @@ import { encryptedFields } from '../../src/encryption/encrypted.decorator.js';
 import { nameOf, sealedColumns } from '../../src/encryption/sealed-columns.js';
 import { Sealed } from '../../src/encryption/sealed.js';
 import '../../src/app.module.js';
+import type { Operation, OperationData } from '../../src/operations/index.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
 import { startFakeKms, type FakeKms } from '../fakes/kms.js';
 import { eventually } from '../support/eventually.js';
@@ -88,6 +89,23 @@ async function rotated(tenant: TenantRef): Promise<void> {
     async () => expect(await one.operations.byId(tenant.id, id)).toMatchObject({ status: 'done' }),
     WAIT_MS,
   );
+}
+
+/** Takes the steps of a rotation up to the last one, by hand; answers what follows. */
+async function stepsTaken(tenant: TenantRef, last: string, from?: Operation): Promise<Operation> {
+  let [step, data]: [string, OperationData] = from
+    ? [from.step, from.data]
+    : ['version', { kek: uuidv7(), index: uuidv7() }];
+  for (;;) {
+    const operation = { tenant: tenant.id, step, data } as unknown as Operation;
+    const result = await one.steps[step]?.(operation, new AbortController().signal);
+    if (result === undefined) throw new Error(`There is no step ${step}.`);
+    if (result === 'done') return operation;
+    data = result.data ?? data;
+    if (!('next' in result)) continue;
+    if (step === last) return { ...operation, step: result.next, data };
+    step = result.next;
+  }
 }
 
 /** How many stored values of a tenant each key has sealed, and in which state the keys are. */
@@ -246,11 +264,11 @@ describe('a rotation', () => {
     for (const email of emails) ids.push(await addUser(one, tenant, email));
     const names = new Map<string, string>();
     fake.delay(20);
-    let going = true;
+    const stop = new AbortController();
     let done = 0;
     const failures: unknown[] = [];
     const load = async (process: KeyProcess, name: string): Promise<void> => {
-      for (let at = 0; going; at += 1) {
+      for (let at = 0; !stop.signal.aborted; at += 1) {
         try {
           const email = `${name}${at}@example.com`;
           emails.push(email);
@@ -275,7 +293,7 @@ describe('a rotation', () => {
     await rotated(tenant);
     const between = done;
     await rotated(tenant);
-    going = false;
+    stop.abort();
     await Promise.all(loads);
     expect(failures).toEqual([]);
     expect(between).toBeGreaterThan(10);
@@ -287,6 +305,92 @@ describe('a rotation', () => {
     const users = await one.database.within(tenant, () => one.database.repository(UserEntity).find());
     const now = new Map(users.map(({ id, displayName }) => [id, displayName?.reveal()]));
     for (const [id, name] of names) expect(now.get(id)).toBe(name);
+  });
+
+  it('leaves a value alone that was changed since it was read', async () => {
+    const [tenant, neighbour] = [await newTenant(), await newTenant()];
+    for (const owner of [tenant, neighbour]) await addUser(one, owner, 'a@example.com');
+    const column = sealedColumns().find((known) => nameOf(known) === 'users.display_name');
+    if (!column) throw new Error('There is no such column.');
+    const { stale } = await one.sealedRows.page(tenant, column, Buffer.alloc(16), undefined);
+    expect(stale).toHaveLength(1);
+    const id = String(stale[0]?.key[0]);
+    await rename(two, tenant, id, 'a new name');
+    const replaced = stale.map((value) => ({ ...value, rewrapped: Buffer.from('overwritten') }));
+    expect(await one.sealedRows.replace(tenant, column, replaced)).toBe(0);
+    const user = await one.database.within(tenant, () =>
+      one.database.repository(UserEntity).findOneByOrFail({ id }),
+    );
+    expect(user.displayName?.reveal()).toBe('a new name');
+  });
+
+  it('meets values that were on their way when the key was replaced', async () => {
+    const deaf = await startKeyProcess(db.url, clientOf(fake), { working: false, deaf: true });
+    try {
+      const [tenant, neighbour] = [await newTenant(), await newTenant()];
+      for (const owner of [tenant, neighbour]) await addUser(deaf, owner, 'a@example.com');
+      const key = Buffer.alloc(16, 7);
+      const place = { table: 'idempotency_keys', column: 'response', row: key.toString('hex') };
+      const late = await deaf.fields.sealJson(tenant, place, 'late');
+      const rewrapping = await stepsTaken(tenant, 'version');
+      const [first, signal] = [{ ...rewrapping }, new AbortController().signal];
+      const pass = await one.steps['rewrap']?.(first, signal);
+      expect(pass).toMatchObject({ again: expect.any(Number) as number });
+      await inTenant(deaf, tenant, () =>
+        deaf.database.query({
+          text: 'INSERT INTO idempotency_keys (key_hash, request_hash, response) VALUES ($1, $1, $2)',
+          values: [key, late],
+        }),
+      );
+      expect((await census(tenant)).sealedBy.size).toBe(2);
+      await stepsTaken(tenant, 'retire', first);
+      expect([...(await census(tenant)).sealedBy.values()]).toEqual([3]);
+    } finally {
+      await deaf.close();
+    }
+  });
+
+  const uses: Record<
+    string,
+    (deaf: KeyProcess, tenant: TenantRef, rest: () => Promise<unknown>) => Promise<void>
+  > = {
+    'reads what is sealed with the new key': async (deaf, tenant) => {
+      const sealed = await one.fields.sealJson(tenant, PLACE, 'value');
+      expect(await deaf.fields.openJson(tenant, PLACE, sealed)).toBe('value');
+    },
+    'finds whom it found before': async (deaf, tenant) => {
+      expect(await found(deaf, tenant, 'early@example.com')).toContain('early@example.com');
+    },
+    'adds nobody a second time': async (deaf, tenant) => {
+      const twice = addUser(deaf, tenant, 'early@example.com');
+      await expect(twice).rejects.toMatchObject({ driverError: { code: '23505' } });
+    },
+    'adds somebody whom everybody finds, then and in the end': async (deaf, tenant, rest) => {
+      await addUser(deaf, tenant, 'late@example.com');
+      expect(await found(one, tenant, 'late@example.com')).toContain('late@example.com');
+      await rest();
+      expect(await found(two, tenant, 'late@example.com')).toContain('late@example.com');
+    },
+  };
+
+  describe.each(Object.entries(uses))('a process that has heard of nothing', (what, use) => {
+    it(`${what}, whichever step was the last`, async () => {
+      const deaf = await startKeyProcess(db.url, clientOf(fake), { working: false, deaf: true });
+      try {
+        const neighbour = await newTenant();
+        await addUser(deaf, neighbour, 'early@example.com');
+        for (const last of ['version', 'rewrap', 'fill', 'switch', 'clear', 'retire']) {
+          const tenant = await newTenant();
+          await addUser(deaf, tenant, 'early@example.com');
+          const next = await stepsTaken(tenant, last);
+          await use(deaf, tenant, () => stepsTaken(tenant, 'retire', next));
+        }
+        await use(deaf, neighbour, () => Promise.resolve());
+        expect((await census(neighbour)).states).toEqual(['field current', 'index current']);
+      } finally {
+        await deaf.close();
+      }
+    });
   });
 
   it('is begun for whoever is due, once however many processes look, and for nobody else', async () => {

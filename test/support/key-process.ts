@@ -18,7 +18,7 @@ import { RotateKeys } from '../../src/keys/rotate-keys.js';
 import { RotationSchedule } from '../../src/keys/rotation-schedule.js';
 import { SealedRows } from '../../src/keys/sealed-rows.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from '../../src/migrations/index.js';
-import { OperationRunner, Operations } from '../../src/operations/index.js';
+import { OperationRunner, Operations, type Step } from '../../src/operations/index.js';
 import { OperationLeases } from '../../src/operations/operation-lease.js';
 import { WorkerConfig } from '../../src/platform/config/index.js';
 import { Cell, Cells, Feed, Provisioning, TenantDatabase } from '../../src/platform/database/index.js';
@@ -49,7 +49,17 @@ export function clientOf({ region, endpoint, credentials }: FakeKms): Kms {
 export async function startKeyProcess(
   url: string,
   kms: Kms,
-  { times = quickTimes(), working = true }: { times?: KeyTimes; working?: boolean } = {},
+  {
+    times = quickTimes(),
+    working = true,
+    deaf = false,
+  }: {
+    times?: KeyTimes;
+    /** Takes operations up. */
+    working?: boolean;
+    /** Hears nothing of what other processes change, and believes that it does. */
+    deaf?: boolean;
+  } = {},
 ) {
   const log = new Log('silent');
   const entities = [UserEntity, ApiKeyEntity, ProjectEntity, AgentEntity, AgentVersionEntity, RunEntity];
@@ -65,6 +75,7 @@ export async function startKeyProcess(
   await cells.open();
   const feed = new Feed(cells, log);
   await feed.open();
+  const heard = deaf ? ({ subscribe: () => () => undefined, reliable: () => true } as unknown as Feed) : feed;
   const provisioning = new Provisioning(cells, LOGIN_SECRET, {
     cell: CELL_MIGRATIONS,
     tenant: TENANT_MIGRATIONS,
@@ -75,7 +86,7 @@ export async function startKeyProcess(
   const residence = new Residence(tenants);
   const cellKms = new CellKms(new Map([[name, kms]]));
   const schedules = new KeySchedules(cells);
-  const keys = new KeyRing(database, cellKms, feed, schedules, times, log);
+  const keys = new KeyRing(database, cellKms, heard, schedules, times, log);
   keys.onModuleInit();
   cell.observe(new EncryptionSubscriber(keys, database));
   const fields = new FieldEncryption(keys);
@@ -87,8 +98,16 @@ export async function startKeyProcess(
   new AdoptKeys(keys, database, work).onModuleInit();
   const runner = new OperationRunner(new OperationLeases(cells), new WorkerConfig(1, false), log);
   const operations = new Operations(cells);
+  let steps: Readonly<Record<string, Step>> = {};
+  const registering = {
+    register: (kind: string, registered: typeof steps) => {
+      steps = registered;
+      runner.register(kind, registered);
+    },
+  } as OperationRunner;
+  const sealedRows = new SealedRows(database, cells, work, registry);
   const rotate = new RotateKeys(
-    runner,
+    registering,
     operations,
     tenants,
     cells,
@@ -98,7 +117,7 @@ export async function startKeyProcess(
     new NewKeyVersions(keys, cellKms),
     schedules,
     times,
-    new RewrapValues(keys, new SealedRows(database, cells, work, registry), times),
+    new RewrapValues(keys, sealedRows, times),
     new ReplaceIndex(database, work, keys),
   );
   rotate.onModuleInit();
@@ -116,6 +135,9 @@ export async function startKeyProcess(
     schedules,
     schedule,
     rotate,
+    sealedRows,
+    /** Of a rotation, to be taken by hand. */
+    steps,
     runner,
     operations,
     close: async () => {

@@ -4,12 +4,10 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { parseVerifier } from '@waxell/transparency';
 import { UsageError, type Command } from './command.js';
+import { ask, baseUrl, parsed } from './server.js';
 import { verifyExport } from './verify-export.js';
-
-const HEADERS_MS = 30_000;
 
 /** `wax audit verify FILE... --keys FILE [--checkpoint FILE]...`: 0 intact, 1 tampered with. */
 export const verify: Command = async (args, { out }) => {
@@ -66,32 +64,3 @@ export const keys: Command = async (args, { out }) => {
   for (const { verifier } of items) out(verifier);
   return 0;
 };
-
-async function ask(url: URL, headers: Record<string, string>): Promise<Response> {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(new Error(`${url.origin} does not answer.`)), HEADERS_MS);
-  try {
-    const answer = await fetch(url, { headers, redirect: 'error', signal: abort.signal });
-    if (answer.ok && answer.body) return answer;
-    const problem = (await answer.json().catch(() => ({}))) as { detail?: string };
-    throw new Error(`${url.pathname} answered ${answer.status}. ${problem.detail ?? ''}`.trim());
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function baseUrl(value: string | undefined): URL {
-  if (value === undefined || !URL.canParse(value)) throw new UsageError('Name the server: --url https://...');
-  return new URL(value);
-}
-
-function parsed<Options extends NonNullable<ParseArgsConfig['options']>>(
-  args: readonly string[],
-  options: Options,
-) {
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}

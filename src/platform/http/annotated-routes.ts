@@ -64,7 +64,8 @@ export function describeRoute({ method, path, options }: DeclaredRoute): string 
   const permission = options.permission === PUBLIC ? `PUBLIC (${options.reason})` : options.permission;
   const audit = options.audit === UNAUDITED ? 'UNAUDITED' : options.audit;
   const limit = options.limit === undefined ? '' : ` | limited as ${options.limit}`;
-  return `${method} ${path} | ${permission} | ${audit}${limit}`;
+  const stepUp = options.stepUp ? ' | password proved again' : '';
+  return `${method} ${path} | ${permission} | ${audit}${limit}${stepUp}`;
 }
 
 function joined(base: string, handler: object): string {

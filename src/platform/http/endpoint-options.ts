@@ -14,6 +14,8 @@ interface Common {
   readonly problems?: readonly number[];
   /** A stricter limit than that of all requests (src/limits). */
   readonly limit?: 'sign-in';
+  /** Only for a person who has proved the password in the last minutes: what cannot be taken back, or concerns everything. */
+  readonly stepUp?: true;
   /** Served for an organisation that is being deleted too, as nothing else is. */
   readonly whileDeleting?: true;
 }

@@ -9,7 +9,7 @@ export { PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint-options.js';
 
 export const ENDPOINT = Symbol('endpoint');
 
-const ALWAYS = [400, 413, 421, 429, 500, 503];
+const ALWAYS = [400, 410, 413, 421, 429, 500, 503];
 const WHEN_AUTHENTICATED = [401, 403];
 
 /** The one annotation of a route. A route without it keeps the application from starting. */
@@ -22,10 +22,11 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   const permission =
     options.permission === PUBLIC ? `Public: ${options.reason}` : `Permission \`${options.permission}\``;
   const audit = options.audit === UNAUDITED ? 'Not audited' : `Audit event \`${options.audit}\``;
+  const stepUp = options.stepUp ? ' Needs `POST /v1/auth/step-up` in the five minutes before.' : '';
   return applyDecorators(
     served,
     SetMetadata(ENDPOINT, Object.freeze({ ...options })),
-    ApiOperation({ summary: options.summary, description: `${permission}. ${audit}.` }),
+    ApiOperation({ summary: options.summary, description: `${permission}. ${audit}.${stepUp}` }),
     ...[...new Set(problems)]
       .sort((a, b) => a - b)
       .map((status) =>
@@ -69,6 +70,7 @@ const PROBLEM_DESCRIPTIONS: Record<number, string> = {
   403: 'The credential does not allow this.',
   404: 'No such resource in this organisation.',
   409: 'It conflicts with what exists.',
+  410: 'The keys of the organisation were destroyed: what they have sealed cannot be read by anybody.',
   412: 'If-Match does not name the current version: read it again.',
   413: 'The body is too large.',
   421: 'The organisation is served in another region, which `region` names.',

@@ -34,6 +34,7 @@ const TITLES: Record<AppError['kind'], string> = {
   forbidden: 'Forbidden',
   not_found: 'Not found',
   conflict: 'Conflict',
+  gone: 'Gone',
   precondition_failed: 'Precondition failed',
   too_large: 'Too large',
   unprocessable: 'Not possible in this state',

@@ -1,0 +1,104 @@
+import { UsageError, type Command, type Surroundings } from './command.js';
+import { ask, baseUrl, parsed } from './server.js';
+
+interface Keys {
+  readonly items: readonly { id: string; purpose: string; state: string; ageDays: number }[];
+  readonly seals: number;
+  readonly rotateAfterDays: number;
+  readonly rotateAt?: string;
+  readonly rotation?: { status: string; step: string; values: number; unreadable: number; error?: string };
+  readonly deletion?: { destroyAfter: string };
+}
+
+/** `wax keys list --url URL`: ids, purposes, states and ages; what is going on with them. */
+export const listKeys: Command = async (args, { env, out }) => {
+  const { values } = parsed(args, { url: { type: 'string' } });
+  const key = env['WAXELL_API_KEY'];
+  if (key === undefined || key === '')
+    throw new UsageError('Put an API key with the scope key:read into WAXELL_API_KEY.');
+  const answer = await ask(new URL('/v1/keys', baseUrl(values.url)), { authorization: `Bearer ${key}` });
+  const { items, seals, rotateAfterDays, rotateAt, rotation, deletion } = (await answer.json()) as Keys;
+  for (const { id, purpose, state, ageDays } of items) out(`${id}  ${purpose}  ${state}  ${ageDays} days`);
+  out(
+    `${seals} seals; replaced after ${rotateAfterDays} days${rotateAt === undefined ? '' : `, at ${rotateAt}`}`,
+  );
+  if (rotation)
+    out(
+      `rotation: ${rotation.status}, ${rotation.step}; ${rotation.values} values, ${rotation.unreadable} unreadable`,
+    );
+  if (deletion) out(`TO BE DESTROYED after ${deletion.destroyAfter}: wax keys cancel-deletion`);
+  return 0;
+};
+
+/** `wax keys rotate`: begins a rotation, and does not wait for its end. */
+export const rotate: Command = (args, surroundings) =>
+  asPerson(args, surroundings, async (send, out) => {
+    const { id } = (await (await send('POST', '/v1/keys/rotate')).json()) as { id: string };
+    out(`The rotation ${id} has begun; wax keys list says how it stands.`);
+  });
+
+export const rotateAfter: Command = (args, surroundings) =>
+  asPerson(args, surroundings, async (send, out, { positionals: [days] }) => {
+    const rotateAfterDays = wholeNumber(days, 'the days: wax keys rotate-after DAYS');
+    await send('PATCH', '/v1/keys', { rotateAfterDays });
+    out(`Keys are replaced after ${rotateAfterDays} days.`);
+  });
+
+export const deleteKeys: Command = (args, surroundings) =>
+  asPerson(args, surroundings, async (send, out, { values }) => {
+    const waitDays = wholeNumber(values['wait-days'], 'in how many days: --wait-days N');
+    const answer = await send('POST', '/v1/keys/deletion', { waitDays, confirm: values.confirm });
+    const { destroyAfter } = (await answer.json()) as { destroyAfter: string };
+    out(`The keys are destroyed after ${destroyAfter}, unless wax keys cancel-deletion is called before.`);
+  });
+
+export const cancelDeletion: Command = (args, surroundings) =>
+  asPerson(args, surroundings, async (send, out) => {
+    await send('DELETE', '/v1/keys/deletion');
+    out('The keys stay.');
+  });
+
+type Send = (method: string, path: string, body?: unknown) => Promise<Response>;
+interface Arguments {
+  readonly positionals: readonly string[];
+  readonly values: { readonly 'wait-days'?: string; readonly confirm?: string };
+}
+
+/** Signs in, proves the password again, does the work, and ends the session. */
+async function asPerson(
+  args: readonly string[],
+  { env, out }: Surroundings,
+  work: (send: Send, out: Surroundings['out'], args: Arguments) => Promise<void>,
+): Promise<number> {
+  const { values, positionals } = parsed(args, {
+    url: { type: 'string' },
+    organisation: { type: 'string' },
+    email: { type: 'string' },
+    'wait-days': { type: 'string' },
+    confirm: { type: 'string' },
+  });
+  const { organisation, email } = values;
+  const password = env['WAXELL_PASSWORD'];
+  if (organisation === undefined || email === undefined)
+    throw new UsageError('Say who you are: --organisation SLUG --email ADDRESS');
+  if (password === undefined || password === '')
+    throw new UsageError('Put your password into WAXELL_PASSWORD.');
+  const url = baseUrl(values.url);
+  const signingIn = { method: 'POST', body: { email, password } };
+  const signedIn = await ask(new URL('/v1/auth/login', url), { 'x-tenant-slug': organisation }, signingIn);
+  const { accessToken } = (await signedIn.json()) as { accessToken: string };
+  const authorization = `Bearer ${accessToken}`;
+  const send: Send = (method, path, body) => ask(new URL(path, url), { authorization }, { method, body });
+  try {
+    await send('POST', '/v1/auth/step-up', { password });
+    await work(send, out, { positionals, values });
+    return 0;
+  } finally {
+    await send('POST', '/v1/auth/logout');
+  }
+}
+
+function wholeNumber(text: string | undefined, what: string): number {
+  if (text === undefined || !/^\d{1,4}$/.test(text)) throw new UsageError(`Say ${what}`);
+  return Number(text);
+}

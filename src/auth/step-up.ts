@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+import { TenantDatabase } from '../platform/database/index.js';
+import { AppError } from '../platform/http/errors.js';
+import { auditDetails, type Actor } from '../platform/http/request-context.js';
+import { UnitOfWork } from '../requests/index.js';
+import { passwordMatches } from './password.js';
+
+/** For so long a proved password counts. */
+export const STEP_UP_SECONDS = 300;
+
+export class StepUpRequired extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'STEP_UP_REQUIRED';
+  constructor() {
+    super('Prove your password first: POST /v1/auth/step-up. Then repeat this within five minutes.');
+  }
+}
+
+export class StepUpNeedsSession extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'STEP_UP_NEEDS_SESSION';
+  constructor() {
+    super(
+      'This needs a person who proves a password, which an API key cannot. Sign in, and use the session.',
+    );
+  }
+}
+
+export class PasswordWrong extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'PASSWORD_WRONG';
+  constructor() {
+    super('The password is wrong.');
+  }
+}
+
+/** A session whose person has proved the password again, shortly before something that cannot be taken back. */
+@Injectable()
+export class StepUp {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly work: UnitOfWork,
+  ) {}
+
+  async prove(actor: Actor, password: string): Promise<{ expiresIn: number }> {
+    const { sessionId } = actor;
+    if (sessionId === undefined) throw new StepUpNeedsSession();
+    const [user] = await this.database.query<{ password_hash: string | null }>({
+      text: 'SELECT password_hash FROM users WHERE id = $1',
+      values: [actor.id],
+    });
+    if (!(await passwordMatches(user?.password_hash ?? undefined, password))) throw new PasswordWrong();
+    return this.work.run(async () => {
+      await this.database.query({
+        text: 'UPDATE sessions SET stepped_up_at = now() WHERE id = $1 AND revoked_at IS NULL',
+        values: [sessionId],
+      });
+      auditDetails({ resource: { type: 'session', id: sessionId } });
+      return { expiresIn: STEP_UP_SECONDS };
+    });
+  }
+
+  /** @throws {StepUpRequired | StepUpNeedsSession} */
+  async require({ sessionId }: Actor): Promise<void> {
+    if (sessionId === undefined) throw new StepUpNeedsSession();
+    const rows = await this.database.query({
+      text: 'SELECT 1 FROM sessions WHERE id = $1 AND stepped_up_at > now() - make_interval(secs => $2)',
+      values: [sessionId, STEP_UP_SECONDS],
+    });
+    if (rows.length === 0) throw new StepUpRequired();
+  }
+}

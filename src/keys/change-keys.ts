@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import type { AuditEvent } from '../audit/index.js';
+import { KeyRing, KeySchedules } from '../encryption/index.js';
+import { OperationRunner, Operations, type Operation } from '../operations/index.js';
+import type { RegistryTransaction, TenantId } from '../platform/database/index.js';
+import type { AuditAction } from '../platform/events/index.js';
+import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
+import { auditDetails, currentRequest, type RequestTenant } from '../platform/http/request-context.js';
+import { RegistryWork } from '../requests/index.js';
+import { deletionDue, DELETION, DestroyKeys } from './destroy-keys.js';
+import { KeyDeletionBegun } from './keys.errors.js';
+import type { DeleteKeysDto, KeyDeletionDto, KeyRotationDto, KeysDto } from './keys.dto.js';
+import { deletionDto, ReadKeys, rotationDto } from './read-keys.js';
+import { RotateKeys } from './rotate-keys.js';
+
+/** What an organisation's administrators do to its keys. */
+@Injectable()
+export class ChangeKeys {
+  constructor(
+    private readonly registry: RegistryWork,
+    private readonly operations: Operations,
+    private readonly runner: OperationRunner,
+    private readonly keys: KeyRing,
+    private readonly schedules: KeySchedules,
+    private readonly rotation: RotateKeys,
+    private readonly destruction: DestroyKeys,
+    private readonly reading: ReadKeys,
+  ) {}
+
+  async rotate(tenant: RequestTenant): Promise<KeyRotationDto> {
+    // Refused here, and not by an operation that fails later, where there is nothing to rotate.
+    await this.keys.of(tenant);
+    const id = await this.#change(tenant.id, 'keys.rotation_requested', (registry) =>
+      this.rotation.begin(registry, tenant.id, 'asked'),
+    );
+    this.runner.nudge();
+    const operation = await this.#operation(tenant.id, id);
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { operation: id } });
+    return rotationDto(operation);
+  }
+
+  async rotateAfter(tenant: RequestTenant, days: number): Promise<KeysDto> {
+    const { since, currentId } = await this.keys.of(tenant);
+    await this.schedules.count({ tenant: tenant.id, kek: currentId, since }, 0);
+    await this.#change(tenant.id, 'keys.updated', (registry) =>
+      registry.query({
+        text: `UPDATE control.key_schedules SET rotate_days = $2, rotate_at = $3::timestamptz + make_interval(days => $2) WHERE tenant = $1`,
+        values: [tenant.id, days, since],
+      }),
+    );
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { rotateAfterDays: days } });
+    return this.reading.execute(tenant);
+  }
+
+  async scheduleDeletion(
+    tenant: RequestTenant,
+    { waitDays, confirm }: DeleteKeysDto,
+  ): Promise<KeyDeletionDto> {
+    if (confirm !== tenant.slug)
+      throw new InvalidRequest([{ pointer: '/confirm', detail: "confirm must be the organisation's slug" }]);
+    await this.keys.of(tenant);
+    const id = await this.#change(tenant.id, 'keys.deletion_scheduled', (registry) =>
+      this.destruction.schedule(registry, tenant.id, waitDays),
+    );
+    const operation = await this.#operation(tenant.id, id);
+    const changes = { operation: id, destroyAfter: deletionDue(operation).toISOString() };
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes });
+    return deletionDto(operation);
+  }
+
+  /** @throws {KeyDeletionBegun} when its time is over */
+  async cancelDeletion(tenant: RequestTenant): Promise<void> {
+    const known = await this.operations.ofTenant(tenant.id, 100);
+    const scheduled = known.find(({ kind, status }) => kind === DELETION && status === 'running');
+    if (!scheduled) throw new ResourceNotFound('deletion of keys');
+    if (scheduled.step !== 'destroy') throw new KeyDeletionBegun();
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { operation: scheduled.id } });
+    await this.#change(tenant.id, 'keys.deletion_cancelled', async (registry) => {
+      if (!(await this.operations.cancel(registry, tenant.id, DELETION))) throw new KeyDeletionBegun();
+    });
+  }
+
+  /**
+   * For the installation's log, in the home region: what changed, and nothing of who did it. That is in the
+   * organisation's own log, in its own region, before the answer leaves; the two name the same request.
+   */
+  #change<T>(
+    id: TenantId,
+    action: AuditAction,
+    work: (registry: RegistryTransaction) => Promise<T>,
+  ): Promise<T> {
+    const request = currentRequest();
+    if (!request) throw new Error('No request is being served.');
+    const event: AuditEvent = {
+      action,
+      actor: { type: 'system', id: 'registry' },
+      outcome: 'success',
+      resource: { type: 'tenant', id },
+      request: { id: request.requestId, method: request.method, path: request.path },
+    };
+    return this.registry.runAs(id, () => event, work);
+  }
+
+  async #operation(tenant: TenantId, id: string): Promise<Operation> {
+    const operation = await this.operations.byId(tenant, id);
+    if (!operation) throw new Error(`The operation ${id} is not there.`);
+    return operation;
+  }
+}
