@@ -10,6 +10,7 @@ import {
   lockHome,
   MemoryTokenBuckets,
   ModelProviders,
+  ObjectEnvelope,
   OutgoingPosts,
   PgBossQueue,
   RedisTokenBuckets,
@@ -99,12 +100,13 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(() => models.close());
     const outgoing = new OutgoingPosts({ allowPrivate: env.RECEIVERS_ALLOW ?? [] });
     closing.push(() => outgoing.close());
+    const kms = await openKms(env, cells);
     return {
       embedded,
       lost,
       database: new DatabaseConfig(cells, loginSecret, pools, env.SPARE_TENANTS),
-      kms: await openKms(env, cells),
-      objects: await openObjects(env, cells, log),
+      kms,
+      objects: await openObjects(env, cells, kms, log),
       models,
       outgoing,
       tokenBuckets,
@@ -208,16 +210,25 @@ function modelProviders(env: Environment, embedded: boolean): ModelProviders {
   });
 }
 
-/** A bucket of each cell; without one, a folder on this machine for each. */
-async function openObjects(env: Environment, cells: readonly CellConfig[], log: Log): Promise<CellObjects> {
+/** A bucket of each cell; without one, a folder on this machine for each, in which objects are sealed. */
+async function openObjects(
+  env: Environment,
+  cells: readonly CellConfig[],
+  kms: CellKms,
+  log: Log,
+): Promise<CellObjects> {
   const stores = new Map<string, ObjectStore>();
   for (const [at, { name, region }] of cells.entries()) {
-    const bucket = at === 0 ? env.S3_BUCKET : furtherCell(env, name)?.bucket;
-    const store =
-      bucket === undefined
-        ? new FileObjectStore({ dir: join(cellHome(env, name, at), 'objects') })
-        : await openBucket(env, bucket, region, log);
-    stores.set(name, store);
+    const further = furtherCell(env, name);
+    const [bucket, kmsKeyId] =
+      at === 0 ? [env.S3_BUCKET, env.S3_KMS_KEY_ID] : [further?.bucket, further?.bucketKmsKeyId];
+    if (bucket !== undefined) {
+      stores.set(name, await openBucket(env, { bucket, region, kmsKeyId }, log));
+      continue;
+    }
+    const dir = join(cellHome(env, name, at), 'objects');
+    const envelope = await ObjectEnvelope.openFolder(kms.of(name), dir);
+    stores.set(name, new FileObjectStore({ dir, envelope }));
   }
   return new CellObjects(stores);
 }
@@ -225,16 +236,15 @@ async function openObjects(env: Environment, cells: readonly CellConfig[], log: 
 /** In production a bucket has Object Lock, or what is to be kept could be deleted by whoever has its keys. */
 async function openBucket(
   env: Environment,
-  bucket: string,
-  region: string,
+  cell: { readonly bucket: string; readonly region: string; readonly kmsKeyId: string | undefined },
   log: Log,
 ): Promise<S3ObjectStore> {
   const endpoint = env.S3_ENDPOINT;
   // Servers other than AWS's own have no host name for each bucket.
-  const options = { bucket, region, endpoint, forcePathStyle: endpoint !== undefined };
+  const options = { ...cell, endpoint, forcePathStyle: endpoint !== undefined };
   const objectLock = await S3ObjectStore.hasObjectLock(options);
   if (!objectLock) {
-    const missing = `The bucket ${bucket} has no Object Lock, by which audit logs in cold storage are kept.`;
+    const missing = `The bucket ${cell.bucket} has no Object Lock, by which audit logs in cold storage are kept.`;
     if (env.NODE_ENV === 'production')
       throw new ConfigurationError(`${missing} Create one with it: docs/operations/audit.md.`);
     log.warn(missing);

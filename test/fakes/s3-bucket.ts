@@ -9,6 +9,8 @@ export interface Version {
   readonly at: number;
   retainUntil: Date | undefined;
   hold: boolean;
+  /** The KMS key that it is sealed under, and whether by way of a bucket key. */
+  sealedUnder: { readonly key: string; readonly bucketKey: boolean } | undefined;
 }
 
 export class Refused extends Error {
@@ -105,7 +107,16 @@ export class Bucket {
 
   #version(body: Buffer, contentType: string, marker: boolean): Version {
     const id = this.locking ? randomBytes(8).toString('hex') : 'null';
-    return { id, body, contentType, marker, at: Date.now(), retainUntil: undefined, hold: false };
+    return {
+      id,
+      body,
+      contentType,
+      marker,
+      at: Date.now(),
+      retainUntil: undefined,
+      hold: false,
+      sealedUnder: undefined,
+    };
   }
 }
 

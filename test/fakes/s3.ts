@@ -24,7 +24,10 @@ export interface FakeS3 {
 }
 
 /** S3's protocol for whole objects, path style, with real signatures and checksums. Lists at most three keys a page. */
-export async function startFakeS3({ objectLock = false } = {}): Promise<FakeS3> {
+export async function startFakeS3({
+  objectLock = false,
+  kmsKeys = [] as readonly string[],
+} = {}): Promise<FakeS3> {
   const credentials = { accessKeyId: 'AKIDFAKE', secretAccessKey: randomBytes(20).toString('hex') };
   const bucket = 'fake-bucket';
   const content = new Bucket(objectLock);
@@ -47,7 +50,7 @@ export async function startFakeS3({ objectLock = false } = {}): Promise<FakeS3> 
     try {
       return key === ''
         ? ofBucket(content, url.searchParams)
-        : ofObject(content, key, request, url.searchParams, body);
+        : ofObject({ content, kmsKeys }, key, request, url.searchParams, body);
     } catch (error) {
       if (error instanceof Refused) return refuse(error.status, error.code);
       throw error;
@@ -101,7 +104,7 @@ function versionsOf(content: Bucket, prefix: string): FakeAnswer {
 }
 
 function ofObject(
-  content: Bucket,
+  { content, kmsKeys }: { readonly content: Bucket; readonly kmsKeys: readonly string[] },
   key: string,
   { method = '', headers }: IncomingMessage,
   query: URLSearchParams,
@@ -124,7 +127,9 @@ function ofObject(
     if ((until === undefined) !== (headers[`${LOCK}mode`] !== 'COMPLIANCE'))
       return refuse(400, 'InvalidArgument');
     const lock = { hold, ...(until !== undefined && { until: new Date(String(until)) }) };
-    content.put(key, body, headers['content-type'] ?? '', lock);
+    const sealing = sealingOf(headers);
+    if (sealing && !kmsKeys.includes(sealing.key)) return refuse(400, 'KMS.NotFoundException');
+    content.put(key, body, headers['content-type'] ?? '', lock).sealedUnder = sealing;
     return { status: 200, headers: { etag: etagOf(body) } };
   }
   if (method === 'DELETE') {
@@ -137,6 +142,14 @@ function ofObject(
   return version
     ? { status: 200, headers: headersOf(version), body: version.body }
     : refuse(404, 'NoSuchKey');
+}
+
+/** SSE-KMS as it is asked for; only with a key, as without one S3 would take the account's own. */
+function sealingOf(headers: IncomingMessage['headers']): Version['sealedUnder'] {
+  const asked = 'x-amz-server-side-encryption';
+  if (headers[asked] !== 'aws:kms') return undefined;
+  const bucketKey = headers[`${asked}-bucket-key-enabled`] === 'true';
+  return { key: String(headers[`${asked}-aws-kms-key-id`]), bucketKey };
 }
 
 function headersOf({ contentType, retainUntil, hold }: Version): Record<string, string> {

@@ -19,6 +19,7 @@ export { AwsKms, type AwsKmsOptions } from './kms/aws-kms.js';
 export { KmsError, type DataKey, type KmsContext, type KmsErrorCode } from './kms/kms-error.js';
 export { LocalKms } from './kms/local-kms.js';
 export { FileObjectStore } from './objects/file-object-store.js';
+export { ObjectEnvelope } from './objects/object-envelope.js';
 export {
   ObjectLocked,
   ObjectStoreError,

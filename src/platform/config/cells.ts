@@ -14,6 +14,7 @@ const cell = z.strictObject({
   poolerUrl: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   redisUrl: z.url({ protocol: /^rediss?$/ }).optional(),
   bucket: z.string().min(3).optional(),
+  bucketKmsKeyId: z.string().min(1).optional(),
   kmsRegion: z.string().min(1).optional(),
   capacity: z.int().min(1).max(100_000).default(CELL_CAPACITY),
 });

@@ -99,7 +99,7 @@ export const environment = z.object({
     .optional()
     .describe('Name of the cell of DATABASE_URL; unset: REGION and -c1'),
   CELLS: furtherCells.describe(
-    'JSON array of further cells: name, region, databaseUrl, poolerUrl, redisUrl, bucket, kmsRegion, capacity',
+    'JSON array of further cells: name, region, databaseUrl, poolerUrl, redisUrl, bucket, bucketKmsKeyId, kmsRegion, capacity',
   ),
   SERVE_REGIONS: servedRegions.describe(
     'Regions that this process serves, separated by commas; unset: those of all cells',
@@ -140,6 +140,11 @@ export const environment = z.object({
   S3_ENDPOINT: url(/^https?$/)
     .optional()
     .describe("S3 at another URL than the region's"),
+  S3_KMS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('KMS key (id, ARN or alias) that S3 seals objects under; unset: as the bucket is set up'),
   AUDIT_HOT_DAYS: z.coerce
     .number()
     .int()

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isErrno, replaceFile, syncFolder, TEMPORARY_PREFIX } from './durable-file.js';
 import { FileLocks } from './file-locks.js';
+import type { ObjectEnvelope } from './object-envelope.js';
 import {
   isLocked,
   ObjectLocked,
@@ -25,10 +26,13 @@ export class FileObjectStore {
   readonly #temporary: string;
   /** Kept by this program: whoever may write to the folder can take the files away all the same. */
   readonly locks: FileLocks;
+  readonly #envelope: ObjectEnvelope | undefined;
   #prepared: Promise<void> | undefined;
 
-  constructor(options: { readonly dir: string }) {
+  /** With an envelope every object is sealed in its file. */
+  constructor(options: { readonly dir: string; readonly envelope?: ObjectEnvelope }) {
     this.#dir = resolve(options.dir);
+    this.#envelope = options.envelope;
     this.#temporary = join(this.#dir, `${TEMPORARY_PREFIX}temporary`);
     this.locks = new FileLocks(
       (key) => this.#file(key),
@@ -46,7 +50,7 @@ export class FileObjectStore {
     try {
       await (this.#prepared ??= this.#prepare());
       await this.locks.put(key, options);
-      await this.#write(file, body);
+      await this.#write(file, this.#envelope ? await this.#envelope.seal(key, body) : body);
     } catch (cause) {
       this.#prepared = undefined;
       throw new ObjectStoreError('The object was not stored', { cause });
@@ -57,7 +61,7 @@ export class FileObjectStore {
   async #requireSame(key: string, file: string, body: Buffer): Promise<void> {
     const lock = await this.locks.of(key);
     if (!isLocked(lock)) return;
-    const stored = await readFile(file).catch(() => undefined);
+    const stored = await this.#read(key, file).catch(() => undefined);
     if (stored && !stored.equals(body)) throw new ObjectLocked(lock);
   }
 
@@ -76,11 +80,17 @@ export class FileObjectStore {
   async get(key: string): Promise<Buffer | null> {
     const file = this.#file(key);
     try {
-      return await readFile(file);
+      return await this.#read(key, file);
     } catch (cause) {
       if (isErrno(cause, 'ENOENT')) return null;
+      if (cause instanceof ObjectStoreError) throw cause;
       throw new ObjectStoreError('The object cannot be read', { cause });
     }
+  }
+
+  async #read(key: string, file: string): Promise<Buffer> {
+    const stored = await readFile(file);
+    return this.#envelope ? this.#envelope.open(key, stored) : stored;
   }
 
   /** Keys in the order of their bytes, as S3 lists them. */
@@ -95,7 +105,7 @@ export class FileObjectStore {
     return found;
   }
 
-  /** Bytes of all objects whose keys begin so. */
+  /** Bytes of all objects whose keys begin so, as they are stored. */
   async size(prefix: string): Promise<number> {
     let bytes = 0;
     for (let after: string | undefined, more = true; more;) {

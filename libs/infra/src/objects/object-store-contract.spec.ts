@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startFakeS3 } from '../../../../test/fakes/s3.js';
 import { FileObjectStore } from './file-object-store.js';
+import { LocalKms } from '../kms/local-kms.js';
+import { ObjectEnvelope } from './object-envelope.js';
 import { ObjectLocked } from './object-key.js';
 import { S3ObjectStore } from './s3-object-store.js';
 
 interface Opened {
   readonly store: FileObjectStore | S3ObjectStore;
+  /** Bytes that an object takes beyond its own. */
+  readonly overhead?: number;
   close(): Promise<void>;
 }
 
@@ -18,6 +22,14 @@ async function openFiles(): Promise<Opened> {
     store: new FileObjectStore({ dir: join(dir, 'objects') }),
     close: () => rm(dir, { recursive: true }),
   };
+}
+
+async function openSealedFiles(): Promise<Opened> {
+  const home = await mkdtemp(join(tmpdir(), 'waxell-objects-'));
+  const dir = join(home, 'objects');
+  const envelope = await ObjectEnvelope.openFolder(await LocalKms.open({ home }), dir);
+  const store = new FileObjectStore({ dir, envelope });
+  return { store, overhead: 100, close: () => rm(home, { recursive: true }) };
 }
 
 async function openS3(): Promise<Opened> {
@@ -37,6 +49,7 @@ async function openLockingS3(): Promise<Opened> {
 
 describe.each([
   ['FileObjectStore', openFiles],
+  ['FileObjectStore, sealed', openSealedFiles],
   ['S3ObjectStore', openS3],
   ['S3ObjectStore with Object Lock', openLockingS3],
 ])('%s', (_, open) => {
@@ -100,7 +113,7 @@ describe.each([
   it('knows how many bytes lie below a prefix, over many pages, and none elsewhere', async () => {
     for (let at = 1; at <= 8; at += 1) await store.put(`mine/part-${at}`, Buffer.alloc(at));
     await store.put('mine2/part', Buffer.alloc(100));
-    expect(await store.size('mine/')).toBe(36);
+    expect(await store.size('mine/')).toBe(36 + 8 * (opened.overhead ?? 0));
     expect(await store.size('nobody/')).toBe(0);
   });
 
@@ -143,6 +156,7 @@ describe.each([
 
 describe.each([
   ['FileObjectStore', openFiles],
+  ['FileObjectStore, sealed', openSealedFiles],
   ['S3ObjectStore with Object Lock', openLockingS3],
 ])('a lock of %s', (_, open) => {
   let opened: Opened;

@@ -22,6 +22,17 @@ it('states the content type', async () => {
   expect(fake.contentTypeOf('a.bin')).toBe('application/octet-stream');
 });
 
+it('has objects sealed under its KMS key, by way of a bucket key; stores nothing where there is no such key', async () => {
+  await fake.close();
+  fake = await startFakeS3({ kmsKeys: ['alias/waxell-objects'] });
+  await open({ kmsKeyId: 'alias/waxell-objects' }).put('a', Buffer.from('x'));
+  expect(fake.content.version('a')?.sealedUnder).toEqual({ key: 'alias/waxell-objects', bucketKey: true });
+  expect(await open().get('a')).toEqual(Buffer.from('x'));
+  const refused = open({ kmsKeyId: 'alias/unknown' }).put('b', Buffer.from('x'));
+  await expect(refused).rejects.toThrow('KMS.NotFoundException');
+  expect(fake.content.version('b')).toBeUndefined();
+});
+
 it('is refused with a wrong secret', async () => {
   const stranger = open({ credentials: { ...fake.credentials, secretAccessKey: 'wrong' } });
   await expect(stranger.get('a')).rejects.toThrow('SignatureDoesNotMatch');

@@ -29,6 +29,8 @@ export interface S3ObjectStoreOptions {
   readonly forcePathStyle?: boolean;
   /** The bucket has Object Lock, and so versions; see `hasObjectLock`. */
   readonly objectLock?: boolean;
+  /** The KMS key (id, ARN or alias) that the server seals objects under: SSE-KMS, with a bucket key. */
+  readonly kmsKeyId?: string;
   /** How long one try may take, in milliseconds; there are at most three. Default 30000. */
   readonly requestTimeoutMs?: number;
   /** Without it, the usual chain: environment, container, instance. */
@@ -45,12 +47,14 @@ const PAGE_LIMIT = 1_000;
 export class S3ObjectStore {
   readonly #bucket: string;
   readonly #client: S3Client;
+  readonly #kmsKeyId: string | undefined;
   /** Undefined where the bucket cannot lock: then nothing in it is. */
   readonly locks: S3Locks | undefined;
 
   constructor(options: S3ObjectStoreOptions) {
     this.#bucket = options.bucket;
     this.#client = clientOf(options);
+    this.#kmsKeyId = options.kmsKeyId;
     this.locks = options.objectLock === true ? new S3Locks(this.#client, options.bucket) : undefined;
   }
 
@@ -82,6 +86,11 @@ export class S3ObjectStore {
           Key: key,
           Body: body,
           ContentType: contentType ?? 'application/octet-stream',
+          ...(this.#kmsKeyId !== undefined && {
+            ServerSideEncryption: 'aws:kms',
+            SSEKMSKeyId: this.#kmsKeyId,
+            BucketKeyEnabled: true,
+          }),
           ...(retainUntil && { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: retainUntil }),
           ...(legalHold && { ObjectLockLegalHoldStatus: 'ON' }),
         }),
