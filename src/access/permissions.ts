@@ -35,6 +35,7 @@ export const PERMISSIONS = {
   'key:read': { grantee: 'admin', scope: 'key:read' },
   'key:update': { grantee: 'admin', scope: 'key:admin' },
   'key:rotate': { grantee: 'admin', scope: 'key:admin' },
+  'key:attach': { grantee: 'admin', scope: 'key:admin' },
   'key:destroy': { grantee: 'admin', scope: 'key:admin' },
   'audit_destination:read': { grantee: 'admin', scope: 'audit:read' },
   'audit_destination:manage': { grantee: 'admin', scope: 'audit:admin' },

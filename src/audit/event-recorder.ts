@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { FieldEncryption, KeysDestroyed } from '../encryption/index.js';
+import { FieldEncryption, KeysDestroyed, KeysRefused, KeysUnavailable } from '../encryption/index.js';
 import {
   Cells,
   PLATFORM_TENANT,
@@ -87,8 +87,8 @@ export class EventRecorder {
     try {
       return await this.#sealed(id, tenant, event);
     } catch (error) {
-      if (!(error instanceof KeysDestroyed)) throw error;
-      // What happened is told all the same; whom it concerns and from where cannot be kept any more.
+      if (!mayBeBare(error, event)) throw error;
+      // What happened is told all the same; whom it concerns and from where cannot be kept.
       return canonicalEvent(id, tenant, event, undefined);
     }
   }
@@ -114,6 +114,12 @@ export class EventRecorder {
     this.#clients.set(clientKey(tenant, client), entry);
     return entry;
   }
+}
+
+/** Without keys nothing succeeds; that it was refused or failed, and why, has to be told all the same. */
+function mayBeBare(error: unknown, { outcome }: AuditEvent): boolean {
+  if (error instanceof KeysDestroyed) return true;
+  return outcome !== 'success' && (error instanceof KeysRefused || error instanceof KeysUnavailable);
 }
 
 function clientKey({ id }: TenantRef, { ip, userAgent }: Client): string {

@@ -1,6 +1,7 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { Cells, TenantDatabase } from '../platform/database/index.js';
 import { BlindLookup } from './blind-lookup.js';
+import { CustomerKeys } from './customer-keys.js';
 import { EncryptionSubscriber } from './encryption.subscriber.js';
 import { FieldEncryption } from './field-encryption.js';
 import { KeyRing } from './key-ring.js';
@@ -16,13 +17,23 @@ import { requireSensitiveColumns } from './sensitive-columns.js';
   providers: [
     KeyRing,
     KeySchedules,
+    CustomerKeys,
     FieldEncryption,
     BlindLookup,
     MoveKeys,
     NewKeyVersions,
     { provide: KeyTimes, useValue: KEY_TIMES },
   ],
-  exports: [KeyRing, KeySchedules, KeyTimes, FieldEncryption, BlindLookup, MoveKeys, NewKeyVersions],
+  exports: [
+    KeyRing,
+    CustomerKeys,
+    KeySchedules,
+    KeyTimes,
+    FieldEncryption,
+    BlindLookup,
+    MoveKeys,
+    NewKeyVersions,
+  ],
 })
 export class EncryptionModule implements OnModuleInit {
   constructor(

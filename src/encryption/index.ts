@@ -1,14 +1,15 @@
 export { BlindLookup, indexOf } from './blind-lookup.js';
+export { CustomerKeys } from './customer-keys.js';
 export { Encrypted, encryptedColumns, encryptedFields, type EncryptedField } from './encrypted.decorator.js';
 export { EncryptionModule } from './encryption.module.js';
 export { FieldEncryption, rewrap, type Place } from './field-encryption.js';
 export { FieldUnreadable } from './field-codec.js';
-export { KeysDestroyed } from './key-errors.js';
+export { keyServiceFault, KeysDestroyed, KeysRefused, KeysUnavailable } from './key-errors.js';
 export { KeyRing, type AdoptedKey } from './key-ring.js';
 export { KeySchedules, ROTATE_AFTER_DAYS } from './key-schedules.js';
 export { KeyTimes } from './key-times.js';
 export { CellKms, Kms } from './kms.js';
-export { NewKeyVersions } from './new-key-version.js';
+export { NewKeyVersions, type KmsKey, type NewKeyVersion } from './new-key-version.js';
 export { Sealed } from './sealed.js';
 export { nameOf, sealedColumn, sealedColumns, type SealedColumn } from './sealed-columns.js';
 export type { KeyState, TenantKeys } from './tenant-keys.js';

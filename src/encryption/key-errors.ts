@@ -32,6 +32,18 @@ export class KeysDestroyed extends AppError {
   }
 }
 
+/** A customer's key that cannot be used for what it would be attached for. */
+export class CustomerKeyRefused extends AppError {
+  readonly kind = 'unprocessable';
+  readonly code = 'CUSTOMER_KEY_REFUSED';
+  constructor(why: string, options?: ErrorOptions) {
+    super(
+      `The key cannot be used (${why}). It has to be enabled, of your own account and of the region that your organisation is in, and its policy has to allow us kms:GenerateDataKey and kms:Decrypt.`,
+      options,
+    );
+  }
+}
+
 /** Seals are counted ahead, and the count could not be written down for too long. */
 export class SealsUncounted extends AppError {
   readonly kind = 'unavailable';

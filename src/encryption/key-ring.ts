@@ -49,9 +49,10 @@ export class KeyRing implements OnModuleInit, OnApplicationShutdown {
     private readonly times: KeyTimes,
     private readonly log: Log,
   ) {
+    const ofCustomer = times.ofCustomerKeys();
     this.#cache = new KeyCache<TenantKeys>(
       (tenant, held, open) => this.#load(tenant, held, open),
-      () => this.times,
+      ({ custody }) => (custody === 'customer' ? ofCustomer : this.times),
       this.times.now,
       () => this.feed.reliable(),
       (tenant, error) => this.log.error('keys could not be fetched again', error, { tenant: tenant.id }),
@@ -130,7 +131,8 @@ export class KeyRing implements OnModuleInit, OnApplicationShutdown {
   async condemn(tenant: TenantRef): Promise<string[]> {
     const rows = await this.database.within(tenant, () =>
       this.database.query<{ kms_key_id: string }>({
-        text: 'SELECT DISTINCT kms_key_id FROM encryption_keys ORDER BY 1',
+        // A customer's key is the customer's to condemn. As JSON: a tenant that was never migrated has no such column.
+        text: `SELECT DISTINCT kms_key_id FROM encryption_keys k WHERE COALESCE(to_jsonb(k) ->> 'custody', 'ours') = 'ours' ORDER BY 1`,
         values: [],
       }),
     );

@@ -18,6 +18,12 @@ export class KeyTimes {
     readonly settle: number,
     readonly now: () => number,
   ) {}
+
+  /** For a key that a customer keeps: a revocation is noticed within the 60 seconds that we promise. */
+  ofCustomerKeys(): KeyTimes {
+    const { pause, unheard, settle, now } = this;
+    return new KeyTimes(45_000, 30_000, 10 * MINUTE, pause, unheard, settle, now);
+  }
 }
 
 const MINUTE = 60_000;

@@ -13,6 +13,7 @@ type KeyRow = Readonly<Record<string, unknown>> & {
   readonly id: string;
   readonly purpose: string;
   readonly state: string;
+  readonly custody: string;
   readonly kms_key_id: string;
   /** Null for a key that only another of the tenant's keys wraps: its wrapping goes along as it is. */
   readonly wrapped: string | null;
@@ -71,7 +72,8 @@ export class MoveKeys {
   async kmsKeysOf(client: pg.Client, tenant: TenantId): Promise<string[]> {
     const known = await client.query('SELECT to_regclass($1) AS known', [`${tenant}.encryption_keys`]);
     if ((known.rows[0] as { known: unknown }).known === null) return [];
-    return [...new Set((await keysOf(client, tenant)).map((row) => row.kms_key_id))];
+    const ours = (await keysOf(client, tenant)).filter(({ custody }) => custody !== 'customer');
+    return [...new Set(ours.map((row) => row.kms_key_id))];
   }
 
   async #rewrapOne(target: pg.Client, row: KeyRow, { tenant, from, to, kmsKey }: KeyRoute): Promise<void> {
@@ -79,7 +81,8 @@ export class MoveKeys {
     const wrapped = opens
       ? await this.#wrappedAnew(row, row.wrapped, { tenant, from, to, kmsKey })
       : row.wrapped;
-    const copy = { ...row, kms_key_id: kmsKey, wrapped };
+    // A customer's key stays the customer's: it has to open in the other cell as it is.
+    const copy = { ...row, kms_key_id: row.custody === 'customer' ? row.kms_key_id : kmsKey, wrapped };
     await target.query(`DELETE FROM "${tenant}".encryption_keys WHERE id = $1`, [row.id]);
     await target.query(
       `INSERT INTO "${tenant}".encryption_keys SELECT * FROM jsonb_populate_record(NULL::"${tenant}".encryption_keys, $1)`,
@@ -89,7 +92,13 @@ export class MoveKeys {
 
   async #wrappedAnew(row: KeyRow, wrapped: string, { tenant, from, to, kmsKey }: KeyRoute): Promise<string> {
     const context = { tenant, purpose: row.purpose };
-    const plaintext = await this.kms.of(from).decrypt(row.kms_key_id, bytesOf(wrapped), context);
+    const customers = row.custody === 'customer';
+    const opening = this.kms.of(customers ? to : from);
+    const plaintext = await opening.decrypt(row.kms_key_id, bytesOf(wrapped), context);
+    if (customers) {
+      plaintext.fill(0);
+      return wrapped;
+    }
     let check: Buffer | undefined;
     try {
       const anew = await this.kms.of(to).encrypt(kmsKey, plaintext, context);

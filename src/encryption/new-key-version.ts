@@ -4,8 +4,14 @@ import type { Statement, TenantRef } from '../platform/database/index.js';
 import type { NamedKey } from './field-codec.js';
 import { KeyRing } from './key-ring.js';
 import { CellKms } from './kms.js';
-import { hexOf, kmsContext, named, uuidOf, type TenantKeys } from './tenant-keys.js';
+import { hexOf, kmsContext, named, uuidOf, type Custody, type TenantKeys } from './tenant-keys.js';
 import { wrapKey } from './wrapped-key.js';
+
+/** A key in the KMS. */
+export interface KmsKey {
+  readonly kmsKeyId: string;
+  readonly custody: Custody;
+}
 
 /** What brings a new version into use. */
 export interface NewKeyVersion {
@@ -23,12 +29,21 @@ export class NewKeyVersions {
     private readonly kms: CellKms,
   ) {}
 
-  /** Undefined where the tenant's current field key has this id (a UUID version 7) already. */
-  async next(tenant: TenantRef, id: string, index: string): Promise<NewKeyVersion | undefined> {
+  /**
+   * Undefined where the tenant's current field key has this id (a UUID version 7) already.
+   * @param under the key in the KMS that wraps it from now on; the present one without it
+   */
+  async next(
+    tenant: TenantRef,
+    id: string,
+    index: string,
+    under?: KmsKey,
+  ): Promise<NewKeyVersion | undefined> {
     const known = await this.keys.reread(tenant);
     if (known.byId.has(hexOf(id))) return undefined;
     const kms = this.kms.of(tenant.cell);
-    const made = await kms.generateDataKey(known.kmsKeyId, kmsContext(tenant, 'field'));
+    const { kmsKeyId, custody } = under ?? known;
+    const made = await kms.generateDataKey(kmsKeyId, kmsContext(tenant, 'field'));
     const current = named(id, createSecretKey(made.plaintext));
     made.plaintext.fill(0);
     return {
@@ -39,14 +54,23 @@ export class NewKeyVersions {
           values: [],
         },
         {
-          text: `INSERT INTO encryption_keys (id, purpose, kms_key_id, wrapped) VALUES ($1, 'field', $2, $3)`,
-          values: [id, known.kmsKeyId, made.wrapped],
+          text: `INSERT INTO encryption_keys (id, purpose, kms_key_id, custody, wrapped) VALUES ($1, 'field', $2, $3, $4)`,
+          values: [id, kmsKeyId, custody, made.wrapped],
         },
         ...wrappedAnew(tenant, known, current, id),
         ...nextIndex(tenant, known, current, { field: id, index }),
+        ...(custody === 'ours' && known.custody === 'ours' ? [] : [onlyByTheNewOne(id)]),
       ],
     };
   }
+}
+
+/** Whoever keeps the key above the new one, keeps all: nothing else opens the older ones. */
+function onlyByTheNewOne(id: string): Statement {
+  return {
+    text: 'UPDATE encryption_keys SET wrapped = NULL WHERE id <> $1 AND inner_wrapped IS NOT NULL',
+    values: [id],
+  };
 }
 
 /** The keys that there are, wrapped by the new one: opening a tenant's keys costs one call to the KMS, however many there are. */
@@ -80,7 +104,7 @@ function nextIndex(
     {
       text: `INSERT INTO encryption_keys (id, purpose, state, slot, kms_key_id, inner_wrapped, wrapped_by)
         VALUES ($1, 'index', 'filling', $2, $3, $4, $5)`,
-      values: [ids.index, 1 - inUse.slot, known.kmsKeyId, inner, ids.field],
+      values: [ids.index, 1 - inUse.slot, known.ownKmsKeyId, inner, ids.field],
     },
     { text: 'UPDATE encryption_keys SET revision = revision + 1 WHERE id = $1', values: [inUse.id] },
   ];

@@ -6,6 +6,9 @@ import type { Kms } from './kms.js';
 import { unwrapKey } from './wrapped-key.js';
 import type { WrapCount } from './wrap-count.js';
 
+/** Who keeps the key in the KMS: we, for the tenant, or the tenant itself. */
+export type Custody = 'ours' | 'customer';
+
 export type KeyPurpose = 'field' | 'index';
 
 /**
@@ -25,6 +28,7 @@ export interface KeyRow {
   /** Rises whenever another index key comes or goes: who writes an index holds it against what is in memory. */
   readonly revision: number;
   readonly kms_key_id: string;
+  readonly custody: Custody;
   /** By the KMS; null where only the field key wraps it. */
   readonly wrapped: Buffer | null;
   /** By the field key `wrapped_by`. */
@@ -34,7 +38,7 @@ export interface KeyRow {
 }
 
 export const KEY_ROWS = {
-  text: `SELECT id, purpose, state, slot, revision, kms_key_id, wrapped, inner_wrapped, wrapped_by, created_at
+  text: `SELECT id, purpose, state, slot, revision, kms_key_id, custody, wrapped, inner_wrapped, wrapped_by, created_at
     FROM encryption_keys ORDER BY id`,
   values: [],
 };
@@ -58,8 +62,11 @@ export interface TenantKeys {
   readonly indexes: readonly IndexKey[];
   /** Of the current index key. */
   readonly indexRevision: { readonly id: string; readonly revision: number };
-  /** The KMS key that wraps the current field key. */
+  /** The KMS key that wraps the current field key, and who keeps it. */
   readonly kmsKeyId: string;
+  readonly custody: Custody;
+  /** The KMS key that was made for the tenant. */
+  readonly ownKmsKeyId: string;
   /** The UUID of the current field key. */
   readonly currentId: string;
   /** Since when it is. */
@@ -103,6 +110,8 @@ export async function openKeys(tenant: TenantRef, rows: readonly KeyRow[], kms: 
     indexes,
     indexRevision,
     kmsKeyId: currentRow.kms_key_id,
+    custody: currentRow.custody,
+    ownKmsKeyId: rows.findLast(({ custody }) => custody === 'ours')?.kms_key_id ?? '',
     since: currentRow.created_at,
     rows: fingerprintOf(rows),
     loose,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditEvent } from '../audit/index.js';
-import { KeyRing, KeySchedules } from '../encryption/index.js';
+import { CustomerKeys, KeyRing, KeySchedules, type KmsKey } from '../encryption/index.js';
 import { OperationRunner, Operations, type Operation } from '../operations/index.js';
 import type { RegistryTransaction, TenantId } from '../platform/database/index.js';
 import type { AuditAction } from '../platform/events/index.js';
@@ -8,7 +8,7 @@ import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, currentRequest, type RequestTenant } from '../platform/http/request-context.js';
 import { RegistryWork } from '../requests/index.js';
 import { deletionDue, DELETION, DestroyKeys } from './destroy-keys.js';
-import { KeyDeletionBegun } from './keys.errors.js';
+import { KeyDeletionBegun, NoCustomerKey } from './keys.errors.js';
 import type { DeleteKeysDto, KeyDeletionDto, KeyRotationDto, KeysDto } from './keys.dto.js';
 import { deletionDto, ReadKeys, rotationDto } from './read-keys.js';
 import { RotateKeys } from './rotate-keys.js';
@@ -22,6 +22,7 @@ export class ChangeKeys {
     private readonly runner: OperationRunner,
     private readonly keys: KeyRing,
     private readonly schedules: KeySchedules,
+    private readonly customers: CustomerKeys,
     private readonly rotation: RotateKeys,
     private readonly destruction: DestroyKeys,
     private readonly reading: ReadKeys,
@@ -37,6 +38,36 @@ export class ChangeKeys {
     const operation = await this.#operation(tenant.id, id);
     auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { operation: id } });
     return rotationDto(operation);
+  }
+
+  /** Verifies the key, and begins a rotation to keys that it alone opens. */
+  async attach(tenant: RequestTenant, arn: string): Promise<KeyRotationDto> {
+    await this.customers.verify(tenant, arn);
+    return this.#rotateTo(tenant, 'keys.customer_key_attached', { kmsKeyId: arn, custody: 'customer' });
+  }
+
+  /** Begins a rotation to keys that the tenant's key of ours opens. The customer's is needed until it has begun. */
+  async detach(tenant: RequestTenant): Promise<KeyRotationDto> {
+    const { custody, ownKmsKeyId } = await this.keys.reread(tenant);
+    if (custody !== 'customer') throw new NoCustomerKey();
+    const under: KmsKey = { kmsKeyId: ownKmsKeyId, custody: 'ours' };
+    return this.#rotateTo(tenant, 'keys.customer_key_detached', under);
+  }
+
+  async #rotateTo(
+    tenant: RequestTenant,
+    action: 'keys.customer_key_attached' | 'keys.customer_key_detached',
+    under: KmsKey,
+  ): Promise<KeyRotationDto> {
+    const reason =
+      action === 'keys.customer_key_attached' ? 'customer_key_attached' : 'customer_key_detached';
+    const id = await this.#change(tenant.id, action, (registry) =>
+      this.rotation.begin(registry, tenant.id, reason, under),
+    );
+    this.runner.nudge();
+    const changes = { operation: id, key: under.kmsKeyId };
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes });
+    return rotationDto(await this.#operation(tenant.id, id));
   }
 
   async rotateAfter(tenant: RequestTenant, days: number): Promise<KeysDto> {
@@ -70,8 +101,7 @@ export class ChangeKeys {
 
   /** @throws {KeyDeletionBegun} when its time is over */
   async cancelDeletion(tenant: RequestTenant): Promise<void> {
-    const known = await this.operations.ofTenant(tenant.id, 100);
-    const scheduled = known.find(({ kind, status }) => kind === DELETION && status === 'running');
+    const scheduled = await this.operations.running(tenant.id, DELETION);
     if (!scheduled) throw new ResourceNotFound('deletion of keys');
     if (scheduled.step !== 'destroy') throw new KeyDeletionBegun();
     auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { operation: scheduled.id } });

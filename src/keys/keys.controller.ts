@@ -1,9 +1,16 @@
-import { Body, Controller, Delete, Get, HttpCode, Patch, Post } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Put } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { CurrentTenant } from '../platform/http/parameters.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
 import { ChangeKeys } from './change-keys.js';
-import { DeleteKeysDto, KeyDeletionDto, KeyRotationDto, KeysDto, UpdateKeysDto } from './keys.dto.js';
+import {
+  AttachKeyDto,
+  DeleteKeysDto,
+  KeyDeletionDto,
+  KeyRotationDto,
+  KeysDto,
+  UpdateKeysDto,
+} from './keys.dto.js';
 import { ReadKeys } from './read-keys.js';
 
 @Controller('v1/keys')
@@ -49,6 +56,33 @@ export class KeysController {
   })
   rotate(@CurrentTenant() tenant: RequestTenant): Promise<KeyRotationDto> {
     return this.changing.rotate(tenant);
+  }
+
+  @Put('customer-key')
+  @HttpCode(202)
+  @Endpoint({
+    permission: 'key:attach',
+    audit: 'keys.customer_key_attached',
+    summary:
+      'Puts your keys under a key in AWS KMS that you keep: whoever may use that one, may use them. Goes on for a while.',
+    problems: [409, 422],
+    stepUp: true,
+  })
+  attach(@CurrentTenant() tenant: RequestTenant, @Body() { arn }: AttachKeyDto): Promise<KeyRotationDto> {
+    return this.changing.attach(tenant, arn);
+  }
+
+  @Delete('customer-key')
+  @HttpCode(202)
+  @Endpoint({
+    permission: 'key:attach',
+    audit: 'keys.customer_key_detached',
+    summary: 'Puts your keys under the key that we keep for you again. Yours is needed until that has begun.',
+    problems: [404, 409],
+    stepUp: true,
+  })
+  detach(@CurrentTenant() tenant: RequestTenant): Promise<KeyRotationDto> {
+    return this.changing.detach(tenant);
   }
 
   @Post('deletion')

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsInt, IsString, Length, Max, Min } from 'class-validator';
+import { IsInt, IsString, Length, Matches, Max, Min } from 'class-validator';
 
 export const SHORTEST_WAIT_DAYS = 7;
 const LONGEST_WAIT_DAYS = 30;
@@ -54,6 +54,11 @@ export class KeyDeletionDto {
 }
 
 export class KeysDto {
+  /** `platform`: the key in the KMS was made for you and is kept by us; `customer`: it is yours. */
+  @ApiProperty({ enum: ['platform', 'customer'] })
+  custody!: string;
+  /** The ARN of your key, while one is attached. */
+  customerKey?: string;
   /** The latest last. */
   items!: KeyDto[];
   /** Values that the current field key has sealed, counted in blocks and ahead. */
@@ -77,6 +82,16 @@ export class UpdateKeysDto {
   @Max(365)
   @ApiProperty({ type: 'integer', minimum: 1, maximum: 365 })
   rotateAfterDays!: number;
+}
+
+export class AttachKeyDto {
+  /** The ARN of a symmetric key in AWS KMS, of your own account and of the region that your organisation is in. */
+  @IsString()
+  @Length(20, 200)
+  @Matches(/^arn:aws[a-z-]{0,16}:kms:[a-z0-9-]{5,20}:\d{12}:key\/[A-Za-z0-9-]{1,64}$/, {
+    message: 'arn must be the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID',
+  })
+  arn!: string;
 }
 
 export class DeleteKeysDto {

@@ -13,6 +13,8 @@ interface Row {
   id: string;
   purpose: string;
   state: string;
+  custody: string;
+  kms_key_id: string;
   created_at: Date;
 }
 
@@ -27,14 +29,18 @@ export class ReadKeys {
 
   async execute(tenant: TenantRef): Promise<KeysDto> {
     const rows = await this.database.query<Row & Record<string, unknown>>({
-      text: 'SELECT id, purpose, state, created_at FROM encryption_keys ORDER BY id',
+      text: 'SELECT id, purpose, state, custody, kms_key_id, created_at FROM encryption_keys ORDER BY id',
       values: [],
     });
     const schedule = await this.schedules.of(tenant.id);
     const known = await this.operations.ofTenant(tenant.id, OPERATIONS_READ);
     const rotation = known.find(({ kind }) => kind === ROTATION);
-    const deletion = known.find(({ kind, status }) => kind === DELETION && status === 'running');
+    const deletion = await this.operations.running(tenant.id, DELETION);
+    const current = rows.findLast(({ purpose }) => purpose === 'field');
+    const attached = current?.custody === 'customer';
     return {
+      custody: attached ? 'customer' : 'platform',
+      ...(attached && { customerKey: current.kms_key_id }),
       items: rows.map(({ id, purpose, state, created_at: at }) => ({
         id,
         purpose,

@@ -3,11 +3,14 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AuditEvent } from '../audit/index.js';
 import {
   KeyRing,
-  KeysDestroyed,
   KeySchedules,
-  KeyTimes,
-  NewKeyVersions,
+  KeysDestroyed,
+  keyServiceFault,
   type KeyState,
+  KeyTimes,
+  type KmsKey,
+  type NewKeyVersion,
+  NewKeyVersions,
 } from '../encryption/index.js';
 import {
   OperationFailed,
@@ -34,7 +37,7 @@ import { RewrapValues } from './rewrap-values.js';
 export const ROTATION = 'keys.rotation';
 
 /** Why a key is replaced. */
-export type RotationReason = 'due' | 'asked';
+export type RotationReason = 'due' | 'asked' | 'customer_key_attached' | 'customer_key_detached';
 
 type RotationStep = (tenant: TenantRef, operation: Operation, signal: AbortSignal) => Promise<StepResult>;
 
@@ -71,9 +74,14 @@ export class RotateKeys implements OnModuleInit {
   }
 
   /** As part of the registry change that calls for it. @throws {OperationUnderWay} */
-  begin(registry: RegistryTransaction, tenant: TenantId, reason: RotationReason): Promise<string> {
+  begin(
+    registry: RegistryTransaction,
+    tenant: TenantId,
+    reason: RotationReason,
+    under?: KmsKey,
+  ): Promise<string> {
     // Ids of keys are in the order of time; drawn here, so that a repeated step makes no second one.
-    const data = { reason, kek: uuidv7(), index: uuidv7() };
+    const data = { reason, kek: uuidv7(), index: uuidv7(), ...(under && { under }) };
     return this.operations.start(registry, { kind: ROTATION, tenant, step: 'version', data });
   }
 
@@ -96,8 +104,8 @@ export class RotateKeys implements OnModuleInit {
   }
 
   async #version(tenant: TenantRef, { data }: Operation): Promise<StepResult> {
-    const [kek, index] = [String(data['kek']), String(data['index'])];
-    const next = await this.versions.next(tenant, kek, index);
+    const kek = String(data['kek']);
+    const next = await this.#next(tenant, data);
     if (next) {
       const changes = { kek, reason: data['reason'] };
       await this.#commit(tenant, keysEvent('keys.rotated', tenant.id, changes), async () => {
@@ -108,6 +116,19 @@ export class RotateKeys implements OnModuleInit {
     const { since } = await this.keys.reread(tenant);
     await this.schedules.count({ tenant: tenant.id, kek, since }, 0);
     return { next: 'rewrap', data, afterSeconds: this.times.settle / 1_000 };
+  }
+
+  /** Attaching a customer's key that does not work any more is given up: else nothing else could be done to the keys. */
+  async #next(tenant: TenantRef, data: Operation['data']): Promise<NewKeyVersion | undefined> {
+    const under = data['under'] as KmsKey | undefined;
+    try {
+      return await this.versions.next(tenant, String(data['kek']), String(data['index']), under);
+    } catch (error) {
+      if (under?.custody !== 'customer' || keyServiceFault(error) !== 'refusal') throw error;
+      throw new OperationFailed(
+        `The customer's key is refused: ${String((error as { code?: unknown }).code)}.`,
+      );
+    }
   }
 
   /** From here on the new index key is the one, and the column of the old one is written no more. */

@@ -15,6 +15,7 @@ import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
 import { TenantDestinations20261122002000 } from './tenant-4-destinations.js';
 import { TenantStepUp20261122003000 } from './tenant-5-step-up.js';
+import { TenantCustody20261122004000 } from './tenant-6-custody.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -44,4 +45,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantKeys20261122000100,
   TenantDestinations20261122002000,
   TenantStepUp20261122003000,
+  TenantCustody20261122004000,
 ];

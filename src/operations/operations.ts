@@ -77,6 +77,15 @@ export class Operations {
     await registry.query({ text, values: [id] });
   }
 
+  /** The one of a kind that is under way for a tenant, or waits. */
+  async running(tenant: TenantId, kind: string): Promise<Operation | undefined> {
+    const { rows } = await this.cells.home.control.query<Row>(
+      `SELECT ${COLUMNS} FROM control.operations WHERE tenant = $1 AND kind = $2 AND status = 'running'`,
+      [tenant, kind],
+    );
+    return rows[0] && operationOf(rows[0]);
+  }
+
   async byId(tenant: TenantId, id: string): Promise<Operation | undefined> {
     const { rows } = await this.cells.home.control.query<Row>(
       `SELECT ${COLUMNS} FROM control.operations WHERE tenant = $1 AND id = $2`,

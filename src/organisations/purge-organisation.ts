@@ -151,6 +151,9 @@ export class PurgeOrganisation implements OnModuleInit {
         purgeEvent('tenant.purged', id, { log: data['log'], keys: data['keys'], retained: data['retained'] }),
       async (registry) => {
         await registry.query({ text: 'DELETE FROM control.tenants WHERE id = $1', values: [id] });
+        // Whatever else was to be done to it.
+        const others = `DELETE FROM control.operations WHERE tenant = $1 AND kind <> $2 AND status = 'running'`;
+        await registry.query({ text: others, values: [id, PURGE] });
         await registry.query({ text: 'DELETE FROM control.key_schedules WHERE tenant = $1', values: [id] });
         const text = 'INSERT INTO control.tombstones (id) VALUES ($1)';
         await registry.query({ text, values: [id] });

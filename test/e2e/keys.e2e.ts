@@ -136,6 +136,27 @@ describe('the keys of an organisation', () => {
   });
 });
 
+describe('a key of the customer', () => {
+  const put = (api: Client, arn: unknown): Promise<unknown> =>
+    refusal(api.put('/v1/keys/customer-key', { arn }));
+
+  it('is looked at before it is attached, and has to be the ARN of a key', async () => {
+    for (const arn of ['', 'alias/mine', 'arn:aws:s3:::bucket', 'arn:aws:kms:eu-west-1:1:key/a', 7])
+      expect(await put(owner, arn)).toEqual({ status: 400, code: 'INVALID_REQUEST' });
+    // The key service of this installation is not AWS, and knows no such key.
+    const arn = 'arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+    expect(await put(owner, arn)).toEqual({ status: 422, code: 'CUSTOMER_KEY_REFUSED' });
+    expect(await put(acme.api, arn)).toEqual({ status: 403, code: 'STEP_UP_NEEDS_SESSION' });
+    expect(await keysOf(owner)).toMatchObject({ custody: 'platform' });
+    expect(await keysOf(owner)).not.toHaveProperty('rotation');
+  });
+
+  it('cannot be detached where none is attached', async () => {
+    const none = { status: 404, code: 'NO_CUSTOMER_KEY' };
+    expect(await refusal(owner.delete('/v1/keys/customer-key'))).toEqual(none);
+  });
+});
+
 describe('the destruction of keys', () => {
   const schedule = (waitDays = 7): Promise<{ destroyAfter: string }> =>
     must(owner.post<{ destroyAfter: string }>('/v1/keys/deletion', { waitDays, confirm: acme.slug }), 202);
@@ -262,6 +283,10 @@ describe('wax keys', () => {
     expect(await wax(['keys', 'rotate', ...person], { WAXELL_PASSWORD: 'wrong' })).toMatchObject({ code: 2 });
     expect(await wax(['keys', 'rotate', ...person], secret)).toMatchObject({ code: 0, err: '' });
     expect(await wax(['keys', 'rotate-after', '30', ...person], secret)).toMatchObject({ code: 0, err: '' });
+    const arn = 'arn:aws:kms:eu-west-1:444455556666:key/1234abcd';
+    const attached = await wax(['keys', 'attach', arn, ...person], secret);
+    expect(attached).toMatchObject({ code: 2, err: expect.stringContaining('422') });
+    expect(await wax(['keys', 'detach', ...person], secret)).toMatchObject({ code: 2 });
     const deletion = ['keys', 'delete', '--wait-days', '7', '--confirm', acme.slug, ...person];
     expect(await wax(deletion, secret)).toMatchObject({ code: 0, err: '' });
     const [warned] = [await wax(['keys', 'list', ...url], { WAXELL_API_KEY: acme.apiKey })];

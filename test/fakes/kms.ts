@@ -5,6 +5,7 @@ import { signatureFault, type FakeCredentials } from './sigv4.js';
 
 const REGION = 'eu-central-1';
 const ACCOUNT = '111122223333';
+const CUSTOMER = '444455556666';
 
 export type FakeKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion' | 'Unavailable';
 
@@ -39,7 +40,7 @@ export interface FakeKms {
   describe(arn: string): { readonly description: string; readonly tags: unknown } | undefined;
   /** How many requests of an operation there were; of all of them without a name. */
   count(operation?: string): number;
-  /** Makes a key as somebody else's account would; answers its ARN. */
+  /** Makes a key in a customer's account; answers its ARN. */
   newKey(): string;
   /** Puts a key into a state, as its administrator does. */
   setState(arn: string, state: FakeKeyState): void;
@@ -94,9 +95,9 @@ export async function startFakeKms(): Promise<FakeKms> {
     return key;
   }
 
-  function create({ Description = '', Tags }: KmsRequest): FakeKey {
+  function create({ Description = '', Tags }: KmsRequest, account = ACCOUNT): FakeKey {
     const id = randomUUID();
-    const arn = `arn:aws:kms:${REGION}:${ACCOUNT}:key/${id}`;
+    const arn = `arn:aws:kms:${REGION}:${account}:key/${id}`;
     const key: FakeKey = {
       arn,
       material: randomBytes(32),
@@ -214,7 +215,7 @@ export async function startFakeKms(): Promise<FakeKms> {
     calls,
     describe: (arn) => keys.get(arn.slice(arn.lastIndexOf('/') + 1)),
     count: (operation) => calls.filter((call) => operation === undefined || call === operation).length,
-    newKey: () => create({}).arn,
+    newKey: () => create({}, CUSTOMER).arn,
     setState: (arn, state) => {
       find(arn).state = state;
     },

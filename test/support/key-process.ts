@@ -4,6 +4,7 @@ import { AuditLog } from '../../src/audit/audit-log.js';
 import { AgentEntity, AgentVersionEntity, ProjectEntity } from '../../src/agents/index.js';
 import { ApiKeyEntity, UserEntity } from '../../src/auth/index.js';
 import { BlindLookup } from '../../src/encryption/blind-lookup.js';
+import { CustomerKeys } from '../../src/encryption/customer-keys.js';
 import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
 import { FieldEncryption } from '../../src/encryption/field-encryption.js';
 import { KeyRing } from '../../src/encryption/key-ring.js';
@@ -128,6 +129,7 @@ export async function startKeyProcess(
     database,
     feed,
     keys,
+    customers: new CustomerKeys(keys, cellKms),
     fields,
     lookup: new BlindLookup(database, keys),
     work,

@@ -2,6 +2,8 @@ import { UsageError, type Command, type Surroundings } from './command.js';
 import { ask, baseUrl, parsed } from './server.js';
 
 interface Keys {
+  readonly custody: string;
+  readonly customerKey?: string;
   readonly items: readonly { id: string; purpose: string; state: string; ageDays: number }[];
   readonly seals: number;
   readonly rotateAfterDays: number;
@@ -17,7 +19,9 @@ export const listKeys: Command = async (args, { env, out }) => {
   if (key === undefined || key === '')
     throw new UsageError('Put an API key with the scope key:read into WAXELL_API_KEY.');
   const answer = await ask(new URL('/v1/keys', baseUrl(values.url)), { authorization: `Bearer ${key}` });
-  const { items, seals, rotateAfterDays, rotateAt, rotation, deletion } = (await answer.json()) as Keys;
+  const { custody, customerKey, items, seals, rotateAfterDays, rotateAt, rotation, deletion } =
+    (await answer.json()) as Keys;
+  out(`custody: ${custody}${customerKey === undefined ? '' : `, ${customerKey}`}`);
   for (const { id, purpose, state, ageDays } of items) out(`${id}  ${purpose}  ${state}  ${ageDays} days`);
   out(
     `${seals} seals; replaced after ${rotateAfterDays} days${rotateAt === undefined ? '' : `, at ${rotateAt}`}`,
@@ -42,6 +46,20 @@ export const rotateAfter: Command = (args, surroundings) =>
     const rotateAfterDays = wholeNumber(days, 'the days: wax keys rotate-after DAYS');
     await send('PATCH', '/v1/keys', { rotateAfterDays });
     out(`Keys are replaced after ${rotateAfterDays} days.`);
+  });
+
+/** Puts the keys under one that the organisation keeps. */
+export const attachKey: Command = (args, surroundings) =>
+  asPerson(args, surroundings, async (send, out, { positionals: [arn] }) => {
+    if (arn === undefined) throw new UsageError('Say which key: wax keys attach ARN');
+    await send('PUT', '/v1/keys/customer-key', { arn });
+    out('The key is attached; wax keys list says how far the rotation to it is.');
+  });
+
+export const detachKey: Command = (args, surroundings) =>
+  asPerson(args, surroundings, async (send, out) => {
+    await send('DELETE', '/v1/keys/customer-key');
+    out('The key is being detached; it is needed until wax keys list says "platform".');
   });
 
 export const deleteKeys: Command = (args, surroundings) =>

@@ -1,5 +1,5 @@
 import { exportLog, keys, verify } from './audit.js';
-import { cancelDeletion, deleteKeys, listKeys, rotate, rotateAfter } from './keys.js';
+import { attachKey, cancelDeletion, deleteKeys, detachKey, listKeys, rotate, rotateAfter } from './keys.js';
 import { UsageError, type Command, type Surroundings } from './command.js';
 
 /** What needs a person who proves a password; it is never an argument, which every process of the machine can read. */
@@ -14,6 +14,8 @@ const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage:
   'keys list': { run: listKeys, usage: 'wax keys list --url URL                           (WAXELL_API_KEY)' },
   'keys rotate': { run: rotate, usage: `wax keys rotate ${PERSON}` },
   'keys rotate-after': { run: rotateAfter, usage: `wax keys rotate-after DAYS ${PERSON}` },
+  'keys attach': { run: attachKey, usage: `wax keys attach ARN ${PERSON}` },
+  'keys detach': { run: detachKey, usage: `wax keys detach ${PERSON}` },
   'keys delete': { run: deleteKeys, usage: `wax keys delete --wait-days N --confirm SLUG ${PERSON}` },
   'keys cancel-deletion': { run: cancelDeletion, usage: `wax keys cancel-deletion ${PERSON}` },
   'audit verify': { run: verify, usage: 'wax audit verify FILE... --keys FILE [--checkpoint FILE]...' },

@@ -41,6 +41,18 @@ const ROWS = {
   'keys.read': ['data_access', 'informational', api('read'), 'Ids, ages and states of keys were read.'],
   'keys.updated': ['administration', 'medium', api('update'), 'The age at which keys are replaced was set.'],
   'keys.rotation_requested': ['administration', 'medium', api('create'), 'A rotation of keys was asked for.'],
+  'keys.customer_key_attached': [
+    'administration',
+    'high',
+    api('update'),
+    'Keys go under a key of the customer.',
+  ],
+  'keys.customer_key_detached': [
+    'administration',
+    'high',
+    api('update'),
+    'Keys go under a key of ours again.',
+  ],
   'keys.deletion_scheduled': ['administration', 'critical', api('create'), 'Keys are going to be destroyed.'],
   'keys.deletion_cancelled': ['administration', 'high', api('delete'), 'Keys are not going to be destroyed.'],
   'keys.destroyed': [

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { KeysDto } from '../../src/keys/keys.dto.js';
+import { startFakeKms, type FakeKms } from '../fakes/kms.js';
+import { startApplication, type Application } from '../support/application.js';
+import { client, must, refusal, type Client } from '../support/client.js';
+import { eventually } from '../support/eventually.js';
+import { verified } from '../support/log-book.js';
+import { createTenant, signIn, type TestTenant } from '../support/tenants.js';
+
+const WAIT_MS = 40_000;
+
+let fake: FakeKms;
+let app: Application;
+let acme: TestTenant;
+let neighbour: TestTenant;
+
+beforeAll(async () => {
+  fake = await startFakeKms();
+  const { accessKeyId, secretAccessKey } = fake.credentials;
+  app = await startApplication({
+    env: {
+      AWS_REGION: fake.region,
+      AWS_KMS_ENDPOINT: fake.endpoint,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      // The fake is one region's.
+      SPARE_TENANTS: '1',
+    },
+  });
+  [acme, neighbour] = [await createTenant(app), await createTenant(app)];
+});
+afterAll(async () => {
+  await app.dispose();
+  await fake.close();
+});
+
+async function owner(): Promise<Client> {
+  const { accessToken } = await signIn(app, acme.slug, acme.owner);
+  const api = client(app.baseUrl, accessToken);
+  await must(api.post('/v1/auth/step-up', { password: acme.owner.password }), 200);
+  return api;
+}
+
+const keys = (): Promise<KeysDto> => must(acme.api.get<KeysDto>('/v1/keys'), 200);
+
+it('a key that the customer keeps is attached, revoked, given back and detached through the API', async () => {
+  const arn = fake.newKey();
+  await must((await owner()).put('/v1/keys/customer-key', { arn }), 202);
+  await eventually(async () => expect(await keys()).toMatchObject({ rotation: { status: 'done' } }), WAIT_MS);
+  expect(await keys()).toMatchObject({ custody: 'customer', customerKey: arn });
+  await must(acme.api.get('/v1/users'), 200);
+
+  fake.deny(arn, true);
+  // A process that has nothing in memory asks at once.
+  await app.restart();
+  const refused = { status: 503, code: 'KEYS_REFUSED' };
+  expect(await refusal(acme.api.get('/v1/users'))).toEqual(refused);
+  const anyone = client(app.baseUrl, undefined, { 'x-tenant-slug': acme.slug });
+  const { email, password } = acme.owner;
+  expect(await refusal(anyone.post('/v1/auth/login', { email, password }))).toEqual(refused);
+  await must(neighbour.api.get('/v1/users'), 200);
+
+  fake.deny(arn, false);
+  await eventually(() => must(acme.api.get('/v1/users'), 200), WAIT_MS);
+  const events = await acme.api.all<{ reason?: string }>('/v1/audit/events');
+  expect(events.filter(({ reason }) => reason === 'KEYS_REFUSED').length).toBeGreaterThanOrEqual(2);
+  await verified(acme.api);
+
+  await must((await owner()).send('DELETE', '/v1/keys/customer-key'), 202);
+  await eventually(async () => expect(await keys()).toMatchObject({ custody: 'platform' }), WAIT_MS);
+  fake.deny(arn, true);
+  await must(acme.api.get('/v1/users'), 200);
+});
