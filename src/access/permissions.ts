@@ -41,6 +41,9 @@ export const PERMISSIONS = {
   'audit_destination:manage': { grantee: 'admin', scope: 'audit:admin' },
   'organisation:export': { grantee: 'owner', scope: 'organisation:admin' },
   'audit:export': { grantee: 'admin', scope: 'audit:admin' },
+  'audit_retention:update': { grantee: 'owner', scope: 'audit:admin' },
+  'audit_restore:create': { grantee: 'admin', scope: 'audit:admin' },
+  'legal_hold:update': { grantee: 'owner', scope: 'audit:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:move': { grantee: 'operator', scope: 'tenant:admin' },
@@ -51,6 +54,7 @@ export const PERMISSIONS = {
   'tenant:update': { grantee: 'operator', scope: 'tenant:write' },
   'tenant:suspend': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:delete': { grantee: 'operator', scope: 'tenant:admin' },
+  'tenant:hold': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:export': { grantee: 'operator', scope: 'tenant:admin' },
 } as const satisfies Record<string, Permission>;
 

@@ -18,6 +18,7 @@ export class AuditController {
     permission: 'audit:read',
     audit: 'audit.events_read',
     summary: 'Reads the audit log, newest first.',
+    problems: [404, 409],
   })
   events(@CurrentTenant() tenant: RequestTenant, @Query() query: AuditQuery): Promise<AuditPageDto> {
     return this.searchLog.execute(tenant, query);

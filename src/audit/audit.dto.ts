@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsString, MaxLength } from 'class-validator';
+import { IsString, IsUUID, MaxLength } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
 import { IsTimestamp, Optional } from '../platform/http/fields.js';
 
@@ -21,6 +21,12 @@ export class AuditQuery extends PageQuery {
   @IsTimestamp()
   @ApiProperty({ format: 'date-time', required: false })
   since?: string;
+
+  /** Id of a range that was loaded from cold storage: searches that range instead. */
+  @Optional()
+  @IsUUID()
+  @ApiProperty({ format: 'uuid', required: false })
+  restore?: string;
 }
 
 export class AuditActorDto {

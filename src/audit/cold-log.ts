@@ -79,7 +79,9 @@ export class ColdLog {
     const object = await this.object(tenant, range);
     if (!object || !hash('sha256', object, 'buffer').equals(range.sha256))
       throw new ColdObjectAltered(`${coldKey(range)} of ${tenant.id} is not what was stored.`);
-    return unpacked(object);
+    return unpacked(object).catch((cause: unknown) => {
+      throw new ColdObjectAltered(`${coldKey(range)} of ${tenant.id} cannot be read.`, { cause });
+    });
   }
 
   /** The object as it is there now. */

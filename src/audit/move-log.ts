@@ -154,7 +154,7 @@ export class MoveLog {
       );
       deleted = batch.rowCount ?? 0;
     } while (deleted > 0);
-    for (const table of ['heads', 'deliveries', 'dead_letters', 'cold'])
+    for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores'])
       await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
     for (const table of ['checkpoints', 'progress', 'tiles'])
       await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);

@@ -10,6 +10,7 @@ import { CellLogPeriods20261121000710 } from './cell-8-log-periods.js';
 import { CellColdLogs20261121000720 } from './cell-9-cold-logs.js';
 import { CellKeys20261122000100 } from './cell-10-keys.js';
 import { CellDeliveries20261122002000 } from './cell-11-deliveries.js';
+import { CellRestores20261122003000 } from './cell-13-restores.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -36,6 +37,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellColdLogs20261121000720,
   CellKeys20261122000100,
   CellDeliveries20261122002000,
+  CellRestores20261122003000,
 ];
 
 /** Applied once per tenant. */

@@ -3,6 +3,7 @@ import { OperationRunner, Operations, OperationUnderWay } from '../operations/in
 import type { TenantId } from '../platform/database/index.js';
 import { AppError, InvalidRequest } from '../platform/http/errors.js';
 import { auditDetails } from '../platform/http/request-context.js';
+import { LegalHolds } from '../retention/index.js';
 import type { Tenant } from '../tenancy/index.js';
 import { ChangeOrganisation } from './change-organisation.js';
 import { ExportOrganisation } from './export-organisation.js';
@@ -26,6 +27,7 @@ export class DeleteOrganisation {
     private readonly operations: Operations,
     private readonly exports: ExportOrganisation,
     private readonly runner: OperationRunner,
+    private readonly holds: LegalHolds,
   ) {}
 
   /** @param confirm the organisation's slug, needed where there is no grace */
@@ -34,6 +36,7 @@ export class DeleteOrganisation {
     { graceDays = DEFAULT_GRACE_DAYS, confirm }: { graceDays?: number; confirm?: string },
   ): Promise<Tenant> {
     const deleted = await this.change.execute(id, 'delete', async (registry, { slug, movingTo }) => {
+      await this.holds.requireNone(registry, { id });
       // A purge would take away what the move still copies. Once cut over, the move only clears what it left behind.
       if (movingTo !== undefined) throw new OperationUnderWay('move');
       if (graceDays === 0 ? confirm !== slug : confirm !== undefined && confirm !== slug)

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AgentsModule } from '../agents/index.js';
 import { AuthModule } from '../auth/index.js';
+import { RetentionModule } from '../retention/index.js';
 import { RunsModule } from '../runs/index.js';
 import { ChangeOrganisation } from './change-organisation.js';
 import { CreateOrganisation } from './create-organisation.js';
@@ -8,7 +9,9 @@ import { DeleteOrganisation } from './delete-organisation.js';
 import { ExportOrganisation } from './export-organisation.js';
 import { ExportRows } from './export-rows.js';
 import { ExportStore } from './export-store.js';
+import { HoldOrganisation } from './hold-organisation.js';
 import { KnownOrganisations } from './known-organisations.js';
+import { LegalHoldController } from './legal-hold.controller.js';
 import { LifecycleController } from './lifecycle.controller.js';
 import { MeasureStorage } from './measure-storage.js';
 import { MendOrganisations } from './mend-organisations.js';
@@ -23,8 +26,8 @@ import { TellTenant } from './tell-tenant.js';
 import { UpdateOrganisation } from './update-organisation.js';
 
 @Module({
-  imports: [AgentsModule, AuthModule, RunsModule],
-  controllers: [OrganisationsController, LifecycleController, OwnExportController],
+  imports: [AgentsModule, AuthModule, RetentionModule, RunsModule],
+  controllers: [OrganisationsController, LifecycleController, LegalHoldController, OwnExportController],
   providers: [
     ChangeOrganisation,
     CreateOrganisation,
@@ -32,6 +35,7 @@ import { UpdateOrganisation } from './update-organisation.js';
     ExportOrganisation,
     ExportRows,
     ExportStore,
+    HoldOrganisation,
     KnownOrganisations,
     MeasureStorage,
     MendOrganisations,

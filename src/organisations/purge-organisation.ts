@@ -12,6 +12,7 @@ import { Cells, Provisioning, type TenantRef } from '../platform/database/index.
 import type { AuditAction } from '../platform/events/index.js';
 import { RetainedObjects, TenantObjects } from '../platform/objects/index.js';
 import { RegistryWork } from '../requests/index.js';
+import { LegalHolds } from '../retention/index.js';
 import { RunDispatch } from '../runs/index.js';
 import { TenantRegistry, type Tenant } from '../tenancy/index.js';
 import { ExportOrganisation } from './export-organisation.js';
@@ -46,6 +47,7 @@ export class PurgeOrganisation implements OnModuleInit {
     private readonly auditLog: CloseLog,
     private readonly cells: Cells,
     private readonly exports: ExportOrganisation,
+    private readonly holds: LegalHolds,
   ) {
     this.#order = [
       ['export', async (tenant) => this.#endExport(tenant)],
@@ -84,6 +86,8 @@ export class PurgeOrganisation implements OnModuleInit {
       () => purgeEvent('tenant.purge_begun', id),
       async (registry) => {
         const status = statusAfter('purge', await this.tenants.locked(registry, id));
+        // Set while it waited: it is tried again until the hold is lifted, or the deletion taken back.
+        await this.holds.requireNone(registry, { id });
         const text = 'UPDATE control.tenants SET status = $2, version = version + 1 WHERE id = $1';
         await registry.query({ text, values: [id, status] });
       },

@@ -40,6 +40,7 @@ export class ExpireLogs {
       await this.#hold(owner, tenant, retention.held, signal);
       await this.#lengthen(owner, tenant, retention.coldDays, signal);
     }
+    await owner.query('DELETE FROM audit.restores WHERE expires_at < now()');
     await this.#expire(cell, owner, policies, signal);
     while ((await this.retained.sweep(cell.name)) > 0) signal.throwIfAborted();
   }

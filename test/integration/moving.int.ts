@@ -256,6 +256,7 @@ describe('a copy', () => {
     // The registry's, which does not move; of those who are purged; of the cell.
     const notMoved = [
       'audit.closed',
+      'audit.restores',
       'control.log_retention',
       'control.notices',
       'control.operations',

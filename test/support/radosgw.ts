@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { openSync, closeSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -51,7 +52,9 @@ export async function startRadosGateway(): Promise<TestRadosGateway> {
     process.off('exit', kill);
     kill();
     await Promise.all(
-      children.map((child) => child.exitCode ?? new Promise((resolve) => child.once('close', resolve))),
+      children.map(async (child) => {
+        if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
+      }),
     );
     await rm(dir, { recursive: true, force: true, maxRetries: 10 });
   };

@@ -40,7 +40,7 @@ export class TenantErasure {
          VALUES ($1, 0, decode(repeat('00', 32), 'hex'), '') ON CONFLICT DO NOTHING`,
         [tenant.id],
       );
-      for (const table of ['heads', 'deliveries', 'dead_letters', 'cold'])
+      for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores'])
         await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant.id]);
       for (const table of ['checkpoints', 'progress', 'tiles'])
         await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant.id]);
