@@ -75,6 +75,13 @@ export default {
       to: { path: '^(node_modules/pg/|node_modules/@nestjs/typeorm)', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'what-follows-the-log-is-known-by-nobody',
+      severity: 'error',
+      comment: 'Requests must not depend on who reads the log afterwards.',
+      from: { path: '^src', pathNot: '^src/(siem|detection)/|^src/app\\.module\\.ts$' },
+      to: { path: '^src/(siem|detection)/' },
+    },
+    {
       name: 'no-undeclared-dependency',
       severity: 'error',
       from: { path: '^(src|libs)' },

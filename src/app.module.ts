@@ -3,9 +3,11 @@ import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { ModelProvider, Sandbox } from '@waxell/runtime';
 import { AccessModule, AuthorizationGuard } from './access/index.js';
 import { AgentEntity, AgentsModule, AgentVersionEntity, ProjectEntity } from './agents/index.js';
+import { AlertEntity, AlertsModule, ChannelEntity } from './alerts/index.js';
 import { AuditModule } from './audit/index.js';
 import { ApiKeyEntity, AuthenticationGuard, AuthModule, StepUpGuard, UserEntity } from './auth/index.js';
 import type { Backends } from './backends.js';
+import { DetectionModule } from './detection/index.js';
 import { CellKms, EncryptionModule } from './encryption/index.js';
 import {
   CountryLookup,
@@ -39,7 +41,7 @@ import {
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
-import { OutgoingHttp } from './platform/egress/index.js';
+import { Mailer, OutgoingHttp } from './platform/egress/index.js';
 import { CellObjects, MoveObjects, RetainedObjects, TenantObjects } from './platform/objects/index.js';
 import { ProofsModule } from './proofs/index.js';
 import { CertificateExpiry } from './platform/tls/index.js';
@@ -57,6 +59,8 @@ const ENTITIES = [
   AgentVersionEntity,
   RunEntity,
   DestinationEntity,
+  AlertEntity,
+  ChannelEntity,
 ];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
@@ -122,6 +126,8 @@ export class AppModule {
         ProofsModule,
         RetentionModule,
         SiemModule,
+        AlertsModule,
+        DetectionModule,
         RequestsModule,
         TenancyModule,
         LimitsModule,
@@ -187,6 +193,7 @@ class BackendsModule {
       { provide: RegionConfig, useValue: regions },
       { provide: ReceiversConfig, useValue: receivers },
       { provide: OutgoingHttp, useValue: backends.outgoing },
+      { provide: Mailer, useValue: backends.mailer },
       { provide: RetentionConfig, useValue: retention },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
@@ -241,6 +248,7 @@ class BackendsModule {
       RegionConfig,
       ReceiversConfig,
       OutgoingHttp,
+      Mailer,
       RetentionConfig,
       CellKms,
       CellObjects,

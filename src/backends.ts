@@ -15,6 +15,7 @@ import {
   PgBossQueue,
   RedisTokenBuckets,
   S3ObjectStore,
+  SmtpMailer,
   startEmbeddedPostgres,
 } from '@waxell/infra';
 import type { ModelProvider, Sandbox } from '@waxell/runtime';
@@ -40,7 +41,7 @@ import { CellObjects, type ObjectStore } from './platform/objects/index.js';
 import { CertificateExpiry, clientTls, redisFiles, type TlsFiles } from './platform/tls/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
-import type { OutgoingHttp } from './platform/egress/index.js';
+import type { Mailer, OutgoingHttp } from './platform/egress/index.js';
 import type { Log } from './platform/observability/log.js';
 import type { JobQueue } from './runs/index.js';
 
@@ -53,6 +54,7 @@ export interface Backends {
   readonly models: ModelProvider;
   /** To receivers of events and alerts, which tenants choose. */
   readonly outgoing: OutgoingHttp;
+  readonly mailer: Mailer;
   /** The certificates that are presented to the database and to Redis. */
   readonly certificates: CertificateExpiry;
   /** Undefined in production: there the development sandbox refuses to run anything. */
@@ -100,6 +102,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(() => models.close());
     const outgoing = new OutgoingPosts({ allowPrivate: env.RECEIVERS_ALLOW ?? [] });
     closing.push(() => outgoing.close());
+    const mailer = new SmtpMailer({ url: env.SMTP_URL, from: env.MAIL_FROM });
+    closing.push(() => Promise.resolve(mailer.close()));
     const kms = await openKms(env, cells);
     return {
       embedded,
@@ -109,6 +113,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       objects: await openObjects(env, cells, kms, log),
       models,
       outgoing,
+      mailer,
       tokenBuckets,
       countries,
       certificates: new CertificateExpiry([...clientCertificates(cells), ...(redis ? [redis] : [])]),

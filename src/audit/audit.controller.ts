@@ -1,7 +1,7 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { CurrentTenant } from '../platform/http/parameters.js';
-import type { RequestTenant } from '../platform/http/request-context.js';
+import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
 import { AuditPageDto, AuditQuery, VerificationDto } from './audit.dto.js';
 import { SearchLog } from './search-log.js';
 import { VerifyLog } from './verify-log.js';
@@ -30,7 +30,10 @@ export class AuditController {
     audit: 'audit.verified',
     summary: 'Recomputes the whole log and names the first altered event.',
   })
-  verify(@CurrentTenant() tenant: RequestTenant): Promise<VerificationDto> {
-    return this.verifyLog.execute(tenant);
+  async verify(@CurrentTenant() tenant: RequestTenant): Promise<VerificationDto> {
+    const result = await this.verifyLog.execute(tenant);
+    const { valid, checked, finding } = result;
+    auditDetails({ changes: { valid, checked, ...(finding && { seq: finding.seq, kind: finding.kind }) } });
+    return result;
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { TenantRef } from '../platform/database/index.js';
-import { parseEvent } from './audit-event.js';
+import { parseEvent, type EventBody } from './audit-event.js';
 import { AuditLog } from './audit-log.js';
 import { LogReader } from './log-reader.js';
 import { PersonalParts } from './personal-parts.js';
@@ -24,13 +24,22 @@ export class ExportLog {
     private readonly personal: PersonalParts,
   ) {}
 
-  /** The events after one, as many as are about so many bytes; none at the end. */
-  async after(tenant: TenantRef, seq: number, bytes: number): Promise<ExportedEvent[]> {
+  /**
+   * The events after one, as many as are about so many bytes; none at the end. What is encrypted in them is opened where
+   * `opens` says so.
+   */
+  async after(
+    tenant: TenantRef,
+    seq: number,
+    bytes: number,
+    opens: (body: EventBody) => boolean = () => true,
+  ): Promise<ExportedEvent[]> {
     if (seq === 0) await this.log.drainOutbox(tenant.cell);
     const events = await this.reader.after(tenant, seq, bytes);
     return Promise.all(
       events.map(async ({ seq: number, event, chain }) => {
-        const personal = await this.personal.of(tenant, parseEvent(event));
+        const body = parseEvent(event);
+        const personal = opens(body) ? await this.personal.of(tenant, body) : undefined;
         return {
           seq: number,
           event: event.toString('utf8'),

@@ -127,7 +127,7 @@ export class MoveLog {
     );
   }
 
-  /** How far its destinations have come. Whoever sends at this moment may send the same again from the new cell. */
+  /** How far its destinations have come, and when its alerts are due. Whoever sends at this moment may send the same again from the new cell. */
   async #deliveries(sessions: MoveSessions, tenant: TenantId): Promise<void> {
     for (const table of ['deliveries', 'dead_letters'])
       await sessions.target.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
@@ -139,6 +139,12 @@ export class MoveLog {
       sessions,
       `SELECT ${dead} FROM audit.dead_letters WHERE tenant = '${tenant}'`,
       `audit.dead_letters (${dead})`,
+    );
+    await sessions.target.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant]);
+    await copyRows(
+      sessions,
+      `SELECT tenant, due_at FROM work.alerts WHERE tenant = '${tenant}'`,
+      'work.alerts (tenant, due_at)',
     );
   }
 
@@ -154,8 +160,9 @@ export class MoveLog {
       );
       deleted = batch.rowCount ?? 0;
     } while (deleted > 0);
-    for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores'])
+    for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores', 'looked_at'])
       await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
+    await client.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant]);
     for (const table of ['checkpoints', 'progress', 'tiles'])
       await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);
   }

@@ -37,6 +37,16 @@ export class FieldEncryption {
     return openBytesWith(await this.#opening(tenant, stored), tenant.id, place, stored);
   }
 
+  /**
+   * What stands for a value where only equality counts: equal values give equal pseudonyms, until the tenant's index key is
+   * replaced. Tells nothing without that key.
+   */
+  async pseudonym(tenant: TenantRef, purpose: string, value: string): Promise<Buffer> {
+    const [key] = (await this.keys.of(tenant)).indexes;
+    if (!key) throw new Error(`Tenant ${tenant.id} has no index key.`);
+    return blindIndexWith(key, 'pseudonym', purpose, value);
+  }
+
   #opening(tenant: TenantRef, stored: Buffer): Promise<TenantKeys> {
     return this.keys.opening(tenant, [kekIdOf(stored)]);
   }

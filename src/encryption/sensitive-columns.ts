@@ -8,6 +8,8 @@ export const SENSITIVE_COLUMNS: readonly string[] = [
   'RunEntity.input_data',
   'RunEntity.output_data',
   'DestinationEntity.credentials',
+  'AlertEntity.subject',
+  'ChannelEntity.recipient',
 ];
 
 /** Throws when one of them would be stored as plain text: such an application does not start. */

@@ -10,13 +10,17 @@ import { CellLogPeriods20261121000710 } from './cell-8-log-periods.js';
 import { CellColdLogs20261121000720 } from './cell-9-cold-logs.js';
 import { CellKeys20261122000100 } from './cell-10-keys.js';
 import { CellDeliveries20261122002000 } from './cell-11-deliveries.js';
-import { CellRestores20261122003000 } from './cell-13-restores.js';
+import { CellRestores20261122003000 } from './cell-12-restores.js';
+import { CellDetection20261122003100 } from './cell-13-detection.js';
+import { CellAlertWork20261122003200 } from './cell-14-alert-work.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
 import { TenantDestinations20261122002000 } from './tenant-4-destinations.js';
 import { TenantStepUp20261122003000 } from './tenant-5-step-up.js';
-import { TenantCustody20261122004000 } from './tenant-6-custody.js';
+import { TenantAlerts20261122003100 } from './tenant-6-alerts.js';
+import { TenantNotifications20261122003200 } from './tenant-7-notifications.js';
+import { TenantCustody20261122004000 } from './tenant-8-custody.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -38,6 +42,8 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellKeys20261122000100,
   CellDeliveries20261122002000,
   CellRestores20261122003000,
+  CellDetection20261122003100,
+  CellAlertWork20261122003200,
 ];
 
 /** Applied once per tenant. */
@@ -47,5 +53,7 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantKeys20261122000100,
   TenantDestinations20261122002000,
   TenantStepUp20261122003000,
+  TenantAlerts20261122003100,
+  TenantNotifications20261122003200,
   TenantCustody20261122004000,
 ];

@@ -136,11 +136,65 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
       credentials: { leftOut: 'what receivers know us by: the owner has it, and a file is no place for it' },
     },
   },
+  {
+    table: 'alerts',
+    key: ID,
+    columns: {
+      ...plain(
+        'id',
+        'rule',
+        'key',
+        'severity',
+        'status',
+        'title',
+        'details',
+        'occurrences',
+        'first_seq',
+        'last_seq',
+      ),
+      ...plain('opened_at', 'acknowledge_by', 'escalations', 'acknowledged_at', 'acknowledged_by'),
+      ...plain('resolved_at', 'resolved_by', 'version', 'escalate_at'),
+      subject: 'sealed',
+    },
+  },
+  {
+    table: 'alert_channels',
+    key: ID,
+    columns: {
+      ...plain('id', 'name', 'kind', 'minimum_severity', 'enabled', 'version'),
+      ...plain('created_by', 'created_at', 'updated_at'),
+      recipient: {
+        leftOut: 'addresses together with secrets: the owner has them, and a file is no place for them',
+      },
+    },
+  },
+  {
+    table: 'alert_notifications',
+    key: ID,
+    columns: plain(
+      'id',
+      'alert_id',
+      'channel_id',
+      'kind',
+      'due_at',
+      'attempts',
+      'error',
+      'created_at',
+      'ended_at',
+    ),
+  },
+  {
+    table: 'detection_rules',
+    key: [['rule', 'text']],
+    columns: plain('rule', 'settings', 'version', 'updated_by', 'updated_at'),
+  },
   { table: 'quota_usage', key: [['quota', 'text']], columns: plain('quota', 'used', 'day', 'measured_at') },
 ];
 
 /** Tables of which nothing is exported. */
 export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
+  detection_progress: 'how far the log was looked at: it is in the export itself',
+  detection_state: 'counts and hashes that follow from the log',
   encryption_keys: 'wrapped keys: worth nothing without the key service, and not to be had with it',
   idempotency_keys: 'answers kept for a day for repeated requests; they may show a secret that is shown once',
 };

@@ -27,7 +27,8 @@ export class UnitOfWork {
     return this.#commit(
       work,
       async (result) => {
-        await this.idempotency.remember(request, result);
+        // The operator's requests have no tenant in which an answer could be found again.
+        if (request.tenant) await this.idempotency.remember(request, result);
         await this.events.recordInTransaction(currentTenant(), this.#ofRequest(request));
       },
       () => {

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { Sealed } from '../encryption/index.js';
 import { ReceiversConfig } from '../platform/config/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { newWebhookSecret } from '../platform/egress/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, type PageQuery } from '../platform/http/pagination.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -21,7 +22,6 @@ import type {
   UpdateDestinationDto,
 } from './destinations.dto.js';
 import { DestinationNotOffered, SecretNotOurs, TooManyDestinations } from './destinations.errors.js';
-import { newWebhookSecret } from './receivers/webhook.js';
 
 /** Few: each is sent the whole log. */
 const MOST = 10;

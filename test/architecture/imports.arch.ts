@@ -46,6 +46,9 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'connections-in-platform-database-only': {
     'src/agents/planted-pool.ts': `import pg from 'pg'; export const pool = new pg.Pool();`,
   },
+  'what-follows-the-log-is-known-by-nobody': {
+    'src/audit/planted-follower.ts': `export * from '../detection/index.js';`,
+  },
   'no-undeclared-dependency': { 'src/agents/planted-package.ts': `export * from 'no-such-package';` },
 };
 

@@ -26,6 +26,7 @@ const HARMLESS: Readonly<Record<string, string>> = {
   'AgentEntity.api_key_providers': 'names of providers',
   'RunEntity.input_tokens': 'a count',
   'RunEntity.output_tokens': 'a count',
+  'AlertEntity.first_seq': 'a position in the log',
 };
 const SOUNDS_SENSITIVE =
   /e_?mail|phone|address|display|first|last_?name|birth|secret|password|token|api_?key|input|output|body/i;

@@ -1,6 +1,7 @@
 import type { UserDto } from '../../src/auth/auth.dto.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createAgent, createProject, publishedAgent, startRun } from '../support/agents.js';
+import { raisedAlert } from '../support/alerts.js';
 import { sharedApplication } from '../support/shared-application.js';
 import { must, refusal } from '../support/client.js';
 import { asSuperuser, REGIONS } from '../support/embedded-database.js';
@@ -25,6 +26,21 @@ beforeAll(async () => {
     users: (await createPerson(acme.api, 'Viewer')).id,
     'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
     tenants: acme.id,
+    alerts: (await raisedAlert(app, acme)).id,
+    'alert-channels': (
+      await must(
+        acme.api.post<{ id: string }>('/v1/alert-channels', {
+          name: 'hook',
+          kind: 'webhook',
+          url: 'https://alerts.invalid/',
+        }),
+        201,
+      )
+    ).id,
+    // The operator's.
+    installation: '01890000-0000-7000-8000-000000000003',
+    // Rules are the same for everybody: this is none.
+    detection: '01890000-0000-7000-8000-000000000002',
     audit: (
       await must(
         acme.api.post<{ id: string }>('/v1/audit/destinations', {
@@ -42,6 +58,7 @@ beforeAll(async () => {
 
 /** A body that each route accepts, so that nothing but the id is wrong. */
 const BODIES: Readonly<Record<string, unknown>> = {
+  'PUT /v1/detection/rules/{rule}': { enabled: true, severity: 'P3', threshold: 5, windowSeconds: 900 },
   'PATCH /v1/users/{id}': { role: 'Viewer' },
   'PATCH /v1/agents/{id}': { name: 'renamed' },
   'POST /v1/agents/{id}/runs': { input: 'x' },

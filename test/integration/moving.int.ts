@@ -249,10 +249,11 @@ describe('a copy', () => {
       'audit.events',
       'audit.heads',
       'audit.outbox',
+      'work.alerts',
       'work.runs',
     ];
     // The target makes its own of the log.
-    const madeAnew = ['audit.progress', 'audit.tiles'];
+    const madeAnew = ['audit.looked_at', 'audit.progress', 'audit.tiles'];
     // The registry's, which does not move; of those who are purged; of the cell.
     const notMoved = [
       'audit.closed',

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TenantRef } from '../../src/platform/database/index.js';
-import { newWebhookSecret } from '../../src/siem/receivers/webhook.js';
+import { newWebhookSecret } from '../../src/platform/egress/index.js';
 import { DATADOG_KEY, startFakeDatadog, type FakeDatadog } from '../fakes/datadog.js';
 import { SPLUNK_TOKEN, startFakeSplunk, type FakeSplunk } from '../fakes/splunk-hec.js';
 import { openExporting, type Exporting } from '../support/exporting.js';

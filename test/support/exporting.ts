@@ -1,7 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { LocalKms, OutgoingPosts } from '@waxell/infra';
+import { OutgoingPosts } from '@waxell/infra';
 import { v7 as uuidv7 } from 'uuid';
 import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
@@ -9,13 +6,9 @@ import { EventRecorder } from '../../src/audit/event-recorder.js';
 import { ExportLog } from '../../src/audit/export-log.js';
 import { LogReader } from '../../src/audit/log-reader.js';
 import { PersonalParts } from '../../src/audit/personal-parts.js';
-import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
-import { FieldEncryption, KeyRing, Sealed } from '../../src/encryption/index.js';
-import { KeySchedules } from '../../src/encryption/key-schedules.js';
-import { KEY_TIMES } from '../../src/encryption/key-times.js';
-import { CellKms } from '../../src/encryption/kms.js';
+import { Sealed, type FieldEncryption } from '../../src/encryption/index.js';
 import { RegionConfig, WorkerConfig } from '../../src/platform/config/index.js';
-import type { Feed, TenantRef } from '../../src/platform/database/index.js';
+import type { TenantRef } from '../../src/platform/database/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 import { Deliver } from '../../src/siem/deliver.js';
 import { Deliveries } from '../../src/siem/deliveries.js';
@@ -24,9 +17,8 @@ import { Exporter } from '../../src/siem/exporter.js';
 import type { Residence } from '../../src/tenancy/index.js';
 import { coldLogOf } from './log-parts.js';
 import { MemoryObjects } from './memory-objects.js';
-import { openTestDatabase, type TestDatabase } from './test-database.js';
-
-const FEED = { subscribe: () => () => undefined, reliable: () => true } as unknown as Feed;
+import { openSealing } from './sealing.js';
+import type { TestDatabase } from './test-database.js';
 
 /** A database with tenants that have keys, and what follows their logs. */
 export interface Exporting {
@@ -51,18 +43,10 @@ export interface Exporting {
 }
 
 export async function openExporting(): Promise<Exporting> {
-  const db = await openTestDatabase({ entities: [DestinationEntity] });
-  const home = await mkdtemp(join(tmpdir(), 'waxell-keys-'));
-  const cell = db.cells.home;
-  const kms = new CellKms(new Map([[cell.name, await LocalKms.open({ home })]]));
-  const keys = new KeyRing(db.database, kms, FEED, new KeySchedules(db.cells), KEY_TIMES, new Log('silent'));
-  cell.observe(new EncryptionSubscriber(keys, db.database));
-  const encryption = new FieldEncryption(keys);
+  const { db, encryption, newTenant, inTenant, close } = await openSealing([DestinationEntity]);
   const log = new AuditLog(db.cells);
   const deliveries = new Deliveries(db.cells);
   const http = new OutgoingPosts({ allowPrivate: ['127.0.0.0/8'], answerWithinMs: 3_000 });
-  const inTenant = <T>(tenant: TenantRef, work: () => Promise<T>): Promise<T> =>
-    db.database.within(tenant, () => db.transactions.run(work));
   return {
     db,
     log,
@@ -82,12 +66,7 @@ export async function openExporting(): Promise<Exporting> {
       const worker = new WorkerConfig(1, false);
       return new Exporter(db.cells, deliveries, deliver, regions, worker, new Log('silent'));
     },
-    newTenant: async () => {
-      const tenant = await db.newTenant();
-      for (const statement of await keys.provision(tenant))
-        await inTenant(tenant, () => db.database.query(statement));
-      return tenant;
-    },
+    newTenant: () => newTenant(),
     destination: (tenant, kind, url, credential) =>
       inTenant(tenant, async () => {
         const id = uuidv7();
@@ -125,8 +104,7 @@ export async function openExporting(): Promise<Exporting> {
     },
     close: async () => {
       await http.close();
-      await db.close();
-      await rm(home, { recursive: true });
+      await close();
     },
   };
 }

@@ -203,6 +203,10 @@ export const environment = z.object({
   RECEIVERS_STDOUT: flag
     .default(false)
     .describe('Lets organisations have their audit log written to standard output'),
+  SMTP_URL: url(/^smtps?$/)
+    .optional()
+    .describe('Mail server through which alerts are sent; unset: no mail'),
+  MAIL_FROM: z.string().min(3).default('Waxell <alerts@localhost>').describe('Sender of mail'),
   MODEL_ALLOW_LOOPBACK: flag.optional().describe('Lets tenants name model endpoints on this machine'),
 });
 

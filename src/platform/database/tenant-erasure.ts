@@ -40,8 +40,9 @@ export class TenantErasure {
          VALUES ($1, 0, decode(repeat('00', 32), 'hex'), '') ON CONFLICT DO NOTHING`,
         [tenant.id],
       );
-      for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores'])
+      for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores', 'looked_at'])
         await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant.id]);
+      await client.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant.id]);
       for (const table of ['checkpoints', 'progress', 'tiles'])
         await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant.id]);
       const { rows } = await client.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(

@@ -1,1 +1,3 @@
+export { Mailer, type Mail } from './mailer.js';
 export { OutgoingHttp, type OutgoingAnswer, type OutgoingRequest } from './outgoing-http.js';
+export { newWebhookSecret, webhookHeaders } from './standard-webhook.js';

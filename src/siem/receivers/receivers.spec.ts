@@ -6,7 +6,8 @@ import type { OcsfEvent } from '../ocsf.js';
 import { Datadog } from './datadog.js';
 import { commonVerdict, type HttpReceiver } from './receiver.js';
 import { SplunkHec } from './splunk-hec.js';
-import { newWebhookSecret, Webhook } from './webhook.js';
+import { newWebhookSecret } from '../../platform/egress/index.js';
+import { Webhook } from './webhook.js';
 
 const answer = (status: number, text = '', retryAfter?: string) => ({ status, text, retryAfter });
 const splunk = new SplunkHec({ url: 'https://splunk.example:8088' }, 'token');

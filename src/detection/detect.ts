@@ -1,0 +1,187 @@
+import { Injectable } from '@nestjs/common';
+import { chainHash, leafHash } from '@waxell/transparency';
+import { RaiseAlerts, type AlertEntity, type Finding } from '../alerts/index.js';
+import {
+  EventRecorder,
+  ExportLog,
+  type AuditEvent,
+  type EventBody,
+  type ExportedEvent,
+} from '../audit/index.js';
+import { FieldEncryption } from '../encryption/index.js';
+import { TenantDatabase, type TenantRef } from '../platform/database/index.js';
+import { UnitOfWork } from '../requests/index.js';
+import { Detector } from './detector.js';
+import { DetectionRules } from './detection-rules.js';
+import { DetectionStates, type DetectionState } from './detection-state.js';
+import type { ObservedEvent } from './observed-event.js';
+import { RULES, type DetectionSettings } from './rule-catalogue.js';
+
+/** Bytes of events that are looked at in one transaction. */
+const PAGE_BYTES = 524_288;
+/** What happened longer ago teaches what is usual, and alarms nobody any more. */
+const NEWS_SECONDS = 86_400;
+const DETECTION = { type: 'system', id: 'detection' } as const;
+
+/** A log that does not go on from where it was. */
+interface Break {
+  readonly seq: number;
+  readonly kind: 'chain_broken' | 'log_truncated';
+}
+
+/**
+ * Looks at what a log has grown by. How far it has looked, what it remembers, the alerts and the event that tells of them
+ * are one transaction: a process that dies in between has done nothing, and the next one finds the same.
+ */
+@Injectable()
+export class Detect {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly exportLog: ExportLog,
+    private readonly encryption: FieldEncryption,
+    private readonly events: EventRecorder,
+    private readonly rules: DetectionRules,
+    private readonly states: DetectionStates,
+    private readonly alerts: RaiseAlerts,
+    private readonly work: UnitOfWork,
+  ) {}
+
+  /** Looks at one page; answers up to where the log was looked at, and whether there may be more. */
+  look(tenant: TenantRef, head: number): Promise<{ readonly seq: number; readonly more: boolean }> {
+    return this.database.within(tenant, async () => {
+      const [state, settings] = await Promise.all([this.states.load(), this.rules.settings()]);
+      const page = await this.exportLog.after(tenant, state.seq, PAGE_BYTES, namesSomebody);
+      const last = page.at(-1);
+      const walk = walkOf(state, page, head);
+      if (walk.broken) await this.#tellInstallation(tenant, walk.broken);
+      if (!last && !walk.broken) return { seq: state.seq, more: false };
+      const observed = await Promise.all(page.map((one) => this.#observed(tenant, one)));
+      const findings = this.#findings(state, settings, observed, walk.broken);
+      const seq = last?.seq ?? head;
+      await this.#commit(state, seq, walk.chain, findings);
+      return { seq, more: seq < head };
+    });
+  }
+
+  #findings(
+    { memory }: DetectionState,
+    settings: DetectionSettings,
+    observed: readonly ObservedEvent[],
+    broken: Break | undefined,
+  ): Finding[] {
+    const detector = new Detector(memory, settings);
+    const news = Date.now() / 1_000 - NEWS_SECONDS;
+    const found = observed.flatMap((event) => {
+      const findings = detector.observe(event);
+      return event.at >= news ? findings : [];
+    });
+    return broken ? [...found, brokenFinding(broken, settings)] : found;
+  }
+
+  async #commit(
+    state: DetectionState,
+    seq: number,
+    chain: Buffer,
+    findings: readonly Finding[],
+  ): Promise<void> {
+    if (findings.length === 0) {
+      await this.work.bookkeeping('how far the log was looked at is no event of it', () =>
+        this.states.save(state, seq, chain),
+      );
+      return;
+    }
+    await this.work.runAs(raisedEvent, async () => {
+      await this.states.save(state, seq, chain);
+      return { opened: await this.alerts.raise(findings), found: findings.length };
+    });
+  }
+
+  /** Before the tenant's own alert commits: repeated, it is one more event of what is still so. */
+  async #tellInstallation(tenant: TenantRef, { seq, kind }: Break): Promise<void> {
+    await this.events.record(undefined, {
+      action: 'audit.chain_broken',
+      actor: DETECTION,
+      outcome: 'failure',
+      resource: { type: 'tenant', id: tenant.id },
+      changes: { seq, kind },
+    });
+  }
+
+  async #observed(tenant: TenantRef, { seq, event, personal }: ExportedEvent): Promise<ObservedEvent> {
+    const body = JSON.parse(event) as EventBody;
+    const at = Math.floor(Date.parse(body.at) / 1_000);
+    if (!namesSomebody(body)) return { seq, at, body, subject: {} };
+    const [email, ip] = [text(personal, 'email')?.trim().toLowerCase(), text(personal, 'ip')];
+    return {
+      seq,
+      at,
+      body,
+      ...(email !== undefined && { account: await this.#hash(tenant, 'account', email) }),
+      ...(ip !== undefined && { address: await this.#hash(tenant, 'address', ip) }),
+      subject: { ...(email !== undefined && { email }), ...(ip !== undefined && { ip }) },
+    };
+  }
+
+  async #hash(tenant: TenantRef, column: string, value: string): Promise<string> {
+    const index = await this.encryption.pseudonym(tenant, `detection ${column}`, value);
+    return index.toString('base64url').slice(0, 22);
+  }
+}
+
+/** Whom an event concerns, and from where, is looked at of sign-ins alone: opening it is most of the work. */
+function namesSomebody({ action }: EventBody): boolean {
+  return action === 'session.created';
+}
+
+/** Follows the chain from where it was left: each link from the one before, and none that is gone. */
+function walkOf(
+  { seq, chain }: DetectionState,
+  page: readonly ExportedEvent[],
+  head: number,
+): { readonly chain: Buffer; readonly broken?: Break } {
+  // What was looked at once is not there any more.
+  if (page.length === 0)
+    return { chain, ...(head < seq && { broken: { seq: head, kind: 'log_truncated' } }) };
+  let link = chain;
+  let broken: Break | undefined;
+  for (const [at, one] of page.entries()) {
+    const next = chainHash(link, one.seq, leafHash(Buffer.from(one.event)));
+    const stored = Buffer.from(one.chainHash, 'hex');
+    if (!broken && (one.seq !== seq + at + 1 || !next.equals(stored)))
+      broken = { seq: one.seq, kind: 'chain_broken' };
+    // After a break it goes on from what is there: the next one is another.
+    link = stored;
+  }
+  return { chain: link, ...(broken && { broken }) };
+}
+
+function brokenFinding({ seq, kind }: Break, settings: DetectionSettings): Finding {
+  return {
+    rule: 'audit.chain',
+    key: 'followed',
+    severity: settings.get('audit.chain')?.severity ?? RULES['audit.chain'].severity,
+    title: 'The audit log is not as it was written',
+    details: { seq, kind },
+    seq,
+  };
+}
+
+function raisedEvent({ opened, found }: { opened: readonly AlertEntity[]; found: number }): AuditEvent {
+  const [first] = opened;
+  return {
+    action: 'alert.raised',
+    actor: DETECTION,
+    outcome: 'success',
+    ...(first && { resource: { type: 'alert', id: first.id } }),
+    changes: {
+      found,
+      ...(first && { title: first.title, rule: first.rule }),
+      alerts: opened.map(({ id, rule, severity }) => ({ id, rule, severity })),
+    },
+  };
+}
+
+function text(personal: Record<string, unknown> | undefined, name: string): string | undefined {
+  const value = personal?.[name];
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,239 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { EventBody } from '../audit/index.js';
+import { AUDIT_ACTIONS } from '../platform/events/index.js';
+import { Detector } from './detector.js';
+import { Memory } from './memory.js';
+import type { ObservedEvent } from './observed-event.js';
+import { defaultsOf, RULE_NAMES, type DetectionSettings, type RuleName } from './rule-catalogue.js';
+
+const NONE: DetectionSettings = new Map();
+const START = 497_222 * 3_600;
+const HOUR = 3_600;
+const DAY = 86_400;
+
+let seq = 0;
+function event(
+  at: number,
+  action: string,
+  body: Partial<EventBody> = {},
+  who: Pick<ObservedEvent, 'account' | 'address'> = {},
+): ObservedEvent {
+  seq += 1;
+  return {
+    seq,
+    at,
+    body: {
+      v: 1,
+      id: String(seq),
+      at: '',
+      tenant: 't_0000000000000001',
+      region: 'r',
+      action,
+      actor: { type: 'user', id: 'ann' },
+      outcome: 'success',
+      ...body,
+    },
+    subject: { email: 'ann@acme.example', ip: '192.0.2.1' },
+    ...who,
+  };
+}
+const found = (events: readonly ObservedEvent[], settings = NONE): string[] => {
+  const detector = new Detector(new Memory(), settings);
+  return events.flatMap((one) => detector.observe(one).map(({ rule, key }) => `${rule} ${key}`));
+};
+const times = (count: number, one: (at: number) => ObservedEvent): ObservedEvent[] =>
+  Array.from({ length: count }, (_, at) => one(at));
+const failed = (at: number, account: string, address: string) =>
+  event(
+    at,
+    'session.created',
+    { outcome: 'denied', actor: { type: 'anonymous', id: 'anonymous' } },
+    { account, address },
+  );
+
+describe('failed sign-ins', () => {
+  it('are found for an account at the fifth, and not before', () => {
+    const four = times(4, (at) => failed(START + at, 'a', `ip${at}`));
+    expect(found(four)).toEqual([]);
+    expect(found([...four, failed(START + 5, 'a', 'ip9')])).toEqual(['failed_logins.account a']);
+  });
+
+  it('that are fifteen minutes apart are not counted together', () => {
+    expect(found(times(20, (at) => failed(START + at * 300, 'a', `ip${at}`)))).toEqual([]);
+  });
+
+  it('are found from an address that tries one account after the other', () => {
+    expect(found(times(20, (at) => failed(START + at, `a${at}`, 'ip')))).toEqual([
+      'failed_logins.address ip',
+    ]);
+  });
+
+  it('are found in the organisation when they come from everywhere, for everybody', () => {
+    expect(found(times(100, (at) => failed(START + at, `a${at}`, `ip${at}`)))).toEqual([
+      'failed_logins.organisation all',
+    ]);
+  });
+
+  it('are found once in a window, and again in the next', () => {
+    const hours = times(2 * HOUR, (at) => failed(START + at, 'a', `ip${at}`));
+    expect(found(hours).filter((one) => one === 'failed_logins.account a')).toHaveLength(8);
+  });
+
+  it('that succeed in the end do not count as failed', () => {
+    expect(found(times(200, (at) => event(START + at, 'session.created', {}, { account: 'a' })))).toEqual([]);
+  });
+});
+
+describe('privileges', () => {
+  const denied = (at: number, action: string) => event(START + at, action, { outcome: 'denied' });
+  it('that are denied again and again are found, administrative ones only', () => {
+    expect(found(times(5, (at) => denied(at, 'user.updated')))).toEqual(['privileges.denied ann']);
+    expect(found(times(50, (at) => denied(at, 'agent.read')))).toEqual([]);
+  });
+  it('that nobody holds are found at the first try', () => {
+    const reason = 'GRANT_EXCEEDS_OWN';
+    expect(found([event(START, 'api_key.created', { outcome: 'denied', reason })])).toEqual([
+      'privileges.exceeded ann',
+    ]);
+  });
+  it('of an Owner or Admin are found when they are granted, those of others not', () => {
+    const grant = (role: string) =>
+      event(START, 'user.updated', { changes: { role }, resource: { type: 'user', id: 'bob' } });
+    expect(found([grant('Admin')])).toEqual(['privileges.granted bob']);
+    expect(found([grant('Developer')])).toEqual([]);
+  });
+});
+
+describe('what is unusual for an actor', () => {
+  const usual = (days: number): ObservedEvent[] =>
+    times(days * 24 * 20, (at) => event(START + at * 180, at % 2 ? 'agent.read' : 'agent.listed'));
+  it('is many times the calls of its other hours', () => {
+    const end = START + 4 * DAY;
+    expect(found(usual(4))).toEqual([]);
+    expect(found([...usual(4), ...times(199, (at) => event(end + at, 'agent.read'))])).toEqual([]);
+    expect(found([...usual(4), ...times(250, (at) => event(end + at, 'agent.read'))])).toEqual([
+      'unusual.rate ann',
+    ]);
+  });
+  it('is nothing for an actor that is always busy', () => {
+    const busy = times(30 * 600, (at) => event(START + at * 6, 'agent.updated'));
+    expect(
+      found([...busy, ...times(600, (at) => event(START + 30 * HOUR + at * 6, 'agent.updated'))]),
+    ).toEqual([]);
+  });
+  it('is what a well-known actor has never done, three kinds of it', () => {
+    const end = START + 4 * DAY;
+    const news = ['run.read', 'run.listed', 'user.listed'].map((action, at) => event(end + at, action));
+    expect(found([...usual(4), ...news.slice(0, 2)])).toEqual([]);
+    expect(found([...usual(4), ...news])).toEqual(['unusual.actions ann']);
+  });
+  it('is not what a new actor does', () => {
+    expect(
+      found(AUDIT_ACTIONS.filter((name) => name.endsWith('read')).map((name) => event(START, name))),
+    ).toEqual([]);
+  });
+});
+
+describe('exfiltration', () => {
+  it('is a thousand reads in ten minutes, and not in a day', () => {
+    expect(found(times(1_000, (at) => event(START + Math.floor(at / 2), 'run.read')))).toContain(
+      'exfiltration.reads ann',
+    );
+    expect(found(times(1_000, (at) => event(START + at * 80, 'run.read')))).not.toContain(
+      'exfiltration.reads ann',
+    );
+  });
+  it('may be an export', () => {
+    expect(found([event(START, 'audit.exported')])).toEqual(['exfiltration.exports ann']);
+  });
+});
+
+describe('what the system says of itself', () => {
+  it('is found: a broken log, a certificate that expires, a destination that takes nothing', () => {
+    const system = { actor: { type: 'system', id: 's' } };
+    expect(
+      found([
+        event(START, 'audit.verified', { changes: { valid: true } }),
+        event(START, 'audit.verified', { changes: { valid: false, finding: 'event_altered' } }),
+        event(START, 'certificate.expiring', { ...system, resource: { type: 'certificate', id: 'server' } }),
+        event(START, 'audit.delivery_failing', { ...system, resource: { type: 'd', id: 'splunk' } }),
+      ]),
+    ).toEqual([
+      'audit.chain t_0000000000000001',
+      'certificate.expiry server',
+      'delivery.failing failing splunk',
+    ]);
+  });
+});
+
+describe('settings', () => {
+  const set = (rule: RuleName, change: object): DetectionSettings =>
+    new Map([[rule, { ...defaultsOf(rule), ...change }]]);
+  it('change the threshold of a rule, and turn it off', () => {
+    const events = times(3, (at) => failed(START + at, 'a', `ip${at}`));
+    expect(found(events, set('failed_logins.account', { threshold: 3 }))).toHaveLength(1);
+    const many = times(10, (at) => failed(START + at, 'a', `ip${at}`));
+    expect(found(many, set('failed_logins.account', { enabled: false }))).toEqual([]);
+  });
+});
+
+describe('any log', () => {
+  const any = fc.array(
+    fc.record({
+      gap: fc.integer({ min: 0, max: 400 }),
+      action: fc.constantFrom('session.created', 'run.read', 'user.updated', 'audit.exported', 'agent.read'),
+      outcome: fc.constantFrom('success' as const, 'denied' as const),
+      who: fc.constantFrom('a', 'b', 'c'),
+    }),
+    { maxLength: 300 },
+  );
+  const logOf = (
+    steps: readonly { gap: number; action: string; outcome: 'success' | 'denied'; who: string }[],
+  ) => {
+    let at = START;
+    return steps.map(({ gap, action, outcome, who }, index): ObservedEvent => {
+      at += gap;
+      const body = { outcome, actor: { type: 'user', id: who } };
+      return { ...event(at, action, body, { account: who, address: who }), seq: index + 1 };
+    });
+  };
+
+  it('gives the same findings in one piece, and in pieces with the memory stored in between', () => {
+    const settings: DetectionSettings = new Map(
+      RULE_NAMES.map((rule) => [rule, { ...defaultsOf(rule), threshold: 3, windowSeconds: 600 }]),
+    );
+    fc.assert(
+      fc.property(any, fc.array(fc.nat(300), { maxLength: 5 }), (steps, cuts) => {
+        const log = logOf(steps);
+        const whole = new Detector(new Memory(), settings);
+        const expected = log.flatMap((one) => whole.observe(one));
+        let memory = new Memory();
+        const pieces: unknown[] = [];
+        for (const [at, one] of log.entries()) {
+          if (cuts.includes(at)) memory = new Memory(JSON.parse(JSON.stringify(memory.stored())) as object);
+          pieces.push(...new Detector(memory, settings).observe(one));
+        }
+        expect(pieces).toEqual(expected);
+        expect(JSON.stringify(memory.stored())).toBe(JSON.stringify(whole.memory.stored()));
+      }),
+    );
+  });
+
+  it('keeps the memory bounded: however many different addresses, accounts and actors', () => {
+    const memory = new Memory();
+    const detector = new Detector(memory, NONE);
+    for (let at = 0; at < 20_000; at += 1) {
+      detector.observe(failed(START + at, `account${at}`, `address${at}`));
+      detector.observe(event(START + at, 'run.read', { actor: { type: 'user', id: `actor${at}` } }));
+    }
+    const { windows, found: marks, actors } = memory.stored();
+    expect(windows.length).toBeLessThanOrEqual(1_000);
+    expect(marks.length).toBeLessThanOrEqual(1_000);
+    expect(actors.length).toBeLessThanOrEqual(300);
+    for (let at = 0; at < 50_000; at += 1)
+      detector.observe(event(START + DAY + Math.floor(at / 100), 'run.read'));
+    const reads = memory.stored().windows.find(([key]) => key === 'exfiltration.reads ann');
+    expect(reads?.[1].length).toBeLessThanOrEqual(61);
+  });
+});

@@ -1,0 +1,71 @@
+import type { Finding } from '../alerts/index.js';
+import { Memory } from './memory.js';
+import type { Match, ObservedEvent } from './observed-event.js';
+import { defaultsOf, type DetectionSettings, type RuleName, type RuleSettings } from './rule-catalogue.js';
+import { bulkReads, exports } from './rules/exfiltration.js';
+import { failedLogins } from './rules/failed-logins.js';
+import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
+import { deniedAdministration, exceededGrant, grantedPower } from './rules/privileges.js';
+import { unusualActions, unusualRate } from './rules/unusual.js';
+
+type Rule = (event: ObservedEvent, memory: Memory, settings: RuleSettings) => Match | undefined;
+
+/** Rules that need nothing but the event and what was counted. Those of what is usual for an actor are below. */
+const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
+  'failed_logins.account': failedLogins('account'),
+  'failed_logins.address': failedLogins('address'),
+  'failed_logins.organisation': failedLogins('organisation'),
+  'privileges.denied': deniedAdministration,
+  'privileges.exceeded': exceededGrant,
+  'privileges.granted': grantedPower,
+  'exfiltration.reads': bulkReads,
+  'exfiltration.exports': exports,
+  'delivery.failing': failingDelivery,
+  'certificate.expiry': expiringCertificate,
+  'audit.chain': brokenChain,
+};
+
+/** Actors that somebody stands behind: the system's own work has no habits. */
+const WITH_HABITS = new Set(['user', 'api_key', 'operator']);
+
+/**
+ * Applies the rules to a log, event by event. What it remembers between them is all its state; two that were shown the same
+ * events have found the same.
+ */
+export class Detector {
+  constructor(
+    readonly memory: Memory,
+    private readonly settings: DetectionSettings,
+  ) {}
+
+  observe(event: ObservedEvent): Finding[] {
+    const matches: [RuleName, Match | undefined][] = Object.entries(COUNTING).map(([name, rule]) => {
+      const settings = this.#settingsOf(name as RuleName);
+      return [name as RuleName, settings.enabled ? rule(event, this.memory, settings) : undefined];
+    });
+    matches.push(...this.#habits(event));
+    return matches.flatMap(([rule, match]) => (match ? this.#finding(rule, match, event) : []));
+  }
+
+  #habits(event: ObservedEvent): [RuleName, Match | undefined][] {
+    const { actor, action } = event.body;
+    if (!WITH_HABITS.has(actor.type)) return [];
+    // Observed whatever is enabled: who turns a rule on later has a baseline.
+    const seen = this.memory.observe(actor.id, action, event.at);
+    const [rate, actions] = [this.#settingsOf('unusual.rate'), this.#settingsOf('unusual.actions')];
+    return [
+      ['unusual.rate', rate.enabled ? unusualRate(event, seen.baseline, rate) : undefined],
+      ['unusual.actions', actions.enabled ? unusualActions(event, seen, this.memory, actions) : undefined],
+    ];
+  }
+
+  #finding(rule: RuleName, match: Match, { at, seq }: ObservedEvent): Finding[] {
+    const { severity, windowSeconds } = this.#settingsOf(rule);
+    if (!this.memory.isNew(`${rule} ${match.key}`, at, windowSeconds)) return [];
+    return [{ rule, severity, seq, ...match }];
+  }
+
+  #settingsOf(rule: RuleName): RuleSettings {
+    return this.settings.get(rule) ?? defaultsOf(rule);
+  }
+}

@@ -1,0 +1,101 @@
+import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RegionConfig } from '../platform/config/index.js';
+import { Cells, tenantId, type Cell } from '../platform/database/index.js';
+import { Log } from '../platform/observability/log.js';
+import { TenantMoving } from '../tenancy/index.js';
+import { Detect } from './detect.js';
+import { LookedAtElsewhere } from './detection-state.js';
+
+const POLL_MS = 1_000;
+/** A log that grows all the time is looked at this often. */
+const AGAIN_SECONDS = 3;
+/** One that cannot be looked at, such as that of an organisation whose schema is behind. */
+const FAILED_SECONDS = 60;
+const LOGS_PER_ROUND = 50;
+const AT_ONCE = 4;
+/** Then others have their turn. */
+const PAGES_PER_LOOK = 20;
+
+/** Finds the logs that have grown, in every process; whoever commits first has looked. Requests know nothing of it. */
+@Injectable()
+export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> = Promise.resolve();
+  #stopping = false;
+
+  constructor(
+    private readonly cells: Cells,
+    private readonly detect: Detect,
+    private readonly regions: RegionConfig,
+    private readonly log: Log,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#soon();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  /** One look at all that is due. */
+  async round(): Promise<void> {
+    for (const cell of this.cells.all().filter(({ region }) => this.regions.serves(region))) {
+      const grown = await grownLogs(cell);
+      const next = grown.values();
+      const worker = async (): Promise<void> => {
+        for (const log of next) if (!this.#stopping) await this.#look(cell, log);
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    }
+  }
+
+  #soon(): void {
+    if (this.#stopping) return;
+    this.#timer = setTimeout(() => {
+      this.#round = this.round()
+        .catch((error: unknown) => {
+          if (!this.#stopping) this.log.error('logs could not be looked at; it is repeated', error);
+        })
+        .finally(() => this.#soon());
+    }, POLL_MS);
+  }
+
+  async #look(cell: Cell, { tenant, head }: Grown): Promise<void> {
+    try {
+      let look = await this.detect.look(cell.tenant(tenantId(tenant)), head);
+      for (let page = 1; look.more && page < PAGES_PER_LOOK && !this.#stopping; page += 1)
+        look = await this.detect.look(cell.tenant(tenantId(tenant)), head);
+      await noteLook(cell, tenant, look.seq, look.more ? 0 : AGAIN_SECONDS);
+    } catch (error) {
+      if (this.#stopping || error instanceof LookedAtElsewhere) return;
+      if (!(error instanceof TenantMoving)) this.log.error('a log could not be looked at', error, { tenant });
+      await noteLook(cell, tenant, undefined, FAILED_SECONDS);
+    }
+  }
+}
+
+interface Grown {
+  readonly tenant: string;
+  readonly head: number;
+}
+
+/** Logs that are not as long as they were at the last look: longer, as a rule. */
+async function grownLogs(cell: Cell): Promise<Grown[]> {
+  const { rows } = await cell.audit.query<{ tenant: string; seq: string }>(
+    `SELECT h.tenant, h.seq FROM audit.heads h LEFT JOIN audit.looked_at l ON l.tenant = h.tenant
+     WHERE h.closed_at IS NULL AND h.seq <> COALESCE(l.seq, -1) AND (l.due_at IS NULL OR l.due_at <= now())
+     ORDER BY l.due_at NULLS FIRST LIMIT ${LOGS_PER_ROUND}`,
+  );
+  return rows.map(({ tenant, seq }) => ({ tenant, head: Number(seq) }));
+}
+
+async function noteLook(cell: Cell, tenant: string, seq: number | undefined, seconds: number): Promise<void> {
+  await cell.audit.query(
+    `INSERT INTO audit.looked_at AS l (tenant, seq, due_at) VALUES ($1, COALESCE($2::bigint, -1), now() + make_interval(secs => $3))
+     ON CONFLICT (tenant) DO UPDATE SET seq = COALESCE($2::bigint, l.seq), due_at = now() + make_interval(secs => $3)`,
+    [tenant, seq ?? null, seconds],
+  );
+}

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AuditAction } from '../../src/platform/events/index.js';
+import { PLATFORM_TENANT, type TenantRef } from '../../src/platform/database/index.js';
+import { openDetecting, type Detecting } from '../support/detecting.js';
+
+let test: Detecting;
+let platform: TenantRef;
+
+beforeAll(async () => {
+  test = await openDetecting();
+  platform = await test.newTenant(PLATFORM_TENANT);
+});
+afterAll(() => test.close());
+
+const failed = (tenant: TenantRef, count: number, email = 'ann@acme.example', ip = '192.0.2.1') =>
+  test.record(tenant, count, {
+    action: 'session.created',
+    actor: { type: 'anonymous', id: 'anonymous' },
+    outcome: 'denied',
+    reason: 'SIGN_IN_FAILED',
+    client: { ip, userAgent: 'x' },
+    personal: { email },
+  });
+const did = (tenant: TenantRef, action: AuditAction) =>
+  test.record(tenant, 1, { action, actor: { type: 'user', id: 'bob' }, outcome: 'success' });
+
+describe('a log that is followed', () => {
+  it('raises an alert in its own organisation, and in no other', async () => {
+    const [acme, globex] = [await test.newTenant(), await test.newTenant()];
+    await Promise.all([failed(acme, 5), failed(globex, 4)]);
+    await test.follow();
+    expect(await test.alerts(acme)).toMatchObject([
+      {
+        rule: 'failed_logins.account',
+        severity: 'P3',
+        status: 'open',
+        subject: { email: 'ann@acme.example' },
+      },
+    ]);
+    expect(await test.alerts(globex)).toEqual([]);
+    expect(await test.actions(acme)).toContain('alert.raised');
+    expect(await test.actions(globex)).not.toContain('alert.raised');
+  });
+
+  it('has the same alert once, however often and by however many it is looked at', async () => {
+    const acme = await test.newTenant();
+    await failed(acme, 8);
+    await Promise.all([test.follow(), test.follow(), test.follow(), test.follow()]);
+    await test.forgetHints();
+    await Promise.all([test.follow(), test.follow()]);
+    expect(await test.alerts(acme)).toMatchObject([{ rule: 'failed_logins.account', occurrences: 1 }]);
+    expect((await test.actions(acme)).filter((action) => action === 'alert.raised')).toHaveLength(1);
+  });
+
+  it('counts across looks: what is remembered is in the database', async () => {
+    const acme = await test.newTenant();
+    for (let at = 0; at < 5; at += 1) {
+      expect(await test.alerts(acme)).toEqual([]);
+      await failed(acme, 1);
+      await test.follow();
+    }
+    expect(await test.alerts(acme)).toHaveLength(1);
+  });
+
+  it('keeps no address and no e-mail address in clear', async () => {
+    const acme = await test.newTenant();
+    await failed(acme, 20, 'ann@acme.example', '203.0.113.77');
+    await test.follow();
+    const found = await test.alerts(acme);
+    expect(found.map(({ rule }) => rule).sort()).toEqual(['failed_logins.account', 'failed_logins.address']);
+    expect(found.find(({ rule }) => rule === 'failed_logins.address')?.subject).toEqual({
+      ip: '203.0.113.77',
+    });
+    const { rows } = await test.db.superuser.query<{ text: string }>(
+      `SELECT (SELECT string_agg(a::text, ' ') FROM "${acme.id}".alerts a) || (SELECT string_agg(s::text, ' ')
+         FROM "${acme.id}".detection_state s) AS text`,
+    );
+    expect(rows[0]?.text).toContain('failed_logins.address');
+    expect(rows[0]?.text).not.toMatch(/ann@|203\.0\.113/);
+  });
+
+  it('does not repeat what was found when it is looked at from its own beginning after a loss of hints', async () => {
+    const acme = await test.newTenant();
+    await did(acme, 'audit.exported');
+    await test.follow();
+    await test.forgetHints();
+    await test.follow();
+    expect(await test.alerts(acme)).toMatchObject([{ rule: 'exfiltration.exports', occurrences: 1 }]);
+  });
+
+  it('alarms nobody of what happened long ago', async () => {
+    const acme = await test.newTenant();
+    await test.recordAt(acme, new Date(Date.now() - 3 * 86_400_000), 'audit.exported');
+    await test.follow();
+    expect(await test.alerts(acme)).toEqual([]);
+  });
+});
+
+describe('the chain of a log that is followed', () => {
+  const tamper = (tenant: TenantRef, sql: string): Promise<unknown> =>
+    test.db.superuser.query(sql, [tenant.id]);
+
+  it('that is broken behind what was looked at raises P1 in the organisation and in the installation', async () => {
+    const [acme, globex] = [await test.newTenant(), await test.newTenant()];
+    for (const tenant of [acme, globex]) for (let at = 0; at < 3; at += 1) await did(tenant, 'agent.read');
+    await test.follow();
+    await did(acme, 'agent.read');
+    await did(globex, 'agent.read');
+    await tamper(
+      acme,
+      `UPDATE audit.events SET event = convert_to(replace(convert_from(event, 'UTF8'), '"bob"', '"eve"'), 'UTF8')
+       WHERE tenant = $1 AND seq = 4`,
+    );
+    await test.follow();
+    expect(await test.alerts(acme)).toMatchObject([
+      { rule: 'audit.chain', severity: 'P1', details: { seq: 4, kind: 'chain_broken' } },
+    ]);
+    expect(await test.alerts(globex)).toEqual([]);
+    await test.follow();
+    expect(await test.alerts(platform)).toMatchObject([
+      { rule: 'audit.chain', severity: 'P1', key: acme.id },
+    ]);
+  });
+
+  it('that was rewritten as a whole does not lead on from the link that was kept', async () => {
+    const acme = await test.newTenant();
+    for (let at = 0; at < 3; at += 1) await did(acme, 'agent.read');
+    await test.follow();
+    await tamper(acme, 'DELETE FROM audit.events WHERE tenant = $1');
+    await tamper(acme, 'DELETE FROM audit.heads WHERE tenant = $1');
+    await test.restart();
+    for (let at = 0; at < 5; at += 1) await did(acme, 'agent.read');
+    await test.follow();
+    expect(await test.alerts(acme)).toMatchObject([
+      { rule: 'audit.chain', details: { kind: 'chain_broken' } },
+    ]);
+  });
+
+  it('that was cut off is found without anything being added', async () => {
+    const acme = await test.newTenant();
+    for (let at = 0; at < 3; at += 1) await did(acme, 'agent.read');
+    await test.follow();
+    await tamper(acme, 'DELETE FROM audit.events WHERE tenant = $1 AND seq > 2');
+    await tamper(acme, 'UPDATE audit.heads SET seq = 2 WHERE tenant = $1');
+    await test.follow();
+    expect(await test.alerts(acme)).toMatchObject([
+      { rule: 'audit.chain', details: { kind: 'log_truncated' } },
+    ]);
+  });
+});

@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LocalKms } from '@waxell/infra';
+import type { EntityTarget, ObjectLiteral } from 'typeorm';
+import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
+import { FieldEncryption, KeyRing } from '../../src/encryption/index.js';
+import { KeySchedules } from '../../src/encryption/key-schedules.js';
+import { KEY_TIMES } from '../../src/encryption/key-times.js';
+import { CellKms } from '../../src/encryption/kms.js';
+import type { Feed, TenantId, TenantRef } from '../../src/platform/database/index.js';
+import { Log } from '../../src/platform/observability/log.js';
+import { openTestDatabase, type TestDatabase } from './test-database.js';
+
+const FEED = { subscribe: () => () => undefined, reliable: () => true } as unknown as Feed;
+
+/** A database whose tenants have keys, as the application gives them. */
+export interface Sealing {
+  readonly db: TestDatabase;
+  readonly encryption: FieldEncryption;
+  readonly newTenant: (id?: TenantId) => Promise<TenantRef>;
+  /** A change of a tenant's tables, without an event. */
+  readonly inTenant: <T>(tenant: TenantRef, work: () => Promise<T>) => Promise<T>;
+  readonly close: () => Promise<void>;
+}
+
+export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>[]): Promise<Sealing> {
+  const db = await openTestDatabase({ entities });
+  const home = await mkdtemp(join(tmpdir(), 'waxell-keys-'));
+  const cell = db.cells.home;
+  const kms = new CellKms(new Map([[cell.name, await LocalKms.open({ home })]]));
+  const keys = new KeyRing(db.database, kms, FEED, new KeySchedules(db.cells), KEY_TIMES, new Log('silent'));
+  cell.observe(new EncryptionSubscriber(keys, db.database));
+  const inTenant = <T>(tenant: TenantRef, work: () => Promise<T>): Promise<T> =>
+    db.database.within(tenant, () => db.transactions.run(work));
+  return {
+    db,
+    encryption: new FieldEncryption(keys),
+    inTenant,
+    newTenant: async (id) => {
+      const tenant = await db.newTenant(id);
+      for (const statement of await keys.provision(tenant))
+        await inTenant(tenant, () => db.database.query(statement));
+      return tenant;
+    },
+    close: async () => {
+      await db.close();
+      await rm(home, { recursive: true });
+    },
+  };
+}
