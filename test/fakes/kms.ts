@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFakeServer, type FakeAnswer } from './http-server.js';
 import { signatureFault, type FakeCredentials } from './sigv4.js';
@@ -67,7 +68,12 @@ class Refusal extends Error {
 }
 
 /** AWS KMS's JSON 1.1 protocol, with real keys, real AES and the real one's refusals. */
-export async function startFakeKms(): Promise<FakeKms> {
+export async function startFakeKms({
+  everyRegion = false,
+}: {
+  /** Answers as the KMS of whichever region is asked: one fake for the cells of several. */
+  everyRegion?: boolean;
+} = {}): Promise<FakeKms> {
   const credentials = { accessKeyId: 'AKIDFAKE', secretAccessKey: randomBytes(20).toString('hex') };
   const keys = new Map<string, FakeKey>();
   const calls: string[] = [];
@@ -192,7 +198,11 @@ export async function startFakeKms(): Promise<FakeKms> {
         ? refuse(500, 'KMSInternalException', 'try again')
         : refuse(400, 'ThrottlingException', 'Rate exceeded');
     }
-    const fault = signatureFault(request, body, { credentials, region: REGION, service: 'kms' });
+    const fault = signatureFault(request, body, {
+      credentials,
+      region: everyRegion ? askedRegion(request) : REGION,
+      service: 'kms',
+    });
     if (fault === 'MissingAuthenticationToken')
       return refuse(400, 'MissingAuthenticationTokenException', fault);
     if (fault === 'UnrecognizedClient') return refuse(400, 'UnrecognizedClientException', fault);
@@ -267,6 +277,11 @@ function unwrap(key: FakeKey, blob: Buffer, context: KmsRequest['EncryptionConte
   } catch {
     throw new Refusal('InvalidCiphertextException', '');
   }
+}
+
+/** The region that a request is signed for. */
+function askedRegion({ headers }: IncomingMessage): string {
+  return /Credential=[^/]+\/\d{8}\/([^/]+)\/kms\//.exec(headers.authorization ?? '')?.[1] ?? '';
 }
 
 function json(status: number, content: object): FakeAnswer {

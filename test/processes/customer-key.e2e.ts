@@ -15,7 +15,8 @@ let acme: TestTenant;
 let neighbour: TestTenant;
 
 beforeAll(async () => {
-  fake = await startFakeKms();
+  // The embedded cells are of two regions.
+  fake = await startFakeKms({ everyRegion: true });
   const { accessKeyId, secretAccessKey } = fake.credentials;
   app = await startApplication({
     env: {
@@ -23,8 +24,6 @@ beforeAll(async () => {
       AWS_KMS_ENDPOINT: fake.endpoint,
       AWS_ACCESS_KEY_ID: accessKeyId,
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
-      // The fake is one region's.
-      SPARE_TENANTS: '1',
     },
   });
   [acme, neighbour] = [await createTenant(app), await createTenant(app)];
