@@ -75,7 +75,9 @@ export class Detect {
       const findings = detector.observe(event);
       return event.at >= news ? findings : [];
     });
-    return broken ? [...found, brokenFinding(broken, settings)] : found;
+    return broken && settings.get('audit.chain')?.enabled !== false
+      ? [...found, brokenFinding(broken, settings)]
+      : found;
   }
 
   async #commit(
@@ -142,13 +144,15 @@ function walkOf(
   // What was looked at once is not there any more.
   if (page.length === 0)
     return { chain, ...(head < seq && { broken: { seq: head, kind: 'log_truncated' } }) };
+  // Of a log that is looked at for the first time, the beginning may have been kept its time and be gone.
+  const begun = seq === 0 ? (page[0]?.seq ?? 1) - 1 : seq;
   let link = chain;
   let broken: Break | undefined;
   for (const [at, one] of page.entries()) {
     const next = chainHash(link, one.seq, leafHash(Buffer.from(one.event)));
     const stored = Buffer.from(one.chainHash, 'hex');
-    if (!broken && (one.seq !== seq + at + 1 || !next.equals(stored)))
-      broken = { seq: one.seq, kind: 'chain_broken' };
+    const follows = one.seq === begun + at + 1 && (next.equals(stored) || (at === 0 && begun > seq));
+    if (!broken && !follows) broken = { seq: one.seq, kind: 'chain_broken' };
     // After a break it goes on from what is there: the next one is another.
     link = stored;
   }
