@@ -120,6 +120,7 @@ it('every column of a tenant that could hold a sealed value is known to a rewrap
     'sessions.fingerprint',
     'refresh_tokens.token_hash',
     'api_keys.secret_hash',
+    'detection_progress.chain_hash',
     'idempotency_keys.key_hash',
     'idempotency_keys.request_hash',
     'encryption_keys.wrapped',
