@@ -1,6 +1,6 @@
 /**
- * The baseline of `request`: Express 5 and pg, with nothing of what an application needs. It reads and writes the same
- * rows of the same database as the superuser, with named prepared statements and a pool of 10.
+ * The baseline of `request`: Express 5 and pg, with nothing of what an application needs. It reads the same rows of the same
+ * database as the superuser, and writes the like into a table of its own, with named prepared statements and a pool of 10.
  */
 import express from 'express';
 import pg from 'pg';
@@ -9,6 +9,9 @@ import { v7 as uuidv7 } from 'uuid';
 const [url, schema] = process.argv.slice(2);
 if (url === undefined || schema === undefined) throw new Error('usage: bare-server.ts DATABASE_URL SCHEMA');
 const pool = new pg.Pool({ connectionString: url, max: 10, options: `-c search_path="${schema}"` });
+
+// Beside the application's table and like it: it counts its agents against a quota, and these are none of them.
+await pool.query('CREATE TABLE bench_agents (LIKE agents INCLUDING ALL)');
 
 const COLUMNS = `id, project_id, name, description, definition, api_key_providers, published_version, version, created_by,
   created_at, updated_at`;
@@ -32,7 +35,7 @@ app.post('/agents', async (request, response) => {
   const { projectId, name, definition } = request.body as Record<string, unknown>;
   const created = await pool.query({
     name: 'create',
-    text: `INSERT INTO agents (id, project_id, name, description, definition, api_keys, api_key_providers,
+    text: `INSERT INTO bench_agents (id, project_id, name, description, definition, api_keys, api_key_providers,
         published_version, created_by)
       VALUES ($1, $2, $3, '', $4, NULL, '{}', NULL, 'bench') RETURNING ${COLUMNS}`,
     values: [uuidv7(), projectId, name, definition],

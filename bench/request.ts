@@ -167,9 +167,7 @@ async function everyAnswerHasItsEvent(
       if (events < answered) throw new Error(`${answered} answers, but ${events} events ${action}.`);
       counted[action] = { answers: answered, events };
     }
-    const rows = await client.query<{ count: number }>(
-      `SELECT count(*)::int FROM "${tenant}".agents WHERE created_by <> 'bench'`,
-    );
+    const rows = await client.query<{ count: number }>(`SELECT count(*)::int FROM "${tenant}".agents`);
     if (rows.rows[0]?.count !== counted['agent.created']?.events)
       throw new Error(
         `${rows.rows[0]?.count} agents, but ${counted['agent.created']?.events} events of them.`,

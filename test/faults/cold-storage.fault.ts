@@ -12,7 +12,7 @@ import { print } from '../support/print.js';
 import { LOGIN_SECRET, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Periods that go to cold storage under kills. In full: WAXELL_COLD_PERIODS=200. */
-const PERIODS = Number(process.env['WAXELL_COLD_PERIODS'] ?? 2);
+const PERIODS = Number(process.env['WAXELL_COLD_PERIODS'] ?? 1);
 const EVENTS = 400;
 
 let db: TestDatabase;

@@ -65,7 +65,7 @@ async function schemasIn(region: Region): Promise<string[]> {
 
 describe('a process that is killed in the middle of everything, again and again', () => {
   // At random, so that no two test runs die at the same statement; printed, so that a failure can be understood.
-  const moments = Array.from({ length: 4 }, () => 400 + Math.floor(Math.random() * 1_500));
+  const moments = Array.from({ length: 3 }, () => 400 + Math.floor(Math.random() * 1_500));
 
   it(`starts again each time, and leaves no PostgreSQL behind (killed after ${moments.join(', ')} ms)`, async () => {
     for (const moment of moments) await killedRound(moment);

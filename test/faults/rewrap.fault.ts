@@ -11,7 +11,7 @@ import { createTenant, signIn, type TestTenant } from '../support/tenants.js';
 const REGION: Region = 'us-east-1';
 const ANSWERS = 1_200;
 /** How often the process is killed; each kill costs a start. */
-const KILLS = Number(process.env['WAXELL_REWRAP_KILLS'] ?? 2);
+const KILLS = Number(process.env['WAXELL_REWRAP_KILLS'] ?? 1);
 
 let app: Application;
 let tenant: TestTenant;
