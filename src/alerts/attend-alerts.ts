@@ -1,4 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '../platform/background/index.js';
 import { RegionConfig, WorkerConfig } from '../platform/config/index.js';
 import { Cells, TenantDatabase, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
@@ -16,9 +17,11 @@ const AT_ONCE = 4;
 /** Visits tenants whose alerts are due: to be told, or to be escalated. Of many processes, one visits a tenant at a time. */
 @Injectable()
 export class AttendAlerts implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> = Promise.resolve();
-  #stopping = false;
+  readonly #rounds = new RepeatedWork(
+    () => this.round(),
+    POLL_MS,
+    (error) => this.log.error('alerts could not be attended to; it is repeated', error),
+  );
 
   constructor(
     private readonly cells: Cells,
@@ -35,13 +38,11 @@ export class AttendAlerts implements OnApplicationBootstrap, BeforeApplicationSh
     // Visits that a process began that is not there any more.
     if (this.worker.alone)
       for (const cell of this.#served()) await cell.control.query('UPDATE work.alerts SET due_at = now()');
-    this.#soon();
+    this.#rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.#stopping = true;
-    clearTimeout(this.#timer);
-    await this.#round;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   /** One visit to each tenant that is due. */
@@ -60,19 +61,8 @@ export class AttendAlerts implements OnApplicationBootstrap, BeforeApplicationSh
     return this.cells.all().filter(({ region }) => this.regions.serves(region));
   }
 
-  #soon(): void {
-    if (this.#stopping) return;
-    this.#timer = setTimeout(() => {
-      this.#round = this.round()
-        .catch((error: unknown) => {
-          if (!this.#stopping) this.log.error('alerts could not be attended to; it is repeated', error);
-        })
-        .finally(() => this.#soon());
-    }, POLL_MS);
-  }
-
   async #visit(cell: Cell, tenant: TenantRef, taken: Date): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#rounds.stopping) return;
     try {
       const next = await this.database.within(tenant, async () => {
         await this.escalate.execute();
@@ -82,7 +72,7 @@ export class AttendAlerts implements OnApplicationBootstrap, BeforeApplicationSh
       await noteVisit(cell, tenant.id, taken, next);
     } catch (error) {
       // It is due again when the visit's time is over.
-      if (!this.#stopping && !(error instanceof TenantMoving))
+      if (!this.#rounds.stopping && !(error instanceof TenantMoving))
         this.log.error('the alerts of an organisation could not be attended to', error, {
           tenant: tenant.id,
         });

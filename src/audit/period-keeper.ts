@@ -1,4 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '../platform/background/index.js';
 import { Cells, LogPeriods } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 
@@ -7,8 +8,12 @@ const LOOK_MS = 600_000;
 /** Sees to it, in every process, that each cell's logs have a table to be appended to, and those of the weeks to come. */
 @Injectable()
 export class PeriodKeeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new RepeatedWork(
+    () => this.#look(),
+    LOOK_MS,
+    // Each cell's failure is told of where it happens.
+    () => undefined,
+  );
 
   constructor(
     private readonly cells: Cells,
@@ -18,14 +23,11 @@ export class PeriodKeeper implements OnApplicationBootstrap, BeforeApplicationSh
   /** Before anything is served: nothing can be answered while nothing can be appended. */
   async onApplicationBootstrap(): Promise<void> {
     await this.#look();
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
-    }, LOOK_MS).unref();
+    this.#looking.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#looking.stop();
   }
 
   async #look(): Promise<void> {

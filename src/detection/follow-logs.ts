@@ -1,4 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '../platform/background/index.js';
 import { RegionConfig } from '../platform/config/index.js';
 import { Cells, tenantId, type Cell } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
@@ -19,9 +20,11 @@ const PAGES_PER_LOOK = 20;
 /** Finds the logs that have grown, in every process; whoever commits first has looked. Requests know nothing of it. */
 @Injectable()
 export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> = Promise.resolve();
-  #stopping = false;
+  readonly #rounds = new RepeatedWork(
+    () => this.round(),
+    POLL_MS,
+    (error) => this.log.error('logs could not be looked at; it is repeated', error),
+  );
 
   constructor(
     private readonly cells: Cells,
@@ -31,13 +34,11 @@ export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShut
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#soon();
+    this.#rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.#stopping = true;
-    clearTimeout(this.#timer);
-    await this.#round;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   /** One look at all that is due. */
@@ -46,31 +47,20 @@ export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShut
       const grown = await grownLogs(cell);
       const next = grown.values();
       const worker = async (): Promise<void> => {
-        for (const log of next) if (!this.#stopping) await this.#look(cell, log);
+        for (const log of next) if (!this.#rounds.stopping) await this.#look(cell, log);
       };
       await Promise.all(Array.from({ length: AT_ONCE }, worker));
     }
   }
 
-  #soon(): void {
-    if (this.#stopping) return;
-    this.#timer = setTimeout(() => {
-      this.#round = this.round()
-        .catch((error: unknown) => {
-          if (!this.#stopping) this.log.error('logs could not be looked at; it is repeated', error);
-        })
-        .finally(() => this.#soon());
-    }, POLL_MS);
-  }
-
   async #look(cell: Cell, { tenant, head }: Grown): Promise<void> {
     try {
       let look = await this.detect.look(cell.tenant(tenantId(tenant)), head);
-      for (let page = 1; look.more && page < PAGES_PER_LOOK && !this.#stopping; page += 1)
+      for (let page = 1; look.more && page < PAGES_PER_LOOK && !this.#rounds.stopping; page += 1)
         look = await this.detect.look(cell.tenant(tenantId(tenant)), head);
       await noteLook(cell, tenant, look.seq, look.more ? 0 : AGAIN_SECONDS);
     } catch (error) {
-      if (this.#stopping || error instanceof LookedAtElsewhere) return;
+      if (this.#rounds.stopping || error instanceof LookedAtElsewhere) return;
       if (!(error instanceof TenantMoving)) this.log.error('a log could not be looked at', error, { tenant });
       await noteLook(cell, tenant, undefined, FAILED_SECONDS);
     }

@@ -1,5 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { EventRecorder } from '../audit/index.js';
+import { RepeatedWork } from '../platform/background/index.js';
 import { Log } from '../platform/observability/log.js';
 import { CertificateExpiry, type ExpiringCertificate } from '../platform/tls/index.js';
 
@@ -14,8 +15,11 @@ const REPEAT_MS = 86_400_000;
 @Injectable()
 export class WatchCertificates implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #said = new Map<string, { readonly level: string; readonly at: number }>();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  readonly #looking = new RepeatedWork(
+    () => this.look(),
+    LOOK_MS,
+    (error) => this.log.error('certificates could not be looked at; it is repeated', error),
+  );
 
   constructor(
     private readonly certificates: CertificateExpiry,
@@ -24,12 +28,11 @@ export class WatchCertificates implements OnApplicationBootstrap, BeforeApplicat
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#lookIn(FIRST_LOOK_MS);
+    this.#looking.start(FIRST_LOOK_MS);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    clearTimeout(this.#timer);
-    await this.#looking;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#looking.stop();
   }
 
   async look(now = Date.now()): Promise<void> {
@@ -41,16 +44,6 @@ export class WatchCertificates implements OnApplicationBootstrap, BeforeApplicat
       await this.#record(certificate);
       this.#said.set(name, { level: state, at: now });
     }
-  }
-
-  #lookIn(milliseconds: number): void {
-    this.#timer = setTimeout(() => {
-      this.#looking = this.look()
-        .catch((error: unknown) =>
-          this.log.error('certificates could not be looked at; it is repeated', error),
-        )
-        .then(() => this.#lookIn(LOOK_MS));
-    }, milliseconds).unref();
   }
 
   async #record({ name, expiresAt, secondsLeft, level }: ExpiringCertificate): Promise<void> {

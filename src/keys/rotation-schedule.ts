@@ -1,6 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { KeySchedules } from '../encryption/index.js';
 import { OperationUnderWay } from '../operations/index.js';
+import { RepeatedWork } from '../platform/background/index.js';
 import type { TenantId } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { RegistryWork } from '../requests/index.js';
@@ -14,8 +15,11 @@ const RETRY_SECONDS = 3_600;
 /** Begins rotations that are due. Every process looks; what one takes, no other does. A look costs one query. */
 @Injectable()
 export class RotationSchedule implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new RepeatedWork(
+    () => this.look(),
+    LOOK_MS,
+    (error) => this.log.error('due rotations could not be begun; it is repeated', error),
+  );
 
   constructor(
     private readonly schedules: KeySchedules,
@@ -25,19 +29,11 @@ export class RotationSchedule implements OnApplicationBootstrap, BeforeApplicati
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.look()
-        .then(() => undefined)
-        .catch((error: unknown) => this.log.error('due rotations could not be begun; it is repeated', error))
-        .finally(() => {
-          this.#looking = undefined;
-        });
-    }, LOOK_MS).unref();
+    this.#looking.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#looking.stop();
   }
 
   /** Answers how many it has begun. */

@@ -1,4 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '../platform/background/index.js';
 import { Cells, TenantDatabase, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
 import { TenantObjects } from '../platform/objects/index.js';
 import { Log } from '../platform/observability/log.js';
@@ -12,9 +13,12 @@ const PAGE = 100;
 /** Measures, now and then, what each tenant stores: its tables with their indexes, and its objects. Its log is not counted. */
 @Injectable()
 export class MeasureStorage implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
-  #measuring: Promise<void> | undefined;
+  readonly #measuring = new RepeatedWork(
+    () => this.#all(),
+    LOOK_MS,
+    // Each cell's failure is told of where it happens.
+    () => undefined,
+  );
 
   constructor(
     private readonly cells: Cells,
@@ -25,17 +29,11 @@ export class MeasureStorage implements OnApplicationBootstrap, BeforeApplication
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => {
-      this.#measuring ??= this.#all().finally(() => {
-        this.#measuring = undefined;
-      });
-    }, LOOK_MS).unref();
+    this.#measuring.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.#stopped = true;
-    clearInterval(this.#timer);
-    await this.#measuring;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#measuring.stop();
   }
 
   async #all(): Promise<void> {
@@ -61,7 +59,7 @@ export class MeasureStorage implements OnApplicationBootstrap, BeforeApplication
   /** Measures every tenant of a cell. */
   async cell(cell: Cell): Promise<void> {
     let after = '';
-    for (let found = PAGE; found === PAGE && !this.#stopped;) {
+    for (let found = PAGE; found === PAGE && !this.#measuring.stopping;) {
       const { rows } = await cell.control.query<{ tenant: string; bytes: string }>(
         `SELECT n.nspname AS tenant, (SELECT COALESCE(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c
              WHERE c.relnamespace = n.oid AND c.relkind = 'r')::text AS bytes

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '../platform/background/index.js';
 import { Cells, type Cell } from '../platform/database/index.js';
 import { CellObjects } from '../platform/objects/index.js';
 import { ServiceUnavailable } from '../platform/http/errors.js';
@@ -17,12 +18,15 @@ const PATIENCE_MS = 8_000;
 /** Signs checkpoints of all logs that have grown, every few seconds; of many processes one at a time does it for a cell. */
 @Injectable()
 export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> = Promise.resolve();
+  readonly #rounds = new RepeatedWork(
+    () => this.#all(),
+    EVERY_MS,
+    // Each cell's failure is told of where it happens.
+    () => undefined,
+  );
   /** By cell: what is being done, and what is done after it. */
   readonly #atWork = new Map<string, Promise<void>>();
   readonly #waiting = new Map<string, Promise<void>>();
-  #stopping = false;
 
   constructor(
     private readonly cells: Cells,
@@ -33,13 +37,11 @@ export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationSh
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#soon();
+    this.#rounds.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.#stopping = true;
-    clearTimeout(this.#timer);
-    await this.#round;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   /** Brings every log of a cell up to a checkpoint that covers all that was answered before the call. */
@@ -65,18 +67,11 @@ export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationSh
     for (const until = Date.now() + PATIENCE_MS; ;) {
       const more = await this.#once(cell);
       if (more === false) return;
-      if (this.#stopping || Date.now() > until)
+      if (this.#rounds.stopping || Date.now() > until)
         throw new ServiceUnavailable('The log is being checkpointed. Repeat the request in a moment.');
       // Another process is at it.
       if (more === undefined) await sleep(50);
     }
-  }
-
-  #soon(): void {
-    if (this.#stopping) return;
-    this.#timer = setTimeout(() => {
-      this.#round = this.#all().finally(() => this.#soon());
-    }, EVERY_MS);
   }
 
   async #all(): Promise<void> {
@@ -84,7 +79,7 @@ export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationSh
       try {
         await this.bringUp(cell);
       } catch (error) {
-        if (!this.#stopping)
+        if (!this.#rounds.stopping)
           this.logger.error('logs could not be checkpointed; it is repeated', error, { cell: cell.name });
       }
     }

@@ -1,4 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '../platform/background/index.js';
 import { Cells } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { ColdRound } from './cold-round.js';
@@ -8,9 +9,12 @@ const LOOK_MS = 600_000;
 /** Looks now and then, in every process, whether something of the logs is due to go to cold storage, or to go. */
 @Injectable()
 export class RetentionKeeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  readonly #stopping = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  readonly #looking = new RepeatedWork(
+    (stopping) => this.#all(stopping),
+    LOOK_MS,
+    // Each cell's failure is told of where it happens.
+    () => undefined,
+  );
 
   constructor(
     private readonly cells: Cells,
@@ -19,28 +23,26 @@ export class RetentionKeeper implements OnApplicationBootstrap, BeforeApplicatio
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
+    this.#looking.start();
   }
 
   /** Looks now: something has been set that objects are to follow. */
   look(): void {
-    this.#looking ??= this.#all().finally(() => (this.#looking = undefined));
+    this.#looking.now();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.#stopping.abort();
-    clearInterval(this.#timer);
-    await this.#looking;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.#looking.stop();
   }
 
-  async #all(): Promise<void> {
+  async #all(stopping: AbortSignal): Promise<void> {
     for (const cell of this.cells.all()) {
       try {
-        const dropped = (await this.round.execute(cell, this.#stopping.signal)) ?? [];
+        const dropped = (await this.round.execute(cell, stopping)) ?? [];
         if (dropped.length > 0)
           this.log.log(`The logs' periods ${dropped.join(', ')} of ${cell.name} are in cold storage now.`);
       } catch (error) {
-        if (!this.#stopping.signal.aborted)
+        if (!stopping.aborted)
           this.log.error('old logs could not be looked after; it is repeated', error, { cell: cell.name });
       }
     }
