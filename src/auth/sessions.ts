@@ -29,6 +29,9 @@ export interface SignedIn {
   readonly sessionSecret: string;
 }
 
+/** How a person proved who they are when a session was opened. */
+export type SignInMethod = 'password';
+
 export const SESSION_SECONDS = 24 * 60 * 60;
 const REFRESH_SECONDS = 7 * 24 * 60 * 60;
 const REFRESH_TOKEN = /^wxr_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
@@ -49,6 +52,18 @@ export class Sessions {
     const user = tenant && (await this.lookup.findOne(UserEntity, 'email', email));
     const matches = await passwordMatches(user?.passwordHash ?? undefined, password);
     if (!tenant || !user || !matches || user.status !== 'active') throw new SignInFailed();
+    return this.open(tenant, user, 'password');
+  }
+
+  /**
+   * Opens a session for a person who has proved, by whatever method, who they are. A commit of its own.
+   * @throws {SignInFailed} when the person was changed or disabled since `epoch` was read
+   */
+  async open(
+    tenant: RequestTenant,
+    user: Pick<UserEntity, 'id' | 'epoch'>,
+    method: SignInMethod,
+  ): Promise<SignedIn> {
     return this.work.run(async () => {
       await this.#requireUnchanged(user);
       const sessionId = uuidv7();
@@ -58,13 +73,13 @@ export class Sessions {
           VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))`,
         values: [sessionId, user.id, secretHash(sessionSecret), this.#fingerprint(), SESSION_SECONDS],
       });
-      auditDetails({ resource: { type: 'session', id: sessionId }, changes: { user: user.id } });
+      auditDetails({ resource: { type: 'session', id: sessionId }, changes: { user: user.id, method } });
       return { ...(await this.#issue(tenant.id, sessionId, user.id, user.epoch)), sessionSecret };
     });
   }
 
   /** Checking a password takes time, in which the person may have been disabled: such a sign-in came too late. */
-  async #requireUnchanged({ id, epoch }: UserEntity): Promise<void> {
+  async #requireUnchanged({ id, epoch }: Pick<UserEntity, 'id' | 'epoch'>): Promise<void> {
     const unchanged = await this.database.query({
       text: `SELECT 1 FROM users WHERE id = $1 AND epoch = $2 AND status = 'active' FOR SHARE`,
       values: [id, epoch],
