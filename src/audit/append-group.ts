@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { checkedCopy, CopyRows } from '../platform/database/index.js';
 import { searchColumns, type SearchColumns } from './audit-event.js';
 import { chainHash, EMPTY_CHAIN, Frontier, leafHash } from '@waxell/transparency';
 
@@ -16,7 +17,7 @@ export interface Head {
   readonly frontier: Buffer;
 }
 
-/** Another writer has appended to one of the logs since the heads were read. Nothing was written. */
+/** Another writer has appended to one of the logs since the heads were read, or the period is over. Nothing was written. */
 export class HeadMoved extends Error {
   override readonly name = 'HeadMoved';
 }
@@ -32,33 +33,40 @@ export class LogClosed extends Error {
 const DIVISION_BY_ZERO = '22012';
 /** A head that is closed may not advance (constraint `log_is_open`): which of them it is, is found out under locks. */
 const CHECK_VIOLATION = '23514';
-const HASH = 32;
 
 /**
- * Appends events to their tenants' logs, in the order given, and returns the new heads. One statement: it advances the
- * heads where they are still as given, which locks them, and inserts the events; where any head has moved, it fails as a
- * whole (by a division by zero, as there is no other way to raise an error from plain SQL). Heads are locked in the order
- * that all writers keep to.
+ * Appends events to their tenants' logs, in the order given, and returns the new heads. In one flush and as one: heads are
+ * advanced where they are still as given, which locks them, and the events are copied into the period's table; where any
+ * head has moved, or another period has begun, it fails as a whole (by a division by zero, as there is no other way to
+ * raise an error from plain SQL).
  */
 export async function appendGroup(
   client: pg.Client | pg.PoolClient,
   events: readonly Appended[],
   heads: ReadonlyMap<string, Head>,
+  period: number,
 ): Promise<Map<string, Head>> {
   const open = new Map<string, { seq: number; chain: Buffer; frontier: Frontier }>();
-  const seqs: number[] = [];
-  const leaves: Buffer[] = [];
-  const chains: Buffer[] = [];
-  for (const { tenant, bytes } of events) {
+  const rows = new CopyRows();
+  for (const { tenant, bytes, search } of events) {
     const end = open.get(tenant) ?? opened(heads.get(tenant));
     const leaf = leafHash(bytes);
     end.seq += 1;
     end.chain = chainHash(end.chain, end.seq, leaf);
     end.frontier.append(leaf);
     open.set(tenant, end);
-    seqs.push(end.seq);
-    leaves.push(leaf);
-    chains.push(end.chain);
+    rows.row(COLUMNS.length);
+    rows.int4(period);
+    rows.text(tenant);
+    rows.int8(end.seq);
+    rows.uuid(search.id);
+    rows.timestamptz(search.at);
+    rows.text(search.action);
+    rows.text(search.actor);
+    rows.text(search.outcome);
+    rows.bytea(bytes);
+    rows.bytea(leaf);
+    rows.bytea(end.chain);
   }
   const advanced = new Map(
     [...open].map(([tenant, { seq, chain, frontier }]) => [
@@ -68,30 +76,16 @@ export async function appendGroup(
   );
   const tenants = [...advanced.keys()];
   const ends = [...advanced.values()];
+  const values = [
+    tenants,
+    tenants.map((tenant) => heads.get(tenant)?.seq ?? 0),
+    ends.map((end) => end.seq),
+    ends.map((end) => end.chain),
+    ends.map((end) => end.frontier),
+    period,
+  ];
   try {
-    await client.query({
-      ...APPEND,
-      values: [
-        tenants,
-        tenants.map((tenant) => heads.get(tenant)?.seq ?? 0),
-        ends.map((end) => end.seq),
-        ends.map((end) => end.chain),
-        ends.map((end) => end.frontier),
-        // As one JSON text: arrays of text are escaped element by element.
-        JSON.stringify(
-          events.map(({ tenant, bytes, search }, at) => ({
-            tenant,
-            seq: seqs[at],
-            ...search,
-            length: bytes.length,
-          })),
-        ),
-        // Binary in one piece each, and cut by the server: arrays of bytea travel as escaped hexadecimal text.
-        Buffer.concat(events.map((event) => event.bytes)),
-        Buffer.concat(leaves),
-        Buffer.concat(chains),
-      ],
-    });
+    await checkedCopy(client, { ...ADVANCE, values }, COPY, rows.finish());
   } catch (error) {
     const { code } = error as { code?: string };
     if (code === DIVISION_BY_ZERO || code === CHECK_VIOLATION) throw new HeadMoved();
@@ -100,8 +94,23 @@ export async function appendGroup(
   return advanced;
 }
 
-const APPEND = {
-  name: 'audit_append',
+const COLUMNS = [
+  'period',
+  'tenant',
+  'seq',
+  'id',
+  'at',
+  'action',
+  'actor',
+  'outcome',
+  'event',
+  'leaf_hash',
+  'chain_hash',
+];
+const COPY = `COPY audit.events (${COLUMNS.join(', ')}) FROM STDIN (FORMAT binary)`;
+/** The heads are locked in the order that all writers keep to. */
+const ADVANCE = {
+  name: 'audit_advance',
   text: `WITH next AS (
       SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[])
         n(tenant, expected, seq, chain_hash, frontier)),
@@ -111,18 +120,20 @@ const APPEND = {
       UPDATE audit.heads h SET seq = n.seq, chain_hash = n.chain_hash, frontier = n.frontier
       FROM next n JOIN locked USING (tenant)
       WHERE h.tenant = n.tenant AND h.seq = n.expected
-      RETURNING 1),
-    complete AS (SELECT 1 / (count(*) = cardinality($1::text[]))::int AS one FROM advanced),
-    cut AS (
-      SELECT e.*, sum(e.length) OVER (ORDER BY e.ordinal) - e.length AS start
-      FROM ROWS FROM (json_to_recordset($6::json) AS (tenant text, seq bigint, id uuid, at timestamptz, action text,
-        actor text, outcome text, length int)) WITH ORDINALITY
-        AS e(tenant, seq, id, at, action, actor, outcome, length, ordinal))
-    INSERT INTO audit.events (period, tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash)
-    SELECT (SELECT audit.current_period()), tenant, seq, id, at, action, actor, outcome, substring($7::bytea, start::int + 1, length),
-      substring($8::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH}), substring($9::bytea, (ordinal::int - 1) * ${HASH} + 1, ${HASH})
-    FROM cut, complete WHERE one = 1`,
+      RETURNING 1)
+    SELECT 1 / (count(*) = cardinality($1::text[]) AND audit.current_period() = $6)::int FROM advanced`,
 };
+
+/** The period whose table takes what is appended now. */
+export async function currentPeriod(client: pg.Client | pg.PoolClient): Promise<number> {
+  const { rows } = await client.query<{ period: number }>({
+    name: 'audit_period',
+    text: 'SELECT audit.current_period() AS period',
+  });
+  const [row] = rows;
+  if (!row) throw new Error('The logs of this cell have no period.');
+  return row.period;
+}
 
 /**
  * Reads heads under their locks, in one order for all writers; makes those that do not exist yet, if asked to also for

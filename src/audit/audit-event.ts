@@ -181,7 +181,8 @@ export interface SearchColumns {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
+/** From the year 1: the database has none before it. */
+const TIMESTAMP = /^(?!0000)\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
 
 /** The search columns of canonical bytes; undefined where the bytes are no event of this tenant. */
 export function searchColumns(bytes: Buffer, tenant: string): SearchColumns | undefined {
@@ -194,12 +195,15 @@ export function searchColumns(bytes: Buffer, tenant: string): SearchColumns | un
       UUID.test(body.id) &&
       TIMESTAMP.test(body.at) &&
       !Number.isNaN(Date.parse(body.at)) &&
-      [body.action, body.actor.id, body.outcome].every(
-        (text) => typeof text === 'string' && text.length <= 200,
-      );
+      [body.action, body.actor.id, body.outcome].every(fitsColumn);
     if (!wellFormed) return undefined;
     return { id: body.id, at: body.at, action: body.action, actor: body.actor.id, outcome: body.outcome };
   } catch {
     return undefined;
   }
+}
+
+/** Text that the database takes, and gives back as it was. */
+function fitsColumn(text: unknown): boolean {
+  return typeof text === 'string' && text.length <= 200 && text.isWellFormed() && !text.includes('\0');
 }

@@ -6,6 +6,7 @@ import { ServiceUnavailable } from '../platform/http/errors.js';
 import {
   appended,
   appendGroup,
+  currentPeriod,
   HeadMoved,
   lockHeads,
   LogClosed,
@@ -32,14 +33,16 @@ const NONE: ReadonlySet<string> = new Set();
  * Writes one cell's logs, for one process. Events that arrive while a group is being written form the next group, so
  * that one commit makes many durable.
  *
- * The heads that the process wrote last are remembered: while it is the only writer of a log, a group is one statement.
- * Where another process has appended since, the statement changes nothing, and the group is written again under locks.
+ * The heads that the process wrote last are remembered: while it is the only writer of a log, a group is one flush and
+ * one implicit transaction. Where another process has appended since, nothing is written, and the group is written again under locks.
  */
 export class GroupWriter {
   #waiting: Waiting[] = [];
   #drains: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #running: Promise<void> | undefined;
   readonly #heads = new LRUCache<string, Head>({ max: HEADS_IN_MEMORY });
+  /** As last read; each append checks it. */
+  #period: number | undefined;
 
   constructor(private readonly cell: Cell) {}
 
@@ -60,14 +63,13 @@ export class GroupWriter {
   async appendOnce(tenant: string, bytes: Buffer): Promise<void> {
     const event = appended(tenant, bytes);
     const { id, action } = event.search;
-    const advanced = await inTransaction(this.cell.audit, async (client) => {
+    await this.#locked(async (client) => {
       const heads = await lockHeads(client, [tenant]);
       const text = 'SELECT 1 FROM audit.events WHERE tenant = $1 AND action = $2 AND id = $3';
       const known = await client.query({ text, values: [tenant, action, id] });
-      if (!heads.has(tenant) || known.rowCount) return new Map<string, Head>();
-      return appendGroup(client, [event], heads);
+      if (!heads.has(tenant) || known.rowCount) return new Map();
+      return appendGroup(client, [event], heads, await this.#periodBy(client));
     });
-    this.#remember(advanced);
   }
 
   /** Resolves when everything that was in the outbox at the call is in the logs. */
@@ -118,19 +120,19 @@ export class GroupWriter {
   /** Answers the tenants whose logs are not open here; nothing of theirs was written. */
   async #append(events: readonly Appended[]): Promise<ReadonlySet<string>> {
     const heads = this.#rememberedHeads(events);
-    if (heads) {
+    if (heads && this.#period !== undefined) {
       try {
-        this.#remember(await appendGroup(await this.cell.appends.get(), events, heads));
+        this.#remember(await appendGroup(await this.cell.appends.get(), events, heads, this.#period));
         return NONE;
       } catch (error) {
         // Whatever went wrong, what is remembered may be old: a commit whose answer was lost has moved the heads.
         for (const tenant of heads.keys()) this.#heads.delete(tenant);
+        this.#period = undefined;
         if (!(error instanceof HeadMoved)) throw error;
       }
     }
     const tenants = events.map((event) => event.tenant);
-    const appended = await inTransaction(this.cell.audit, (client) => appendOpen(client, events, false));
-    this.#remember(appended);
+    const appended = await this.#locked((client) => this.#appendOpen(client, events, false));
     return new Set(tenants.filter((tenant) => !appended.has(tenant)));
   }
 
@@ -145,7 +147,8 @@ export class GroupWriter {
   }
 
   async #drainOnce(): Promise<number> {
-    const drained = await inTransaction(this.cell.audit, async (client) => {
+    let drained = 0;
+    await this.#locked(async (client) => {
       // Orders the drains of all processes: two that each took some rows could append them out of order.
       await client.query('SELECT pg_advisory_xact_lock($1)', [DRAIN_LOCK]);
       const { rows } = await client.query<{ tenant: string; event: Buffer }>({
@@ -157,13 +160,49 @@ export class GroupWriter {
              RETURNING id, tenant, event)
            SELECT tenant, event FROM taken ORDER BY id`,
       });
-      if (rows.length === 0) return { count: 0, advanced: new Map<string, Head>() };
+      drained = rows.length;
+      if (drained === 0) return new Map();
       const events = rows.map(({ tenant, event }) => this.#accepted(tenant, event));
       // The outbox takes events only of tenants that live here: each of them has its place in a log.
-      return { count: rows.length, advanced: await appendOpen(client, events, true) };
+      return this.#appendOpen(client, events, true);
     });
-    this.#remember(drained.advanced);
-    return drained.count;
+    return drained;
+  }
+
+  /** Appends to the logs that are not closed, under their locks. */
+  async #appendOpen(
+    client: pg.PoolClient,
+    events: readonly Appended[],
+    beginAny: boolean,
+  ): Promise<Map<string, Head>> {
+    const heads = await lockHeads(
+      client,
+      events.map((event) => event.tenant),
+      beginAny,
+    );
+    const open = events.filter((event) => heads.has(event.tenant));
+    if (open.length === 0) return new Map();
+    return appendGroup(client, open, heads, await this.#periodBy(client));
+  }
+
+  /**
+   * A transaction that appends under locks. What is remembered of the period may be old: once it has refused an append, it
+   * is read again, under the locks.
+   */
+  async #locked(append: (client: pg.PoolClient) => Promise<Map<string, Head>>): Promise<Map<string, Head>> {
+    const once = (): Promise<Map<string, Head>> => inTransaction(this.cell.audit, append);
+    const advanced = await once().catch((error: unknown) => {
+      if (!(error instanceof HeadMoved)) throw error;
+      this.#period = undefined;
+      return once();
+    });
+    this.#remember(advanced);
+    return advanced;
+  }
+
+  async #periodBy(client: pg.PoolClient): Promise<number> {
+    this.#period ??= await currentPeriod(client);
+    return this.#period;
   }
 
   /** A tenant's role can put any bytes into the outbox. What is no event must neither stop the log nor vanish. */
@@ -189,21 +228,6 @@ export class GroupWriter {
   #remember(advanced: ReadonlyMap<string, Head>): void {
     for (const [tenant, head] of advanced) this.#heads.set(tenant, head);
   }
-}
-
-/** Appends to the logs that are not closed, under their locks. */
-async function appendOpen(
-  client: pg.PoolClient,
-  events: readonly Appended[],
-  beginAny: boolean,
-): Promise<Map<string, Head>> {
-  const heads = await lockHeads(
-    client,
-    events.map((event) => event.tenant),
-    beginAny,
-  );
-  const open = events.filter((event) => heads.has(event.tenant));
-  return open.length === 0 ? new Map() : appendGroup(client, open, heads);
 }
 
 async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {

@@ -88,7 +88,7 @@ describe('a log that is given what it does not expect', () => {
     expect(await whole(a)).toBe(before + 2);
   });
 
-  it('puts a rejection in the place of what is no event: bytes that are no UTF-8, no JSON, a neighbour’s', async () => {
+  it('puts a rejection in the place of what is no event: no UTF-8, no JSON, a neighbour’s, text or a year that no column takes', async () => {
     const [mine, theirs] = [await whole(a), await whole(b)];
     const text = made(a, { name: 'canary' }).bytes;
     const at = text.indexOf('canary');
@@ -99,15 +99,18 @@ describe('a log that is given what it does not expect', () => {
       Buffer.alloc(0),
       made(b).bytes,
       Buffer.from('null'),
+      Buffer.from(text.toString().replace('somebody', String.raw`some\u0000body`)),
+      Buffer.from(text.toString().replace('somebody', String.raw`some\ud800body`)),
+      Buffer.from(text.toString().replace(/"at":"\d{4}/, '"at":"0000')),
     ])
       await outbox(a, bytes);
     await outbox(a, made(a).bytes);
     await log.drainOutbox(a.cell);
-    expect((await actions(a)).slice(-7)).toEqual([
-      ...Array<string>(6).fill('audit.event_rejected'),
+    expect((await actions(a)).slice(-10)).toEqual([
+      ...Array<string>(9).fill('audit.event_rejected'),
       'agent.read',
     ]);
-    expect(await whole(a)).toBe(mine + 7);
+    expect(await whole(a)).toBe(mine + 10);
     expect(await whole(b)).toBe(theirs);
   });
 

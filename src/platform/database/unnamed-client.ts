@@ -7,7 +7,9 @@ import pg from 'pg';
 export class UnnamedClient extends pg.Client {
   override query(...args: unknown[]): never {
     const [first, ...rest] = args;
-    const unnamed = typeof first === 'object' && first !== null ? { ...first, name: undefined } : first;
+    // What submits itself has seen to its name.
+    const named = typeof first === 'object' && first !== null && !('submit' in first);
+    const unnamed = named ? { ...first, name: undefined } : first;
     return super.query(...([unnamed, ...rest] as Parameters<pg.Client['query']>)) as never;
   }
 }
