@@ -1,4 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { KeysDestroyed } from '../encryption/index.js';
 import { RepeatedWork } from '../platform/background/index.js';
 import { RegionConfig, WorkerConfig } from '../platform/config/index.js';
 import { Cells, TenantDatabase, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
@@ -71,6 +72,8 @@ export class AttendAlerts implements OnApplicationBootstrap, BeforeApplicationSh
       });
       await noteVisit(cell, tenant.id, taken, next);
     } catch (error) {
+      // Whom to tell went with the keys: there is nothing to attend to until an alert is raised anew.
+      if (error instanceof KeysDestroyed) return noteVisit(cell, tenant.id, taken, undefined);
       // It is due again when the visit's time is over.
       if (!this.#rounds.stopping && !(error instanceof TenantMoving))
         this.log.error('the alerts of an organisation could not be attended to', error, {

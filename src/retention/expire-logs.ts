@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { coldKey } from '../audit/index.js';
 import { tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
 import { lockOf, RetainedObjects, TenantObjects } from '../platform/objects/index.js';
+import { Log } from '../platform/observability/log.js';
 import { RetentionPolicy, type Retention } from './retention-policy.js';
 
 const PAGE = 500;
@@ -24,6 +25,7 @@ export class ExpireLogs {
     private readonly policy: RetentionPolicy,
     private readonly objects: TenantObjects,
     private readonly retained: RetainedObjects,
+    private readonly log: Log,
   ) {}
 
   async execute(
@@ -37,12 +39,28 @@ export class ExpireLogs {
       const tenant = cell.tenant(tenantId(id));
       if (!this.objects.canLock(tenant)) continue;
       const retention = policies.get(id) ?? this.policy.usual;
-      await this.#hold(owner, tenant, retention.held, signal);
-      await this.#lengthen(owner, tenant, retention.coldDays, signal);
+      await this.#byItself(tenant, signal, async () => {
+        await this.#hold(owner, tenant, retention.held, signal);
+        await this.#lengthen(owner, tenant, retention.coldDays, signal);
+        return true;
+      });
     }
     await owner.query('DELETE FROM audit.restores WHERE expires_at < now()');
     await this.#expire(cell, owner, policies, signal);
     while ((await this.retained.sweep(cell.name)) > 0) signal.throwIfAborted();
+  }
+
+  /** An object that cannot be had keeps only its own organisation's from what is due; it is looked at again in the next round. */
+  async #byItself(tenant: TenantRef, signal: AbortSignal, work: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await work();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.log.error('objects of a cold log could not be held, locked or deleted', error, {
+        tenant: tenant.id,
+      });
+      return false;
+    }
   }
 
   async #hold(owner: pg.Client, tenant: TenantRef, held: boolean, signal: AbortSignal): Promise<void> {
@@ -82,10 +100,10 @@ export class ExpireLogs {
     const old = `SELECT tenant, first, last, appended_before, EXTRACT(epoch FROM now() - appended_before) / 86400 AS age
       FROM audit.cold WHERE published AND expired_at IS NULL AND appended_before < now() - make_interval(days => $1)
         AND (tenant, first) > ($2, $3) ORDER BY tenant, first LIMIT ${PAGE}`;
-    for (let [tenant, first, kept] = ['', '0', '']; ;) {
+    for (let [after, first, kept] = ['', '0', '']; ;) {
       const { rows } = await owner.query<Row & { age: string }>(old, [
         this.policy.usual.coldDays,
-        tenant,
+        after,
         first,
       ]);
       for (const row of rows) {
@@ -93,11 +111,15 @@ export class ExpireLogs {
         const { held, coldDays } = policies.get(row.tenant) ?? this.policy.usual;
         // From the beginning: what comes after an object that stays, stays.
         if (row.tenant === kept || held || Number(row.age) < coldDays) kept = row.tenant;
-        else if (!(await this.#delete(owner, cell.tenant(tenantId(row.tenant)), row))) kept = row.tenant;
+        else {
+          const tenant = cell.tenant(tenantId(row.tenant));
+          const gone = await this.#byItself(tenant, signal, () => this.#delete(owner, tenant, row));
+          if (!gone) kept = row.tenant;
+        }
       }
       const end = rows.at(-1);
       if (!end || rows.length < PAGE) return;
-      [tenant, first] = [end.tenant, end.first];
+      [after, first] = [end.tenant, end.first];
     }
   }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EventRecorder, ExportLog, type AuditEvent, type ExportedEvent } from '../audit/index.js';
+import { KeysDestroyed } from '../encryption/index.js';
 import { TenantDatabase, type Cell, type TenantRef } from '../platform/database/index.js';
 import { OutgoingHttp } from '../platform/egress/index.js';
 import { batchesOf } from './batches.js';
@@ -77,6 +78,11 @@ export class Deliver {
       if (result === 'more') await this.deliveries.release(cell, lease);
       return result;
     } catch (error) {
+      if (error instanceof KeysDestroyed) {
+        // Where it is sent to went with the keys: it waits until somebody says so anew.
+        await this.deliveries.park(cell, lease);
+        return 'waits';
+      }
       await this.#failed({ cell, tenant, lease }, 'UNAVAILABLE');
       throw error;
     }

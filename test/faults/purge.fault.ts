@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperationsDto } from '../../src/organisations/lifecycle.dto.js';
 import type { OrganisationDto } from '../../src/organisations/organisations.dto.js';
+import { FileObjectStore } from '@waxell/infra';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
@@ -18,6 +19,9 @@ let app: Application;
 let operator: Client;
 let acme: TestTenant;
 let neighbour: TestTenant;
+const LOCKED_UNTIL = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 86_400_000);
+const LOCKED = ({ id }: TestTenant): string =>
+  `tenants/${id}/audit/cold/000000000000001-000000000000002.jsonl.gz`;
 const STEPS = ['refuse', 'export', 'keys', 'schema', 'runs', 'log', 'objects', 'events', 'registry'];
 
 beforeAll(async () => {
@@ -57,6 +61,7 @@ it('a purge that is killed after every one of its steps, before it is noted, lea
     ]),
   );
   expect(before.filter((where) => where.includes('/export/')).length).toBeGreaterThan(10);
+  await lockAnObject(before);
   const stops = new Stops(app, acme.id, 'tenant.purge');
   await stops.set(STEPS);
   await graceIsOver();
@@ -76,6 +81,13 @@ it('a purge that is killed after every one of its steps, before it is noted, lea
   // Nine times the start of an application with its PostgreSQL.
 }, 300_000);
 
+/** As cold storage has them: nobody deletes it before its time, not even whoever purges. */
+async function lockAnObject(traces: readonly string[]): Promise<void> {
+  const beside = traces.find((where) => where.includes('/export/')) ?? '';
+  const store = new FileObjectStore({ dir: join(app.home, beside.slice(0, beside.indexOf('/tenants/'))) });
+  await store.put(LOCKED(acme), Buffer.from('sealed'), { retainUntil: LOCKED_UNTIL });
+}
+
 /** As if the 14 days had gone by. */
 async function graceIsOver(): Promise<void> {
   await asSuperuser(app.home, 'us-east-1', async (database) => {
@@ -91,11 +103,20 @@ async function graceIsOver(): Promise<void> {
 async function nothingLeft(): Promise<void> {
   const left = Object.entries(await tracesOf(app.home, acme.id));
   const keys = left.filter(([where]) => /(^|\/)kms\/local-[0-9a-f-]+\.json$/.test(where));
-  expect(Object.fromEntries(left.filter((entry) => !keys.includes(entry)))).toEqual({
+  // The object that is locked, with its folders and the file that says how.
+  const key = LOCKED(acme);
+  const locked = left.filter(
+    ([where]) => where.includes(key) || key.startsWith(where.split('/objects/')[1] ?? '-'),
+  );
+  expect(locked.some(([where]) => where.includes(key))).toBe(true);
+  const others = left.filter((entry) => !keys.includes(entry) && !locked.includes(entry));
+  expect(Object.fromEntries(others)).toEqual({
     // Its export, and its purge.
     'us-east-1 control.operations': 2,
     'us-east-1 control.tombstones': 1,
     'eu-west-1 audit.closed': 1,
+    // Whoever looks next after its time deletes it.
+    'eu-west-1 work.retained_objects': 1,
   });
   expect(keys).toHaveLength(1);
   for (const [file] of keys) {
@@ -115,6 +136,7 @@ interface InstallationEvent {
   readonly resource?: { readonly id: string };
   readonly changes?: {
     readonly step?: string;
+    readonly retained?: { readonly objects: number; readonly until: string };
     readonly log?: { readonly events: number; readonly chainHash: string; readonly rootHash: string };
   };
 }
@@ -148,6 +170,7 @@ async function proofs(): Promise<void> {
     rootHash: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
   });
   expect(Number(rows[0]?.seq)).toBeGreaterThan(10);
+  expect(purged[0]?.changes?.retained).toEqual({ objects: 1, until: LOCKED_UNTIL.toISOString() });
 }
 
 async function whole({ api }: TestTenant): Promise<void> {

@@ -95,6 +95,18 @@ describe('an alert', () => {
     expect(await test.actions(acme)).toContain('alert.notification_failed');
   });
 
+  it('of an organisation whose keys were destroyed is attended to no more; a neighbour’s is', async () => {
+    await Promise.all([paged(acme), paged(globex)]);
+    await Promise.all([test.raise(acme, 'P2'), test.raise(globex, 'P2')]);
+    await test.destroyKeys(acme);
+    await test.attend();
+    expect(told()).toEqual(['trigger']);
+    const { rows } = await test.db.superuser.query('SELECT tenant FROM work.alerts WHERE tenant = ANY($1)', [
+      [acme.id, globex.id],
+    ]);
+    expect(rows).toEqual([{ tenant: globex.id }]);
+  });
+
   it('is told to a webhook under one id, however often it is sent', async () => {
     const ids: unknown[] = [];
     const bodies: string[] = [];

@@ -86,6 +86,23 @@ describe.each(DATABASE_ROUTES)('the audit log, $route', ({ options }) => {
     expect(await verify(b)).toMatchObject({ valid: true, checked: 10 });
   });
 
+  it('that pauses keeps what its transactions committed until it goes on; its neighbour’s is appended', async () => {
+    const [a, b] = [await db.newTenant(), await db.newTenant()];
+    await Promise.all([append(a, 3), append(b, 3)]);
+    await db.superuser.query('UPDATE audit.heads SET closed_at = seq WHERE tenant = $1', [a.id]);
+    const outbox = 'INSERT INTO audit.outbox (tenant, event) VALUES ($1, $2)';
+    for (const tenant of [a, b]) await db.superuser.query(outbox, [tenant.id, event(tenant).bytes]);
+    for (const log of writers) await log.drainOutbox(a.cell);
+    await expect(append(a, 1)).rejects.toThrow('not open in this cell');
+    expect(await verify(b)).toMatchObject({ valid: true, checked: 4 });
+    const waiting = 'SELECT tenant FROM audit.outbox WHERE tenant = ANY($1)';
+    expect((await db.superuser.query(waiting, [[a.id, b.id]])).rows).toEqual([{ tenant: a.id }]);
+    await db.superuser.query('UPDATE audit.heads SET closed_at = NULL WHERE tenant = $1', [a.id]);
+    await writer(1).drainOutbox(a.cell);
+    expect(await verify(a)).toMatchObject({ valid: true, checked: 4 });
+    expect((await db.superuser.query(waiting, [[a.id, b.id]])).rows).toEqual([]);
+  });
+
   it('that is not closed cannot be erased', async () => {
     const tenant = await db.newTenant();
     await append(tenant, 5);

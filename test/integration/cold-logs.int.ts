@@ -5,9 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyExport } from '../../libs/cli/src/verify-export.js';
 import {
   appendEvents,
+  coldKeysOf,
   endPeriod,
   inDays,
   logKeeping,
+  signLogs,
+  twoAgedLogs,
   VERIFIER,
   type LogKeeping,
 } from '../support/cold-logs.js';
@@ -27,25 +30,15 @@ beforeEach(async () => {
 afterEach(() => db.close());
 
 const append = (tenant: TenantRef, count: number): Promise<void> => appendEvents(keeping.log, tenant, count);
-const sign = async (...tenants: readonly TenantRef[]) =>
-  Promise.all(tenants.map((tenant) => keeping.prove.current(tenant)));
+const sign = (...tenants: readonly TenantRef[]) => signLogs(keeping, ...tenants);
 const hotEvents = async (tenant: TenantRef): Promise<number[]> =>
   (
     await db.superuser.query<{ seq: string }>('SELECT seq FROM audit.events WHERE tenant = $1 ORDER BY seq', [
       tenant.id,
     ])
   ).rows.map(({ seq }) => Number(seq));
-const coldKeys = async (tenant: TenantRef): Promise<string[]> =>
-  store.list(`tenants/${tenant.id}/audit/cold/`, { limit: 100 });
-/** Two logs of which the first events are old enough, and some are not. */
-async function twoLogs(): Promise<[TenantRef, TenantRef]> {
-  const [a, b] = [await db.newTenant(), await db.newTenant()];
-  await Promise.all([append(a, 300), append(b, 7)]);
-  await endPeriod(db, 91);
-  await Promise.all([append(a, 350), append(b, 5)]);
-  await sign(a, b);
-  return [a, b];
-}
+const coldKeys = (tenant: TenantRef): Promise<string[]> => coldKeysOf(store, tenant);
+const twoLogs = (): Promise<[TenantRef, TenantRef]> => twoAgedLogs(db, keeping);
 
 describe('logs go to cold storage', () => {
   it('when their time is over: whole periods leave the database, and every event is in a locked object', async () => {
@@ -252,50 +245,5 @@ describe('a cold log that was tampered with', () => {
     await expect(keeping.exported(a)).rejects.toThrow('not what was stored');
     expect(await as(object)).toBeUndefined();
     expect((await keeping.verify.execute(b)).valid).toBe(true);
-  });
-});
-
-describe('a cold log whose time is over', () => {
-  it('goes from its beginning; the rest is verified from where that ended, and nothing held or kept longer goes', async () => {
-    const [a, b] = await twoLogs();
-    await keeping.round();
-    const kept = await keeping.prove.current(a);
-    await db.superuser.query(
-      `INSERT INTO control.tenants (id, slug, name, region, cell, status) VALUES ($1, 'held', 'x', $2, $3, 'active')`,
-      [b.id, b.region, b.cell],
-    );
-    await db.superuser.query(
-      `INSERT INTO control.log_retention (tenant, held_since, held_by, held_reason) VALUES ($1, now(), 'owner', '')`,
-      [b.id],
-    );
-    const later = async (days: number): Promise<void> => {
-      await db.superuser.query('UPDATE audit.cold SET appended_before = now() - make_interval(days => $1)', [
-        days,
-      ]);
-      await keeping.round();
-    };
-    await later(364);
-    expect(await coldKeys(a)).toHaveLength(1);
-    await later(366);
-    // Locked until its own time, whatever the database's clock says.
-    expect(await coldKeys(a)).toHaveLength(1);
-    const [key = ''] = await coldKeys(a);
-    store.unlock(key);
-    await later(366);
-    expect(await coldKeys(a)).toEqual([]);
-    expect(await coldKeys(b)).toHaveLength(1);
-    expect(await keeping.verify.execute(a)).toMatchObject({ valid: true, checked: 350, first: 301 });
-    expect(await keeping.verify.execute(b)).toMatchObject({ valid: true, checked: 12, first: 1 });
-    const lines = await keeping.exported(a);
-    expect(lines).toHaveLength(352);
-    expect(await verifyExport(lines, [VERIFIER], [kept.note])).toEqual({
-      events: 350,
-      checkpoints: [650, 650],
-    });
-    expect((await store.locks.of((await coldKeys(b))[0] ?? '')).legalHold).toBe(true);
-    await db.superuser.query('DELETE FROM control.log_retention');
-    for (const held of await coldKeys(b)) store.unlock(held);
-    await later(366);
-    expect(await coldKeys(b)).toEqual([]);
   });
 });

@@ -231,6 +231,18 @@ it('a destination inside the operator’s network is not reached', async () => {
   expect(await state(acme, id)).toMatchObject({ seq: 0, error: 'ENDPOINT_FORBIDDEN' });
 });
 
+it('a destination whose address went with destroyed keys is tried no more, and neighbours are sent what is theirs', async () => {
+  const ids = [await toSplunk(acme), await toSplunk(globex)] as const;
+  await test.destroyKeys(acme);
+  await Promise.all([test.append(acme, 3), test.append(globex, 3)]);
+  await test.exporter().settle();
+  await test.passSeconds(86_400);
+  await test.exporter().settle();
+  expect(await state(acme, ids[0])).toMatchObject({ seq: 0, failures: 0, error: null });
+  expect(await state(globex, ids[1])).toMatchObject({ seq: 3 });
+  expect(arrived(splunk, acme)).toEqual([]);
+});
+
 it('a tenant’s SQL makes deliveries of its own alone, and reads none', async () => {
   const id = await toSplunk(acme);
   const as = (tenant: TenantRef, text: string, values: unknown[]) =>

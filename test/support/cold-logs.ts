@@ -56,7 +56,7 @@ export function logKeeping(
   const round = new ColdRound(
     policy,
     new StoreLog(cells, reader, objects),
-    new ExpireLogs(policy, objects, retained),
+    new ExpireLogs(policy, objects, retained, quiet),
     quiet,
   );
   return {
@@ -103,6 +103,28 @@ export async function appendEvents(log: AuditLog, tenant: TenantRef, count: numb
       undefined,
     );
   await Promise.all(Array.from({ length: count }, () => log.append(tenant, event())));
+}
+
+/** Signs what the logs hold, as a checkpoint. */
+export function signLogs({ prove }: LogKeeping, ...tenants: readonly TenantRef[]) {
+  return Promise.all(tenants.map((tenant) => prove.current(tenant)));
+}
+
+export function coldKeysOf(store: ObjectStore, { id }: TenantRef): Promise<string[]> {
+  return store.list(`tenants/${id}/audit/cold/`, { limit: 100 });
+}
+
+/** Two logs of which the first events are old enough, and some are not. */
+export async function twoAgedLogs(
+  db: Pick<TestDatabase, 'cells' | 'superuser' | 'newTenant'>,
+  keeping: LogKeeping,
+): Promise<[TenantRef, TenantRef]> {
+  const [a, b] = [await db.newTenant(), await db.newTenant()];
+  await Promise.all([appendEvents(keeping.log, a, 300), appendEvents(keeping.log, b, 7)]);
+  await endPeriod(db, 91);
+  await Promise.all([appendEvents(keeping.log, a, 350), appendEvents(keeping.log, b, 5)]);
+  await signLogs(keeping, a, b);
+  return [a, b];
 }
 
 /** Ends the present period, and lets it be so many days ago that it ended. */

@@ -39,8 +39,9 @@ const stores = new CellObjects(new Map([[name, new FileObjectStore({ dir })]]));
 const objects = new TenantObjects(stores);
 const policy = new RetentionPolicy(cells, new RetentionConfig(90, 365, { hotDays: 365, coldDays: 3_650 }));
 const store = new StoreLog(cells, new LogReader(cells, new ColdLog(cells, objects)), objects);
-const expire = new ExpireLogs(policy, objects, new RetainedObjects(cells, objects, stores));
-const round = new ColdRound(policy, store, expire, new Log('silent'));
+const quiet = new Log('silent');
+const expire = new ExpireLogs(policy, objects, new RetainedObjects(cells, objects, stores), quiet);
+const round = new ColdRound(policy, store, expire, quiet);
 process.stdout.write('ready\n');
 for (;;) {
   // A connection that was just killed may still hold the lock, or have the table half detached: it is tried again.

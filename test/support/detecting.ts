@@ -44,6 +44,7 @@ export interface Detecting {
   unitOfWork(): UnitOfWork;
   recorder(): EventRecorder;
   newTenant(id?: TenantId): Promise<TenantRef>;
+  destroyKeys(tenant: TenantRef): Promise<void>;
   record(tenant: TenantRef, count: number, event: AuditEvent): Promise<void>;
   recordAt(tenant: TenantRef, at: Date, action: AuditAction): Promise<void>;
   /** Looks at all that has grown, as one more process. */
@@ -57,7 +58,10 @@ export interface Detecting {
 }
 
 export async function openDetecting(): Promise<Detecting> {
-  const { db, encryption, newTenant, inTenant, close } = await openSealing([AlertEntity, ChannelEntity]);
+  const { db, encryption, newTenant, inTenant, destroyKeys, close } = await openSealing([
+    AlertEntity,
+    ChannelEntity,
+  ]);
   const { cells, database } = db;
   let log = new AuditLog(cells);
   const residence = { requireWritable: () => undefined } as unknown as Residence;
@@ -84,6 +88,7 @@ export async function openDetecting(): Promise<Detecting> {
     unitOfWork,
     recorder,
     newTenant,
+    destroyKeys,
     record: async (tenant, count, event) => {
       const events = recorder();
       for (let at = 0; at < count; at += 1) await events.record(tenant, event);

@@ -29,6 +29,7 @@ export interface Exporting {
   /** One process that exports. */
   exporter(): Exporter;
   newTenant(): Promise<TenantRef>;
+  destroyKeys(tenant: TenantRef): Promise<void>;
   /** A destination that is sent the whole log. */
   destination(
     tenant: TenantRef,
@@ -43,7 +44,7 @@ export interface Exporting {
 }
 
 export async function openExporting(): Promise<Exporting> {
-  const { db, encryption, newTenant, inTenant, close } = await openSealing([DestinationEntity]);
+  const { db, encryption, newTenant, inTenant, destroyKeys, close } = await openSealing([DestinationEntity]);
   const log = new AuditLog(db.cells);
   const deliveries = new Deliveries(db.cells);
   const http = new OutgoingPosts({ allowPrivate: ['127.0.0.0/8'], answerWithinMs: 3_000 });
@@ -67,6 +68,7 @@ export async function openExporting(): Promise<Exporting> {
       return new Exporter(db.cells, deliveries, deliver, regions, worker, new Log('silent'));
     },
     newTenant: () => newTenant(),
+    destroyKeys,
     destination: (tenant, kind, url, credential) =>
       inTenant(tenant, async () => {
         const id = uuidv7();

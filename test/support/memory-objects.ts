@@ -12,12 +12,18 @@ export class MemoryObjects implements ObjectStore {
     of: (key: string) =>
       Promise.resolve(this.#locks.get(key) ?? { retainUntil: undefined, legalHold: false }),
     extend: async (key: string, retainUntil: Date) => {
+      this.#require(key);
       this.#locks.set(key, { ...(await this.locks.of(key)), retainUntil });
     },
     hold: async (key: string, legalHold: boolean) => {
+      this.#require(key);
       this.#locks.set(key, { ...(await this.locks.of(key)), legalHold });
     },
   };
+
+  #require(key: string): void {
+    if (!this.stored.has(key)) throw Object.assign(new Error('There is no such key.'), { name: 'NoSuchKey' });
+  }
 
   /** As if the time of its retention were over. */
   unlock(key: string): void {

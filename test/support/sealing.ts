@@ -8,17 +8,17 @@ import { FieldEncryption, KeyRing } from '../../src/encryption/index.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
 import { CellKms } from '../../src/encryption/kms.js';
-import type { Feed, TenantId, TenantRef } from '../../src/platform/database/index.js';
+import type { Change, Feed, TenantId, TenantRef } from '../../src/platform/database/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 import { openTestDatabase, type TestDatabase } from './test-database.js';
-
-const FEED = { subscribe: () => () => undefined, reliable: () => true } as unknown as Feed;
 
 /** A database whose tenants have keys, as the application gives them. */
 export interface Sealing {
   readonly db: TestDatabase;
   readonly encryption: FieldEncryption;
   readonly newTenant: (id?: TenantId) => Promise<TenantRef>;
+  /** As when its administrators have had the keys destroyed, and the process has heard of it. */
+  readonly destroyKeys: (tenant: TenantRef) => Promise<void>;
   /** A change of a tenant's tables, without an event. */
   readonly inTenant: <T>(tenant: TenantRef, work: () => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
@@ -29,7 +29,11 @@ export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>
   const home = await mkdtemp(join(tmpdir(), 'waxell-keys-'));
   const cell = db.cells.home;
   const kms = new CellKms(new Map([[cell.name, await LocalKms.open({ home })]]));
-  const keys = new KeyRing(db.database, kms, FEED, new KeySchedules(db.cells), KEY_TIMES, new Log('silent'));
+  const listeners: ((change: Change) => void)[] = [];
+  const subscribe = (listener: (change: Change) => void) => void listeners.push(listener);
+  const feed = { subscribe, reliable: () => true } as unknown as Feed;
+  const keys = new KeyRing(db.database, kms, feed, new KeySchedules(db.cells), KEY_TIMES, new Log('silent'));
+  keys.onModuleInit();
   cell.observe(new EncryptionSubscriber(keys, db.database));
   const inTenant = <T>(tenant: TenantRef, work: () => Promise<T>): Promise<T> =>
     db.database.within(tenant, () => db.transactions.run(work));
@@ -37,6 +41,12 @@ export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>
     db,
     encryption: new FieldEncryption(keys),
     inTenant,
+    destroyKeys: async (tenant) => {
+      await db.superuser.query(
+        `UPDATE "${tenant.id}".encryption_keys SET state = 'destroyed', wrapped = '', inner_wrapped = NULL, wrapped_by = NULL`,
+      );
+      for (const listener of listeners) listener({ kind: 'keys', tenant: tenant.id, id: '' });
+    },
     newTenant: async (id) => {
       const tenant = await db.newTenant(id);
       for (const statement of await keys.provision(tenant))
@@ -44,6 +54,7 @@ export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>
       return tenant;
     },
     close: async () => {
+      keys.onApplicationShutdown();
       await db.close();
       await rm(home, { recursive: true });
     },
