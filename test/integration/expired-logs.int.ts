@@ -64,6 +64,12 @@ describe('a cold log whose time is over', () => {
       checkpoints: [650, 650],
     });
     expect((await store.locks.of((await coldKeysOf(store, b))[0] ?? '')).legalHold).toBe(true);
+    // A store that knows no locks is not what keeps it.
+    const [held = ''] = await coldKeysOf(store, b);
+    store.unlock(held);
+    await store.locks.hold(held, false);
+    await later(366);
+    expect(await coldKeysOf(store, b)).toHaveLength(1);
     await db.superuser.query('DELETE FROM control.log_retention');
     for (const held of await coldKeysOf(store, b)) store.unlock(held);
     await later(366);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { TenantRef } from '../../src/platform/database/index.js';
 import { EnforceQuotas, type Tenant, type TenantRegistry } from '../../src/tenancy/index.js';
+import { eventually } from '../support/eventually.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 let db: TestDatabase;
@@ -47,6 +48,15 @@ function asking(tenant: TenantRef, ...used: readonly number[]) {
   };
 }
 
+/** As the server says: a transaction of this database waits for another. */
+const oneWaits = (): Promise<unknown> =>
+  eventually(async () => {
+    const { rows } = await db.superuser.query(
+      `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`,
+    );
+    expect(rows).toHaveLength(1);
+  }, 10_000);
+
 it('with much room left, those who add do not wait for one another', async () => {
   const all = [asking(acme, 10), asking(acme, 10), asking(acme, 1_000)];
   await Promise.all(all.map(({ answer }) => answer));
@@ -60,11 +70,12 @@ it('near the end each waits for those before, shared or not; another organisatio
   const near = asking(acme, 1_999);
   const elsewhere = asking(other, 1_999);
   await elsewhere.answer;
+  await oneWaits();
   expect(near.answered()).toBe(false);
   await roomy.end();
   await near.answer;
   const next = asking(acme, 1_999, 2_000);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await oneWaits();
   expect(next.answered()).toBe(false);
   await near.end();
   await expect(next.answer).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
