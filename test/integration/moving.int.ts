@@ -1,21 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FileObjectStore, LocalKms } from '@waxell/infra';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
-import { LogClosed } from '../../src/audit/append-group.js';
-import { AuditLog } from '../../src/audit/audit-log.js';
-import { MoveLog } from '../../src/audit/move-log.js';
-import { FieldEncryption } from '../../src/encryption/field-encryption.js';
-import { KeyRing } from '../../src/encryption/key-ring.js';
-import { KeySchedules } from '../../src/encryption/key-schedules.js';
-import { KEY_TIMES } from '../../src/encryption/key-times.js';
-import { CellKms } from '../../src/encryption/kms.js';
-import { MoveKeys } from '../../src/encryption/move-keys.js';
-import type { Feed, TenantRef } from '../../src/platform/database/index.js';
+import type { TenantRef } from '../../src/platform/database/index.js';
 import {
   CopyDiffers,
   copyTable,
@@ -28,17 +14,7 @@ import {
   tablesOf,
   WriterDidNotEnd,
   writersEnded,
-  type MoveSessions,
 } from '../../src/platform/database/moving/index.js';
-import {
-  CellObjects,
-  MoveObjects,
-  RetainedObjects,
-  TenantObjects,
-  type ObjectStore,
-} from '../../src/platform/objects/index.js';
-import { Log } from '../../src/platform/observability/log.js';
-import { verifierOf } from '../support/log-parts.js';
 import { openTestCells, type TestCells } from '../support/test-cells.js';
 
 let test: TestCells;
@@ -74,11 +50,6 @@ async function grantsOf(tenant: TenantRef): Promise<unknown> {
   );
   return rows;
 }
-
-/** Nobody announces anything here. */
-const FEED = { subscribe: () => () => undefined, reliable: () => true } as unknown as Feed;
-const ringOf = (kms: CellKms): KeyRing =>
-  new KeyRing(test.database, kms, FEED, new KeySchedules(test.cells), KEY_TIMES, new Log('silent'));
 
 describe('a pause of writes', () => {
   it('is kept by the database: every way to write is refused, reading goes on, and neighbours write', async () => {
@@ -271,177 +242,5 @@ describe('a copy', () => {
          AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass(c.table_schema || '.' || c.table_name)) ORDER BY 1`,
     );
     expect(rows.map(({ name }) => name).sort()).toEqual([...moved, ...madeAnew, ...notMoved].sort());
-  });
-});
-
-describe('the log of a tenant that moves', () => {
-  const EVENT = { action: 'agent.read', actor: { type: 'user', id: 'a' }, outcome: 'success' } as const;
-  const event = (tenant: TenantRef) => canonicalEvent(newEventId(), tenant, EVENT, undefined);
-
-  async function movedLog(sessions: MoveSessions, mover: MoveLog, here: TenantRef): Promise<void> {
-    while (!(await mover.copy(sessions, here.id)).complete);
-    const head = await mover.close(sessions.source, here.id);
-    await mover.finish(sessions, here.id, head);
-  }
-
-  it('goes on where it was: the same chain, and a neighbour’s events of the same moment are kept', async () => {
-    const { here, there } = await test.newMover();
-    const neighbour = (await test.newMover()).here;
-    const log = new AuditLog(test.cells);
-    const mover = new MoveLog(log);
-    for (let at = 0; at < 20; at += 1) await log.append(here, event(here));
-    await test.sessions(here, async (sessions) => {
-      expect(await mover.copy(sessions, here.id)).toEqual({ events: 20, complete: true });
-      await log.append(here, event(here));
-      await movedLog(sessions, mover, here);
-    });
-    // One group: what is refused of one tenant is nothing to the other.
-    const [refused, kept] = await Promise.allSettled([
-      log.append(here, event(here)),
-      log.append(neighbour, event(neighbour)),
-    ]);
-    expect(refused).toMatchObject({ status: 'rejected', reason: expect.any(LogClosed) as unknown });
-    expect(kept.status).toBe('fulfilled');
-    // Another process, which remembers no head at all.
-    await expect(new AuditLog(test.cells).append(here, event(here))).rejects.toThrow(LogClosed);
-    await log.append(there, event(there));
-    expect(await verifierOf(test.cells, log).execute(there)).toMatchObject({ valid: true, checked: 22 });
-    await expect(verifierOf(test.cells, log).execute(here)).rejects.toThrow('is being moved');
-  });
-
-  it('takes along how far its destinations have come, and nobody else’s', async () => {
-    const [{ here, there }, neighbour] = [await test.newMover(), await test.newMover()];
-    const log = new AuditLog(test.cells);
-    const mover = new MoveLog(log);
-    for (let at = 0; at < 5; at += 1) await log.append(here, event(here));
-    const id = '01890000-0000-7000-8000-000000000001';
-    for (const tenant of [here.id, neighbour.here.id]) {
-      const text = 'INSERT INTO audit.deliveries (tenant, destination, seq, refused) VALUES ($1, $2, 3, 1)';
-      await test.source.superuser.query(text, [tenant, id]);
-      await test.source.superuser.query(
-        `INSERT INTO audit.dead_letters (tenant, destination, seq, reason) VALUES ($1, $2, 2, 'x')`,
-        [tenant, id],
-      );
-    }
-    await test.sessions(here, async (sessions) => {
-      await movedLog(sessions, mover, here);
-      await mover.remove(sessions.source, here.id);
-    });
-    const found = async (table: string, { superuser }: { superuser: typeof test.source.superuser }) =>
-      (
-        await superuser.query(`SELECT tenant, seq FROM audit.${table} WHERE tenant = ANY($1)`, [
-          [there.id, neighbour.here.id],
-        ])
-      ).rows;
-    expect(await found('deliveries', test.target)).toEqual([{ tenant: there.id, seq: '3' }]);
-    expect(await found('dead_letters', test.target)).toEqual([{ tenant: there.id, seq: '2' }]);
-    expect(await found('deliveries', test.source)).toEqual([{ tenant: neighbour.here.id, seq: '3' }]);
-    expect(await found('dead_letters', test.source)).toEqual([{ tenant: neighbour.here.id, seq: '2' }]);
-  });
-
-  it('does not begin anew in a cell that the tenant has left', async () => {
-    const { here } = await test.newMover();
-    await test.source.provisioning.dropTenant({ ...here, cell: test.source.cells.home.name });
-    await expect(new AuditLog(test.cells).append(here, event(here))).rejects.toThrow(LogClosed);
-    const { rowCount } = await test.source.superuser.query('SELECT 1 FROM audit.heads WHERE tenant = $1', [
-      here.id,
-    ]);
-    expect(rowCount).toBe(0);
-  });
-
-  it('can be opened again, and be closed once more', async () => {
-    const { here } = await test.newMover();
-    const log = new AuditLog(test.cells);
-    const mover = new MoveLog(log);
-    await log.append(here, event(here));
-    await test.sessions(here, async ({ source }) => {
-      await mover.close(source, here.id);
-      await expect(log.append(here, event(here))).rejects.toThrow(LogClosed);
-      await mover.reopen(source, here.id);
-    });
-    await log.append(here, event(here));
-    expect(await verifierOf(test.cells, log).execute(here)).toMatchObject({ valid: true, checked: 2 });
-  });
-});
-
-describe('the keys of a tenant that moves', () => {
-  it('are the same under the other cell’s key service, which needs nothing of the first', async () => {
-    const homes = await Promise.all([1, 2].map(() => mkdtemp(join(tmpdir(), 'waxell-kms-'))));
-    try {
-      const [first = '', second = ''] = homes;
-      const [one, two] = [await LocalKms.open({ home: first }), await LocalKms.open({ home: second })];
-      const both = new CellKms(
-        new Map([
-          ['source', one],
-          ['target', two],
-        ]),
-      );
-      const { here, there } = await test.newMover();
-      const ring = ringOf(both);
-      for (const { text, values } of await ring.provision(here)) await write(here, text, [...values]);
-      const place = { table: 'users', column: 'email', row: 'r1' };
-      const sealed = await new FieldEncryption(ring).sealJson(here, place, 'a secret');
-      const indexOf = async (keys: KeyRing, tenant: TenantRef): Promise<Buffer[]> =>
-        (await keys.of(tenant)).indexes.map(({ key }) => key.export());
-      const index = await indexOf(ring, here);
-      const keys = new MoveKeys(both);
-      const route = {
-        tenant: here.id,
-        from: 'source',
-        to: 'target',
-        kmsKey: await keys.newKey(here.id, 'target'),
-      };
-      await test.sessions(here, async (sessions) => {
-        expect(await keys.rewrap(sessions, route)).toBe(2);
-        const wrapped = await keys.kmsKeysOf(sessions.target, here.id);
-        expect(wrapped).toEqual([route.kmsKey]);
-        // Nothing to do: the target's rows stay as they are.
-        const rows = async (): Promise<unknown> =>
-          (await sessions.target.query(`SELECT k::text FROM "${here.id}".encryption_keys k ORDER BY id`))
-            .rows;
-        const before = await rows();
-        await keys.rewrap(sessions, route);
-        expect(await rows()).toEqual(before);
-      });
-      const alone = ringOf(new CellKms(new Map([['target', two]])));
-      expect(await new FieldEncryption(alone).openJson(there, place, sealed)).toBe('a secret');
-      expect(await indexOf(alone, there)).toEqual(index);
-      const swapped = ringOf(new CellKms(new Map([['target', one]])));
-      await expect(swapped.of(there)).rejects.toMatchObject({ cause: { code: 'key_not_found' } });
-    } finally {
-      for (const home of homes) await rm(home, { recursive: true });
-    }
-  });
-});
-
-describe('the objects of a tenant that moves', () => {
-  it('are those of its source in the end, whatever there was before, and a neighbour’s stay', async () => {
-    const home = await mkdtemp(join(tmpdir(), 'waxell-objects-'));
-    try {
-      const stores = ['source', 'target'].map(
-        (cell) => [cell, new FileObjectStore({ dir: join(home, cell) })] as const,
-      );
-      const cellObjects = new CellObjects(new Map<string, ObjectStore>(stores));
-      const objects = new TenantObjects(cellObjects);
-      const mover = new MoveObjects(objects, new RetainedObjects(test.cells, objects, cellObjects));
-      const [{ here, there }, neighbour] = [await test.newMover(), await test.newMover()];
-      await objects.put(neighbour.there, 'a', Buffer.from('neighbour'));
-      const key = fc.stringMatching(/^[a-c]{1,2}(\/[a-c]){0,1}$/);
-      await fc.assert(
-        fc.asyncProperty(fc.uniqueArray(key), fc.uniqueArray(key), async (wanted, found) => {
-          await mover.remove(here);
-          await mover.remove(there);
-          for (const name of wanted) await objects.put(here, name, Buffer.from(name));
-          for (const name of found) await objects.put(there, name, Buffer.from(name));
-          expect(await mover.copy(here, there, new AbortController().signal)).toBe(wanted.length);
-          expect(await objects.list(there, { limit: 1_000 })).toEqual(wanted.toSorted());
-          for (const name of wanted) expect(String(await objects.get(there, name))).toBe(name);
-        }),
-        { numRuns: 30 },
-      );
-      expect(await objects.list(neighbour.there, { limit: 10 })).toEqual(['a']);
-    } finally {
-      await rm(home, { recursive: true });
-    }
   });
 });
