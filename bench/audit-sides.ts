@@ -1,23 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { startEmbeddedPostgres } from '@waxell/infra';
 import { chainHash, EMPTY_CHAIN, leafHash } from '@waxell/transparency';
-import pg from 'pg';
+import type pg from 'pg';
 import type { CanonicalEvent } from '../src/audit/audit-event.ts';
 import type { TenantRef } from '../src/platform/database/index.ts';
 import type { TenantObjects } from '../src/platform/objects/index.ts';
+import { built, startLogDatabase } from './log-database.ts';
 
-/** The built application's own parts. */
-async function built<T>(path: string): Promise<T> {
-  return (await import(new URL(`../dist/${path}`, import.meta.url).href)) as T;
-}
-const { Cell, Cells, Provisioning, tenantId } = await built<
-  typeof import('../src/platform/database/index.js')
->('platform/database/index.js');
-const { CELL_MIGRATIONS, TENANT_MIGRATIONS } =
-  await built<typeof import('../src/migrations/index.js')>('migrations/index.js');
+const { tenantId } = await built<typeof import('../src/platform/database/index.js')>(
+  'platform/database/index.js',
+);
 const { AuditLog } = await built<typeof import('../src/audit/audit-log.js')>('audit/audit-log.js');
 const { ColdLog } = await built<typeof import('../src/audit/cold-log.js')>('audit/cold-log.js');
 const { VerifyLog } = await built<typeof import('../src/audit/verify-log.js')>('audit/verify-log.js');
@@ -26,9 +17,6 @@ const { canonicalEvent, newEventId } =
 
 /** Nothing gets cold here. */
 const NO_OBJECTS = undefined as unknown as TenantObjects;
-const SECRET = 'bench '.repeat(8);
-const REGION = 'us-east-1';
-const CELL = `${REGION}-c1`;
 /** About what the sealed address and user agent of a request's event take. */
 const CLIENT_BYTES = 220;
 
@@ -46,24 +34,12 @@ export interface AuditBench {
 }
 
 export async function startAuditBench(tenants: number, connections: number): Promise<AuditBench> {
-  const home = await mkdtemp(join(tmpdir(), 'waxell-bench-'));
-  await chmod(home, 0o711);
-  const postgres = await startEmbeddedPostgres({ home: join(home, 'data'), onLog: () => undefined });
-  const { host, port, user, password, database } = postgres.connection;
-  const url = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
-  const pools = { tenant: 1, lane: 1, control: 1, audit: 3 };
-  const onError = (error: Error): void => void process.stderr.write(`${error.message}\n`);
-  const config = { name: CELL, region: REGION, capacity: 10_000, ownerUrl: url };
-  const cells = new Cells([new Cell(config, SECRET, pools, [], onError)]);
-  await new Provisioning(cells, SECRET, { cell: CELL_MIGRATIONS, tenant: TENANT_MIGRATIONS }).migrate();
-  await cells.open();
-  const plain = new pg.Pool({ connectionString: url, max: connections });
+  const database = await startLogDatabase(connections);
+  const { cells, plain } = database;
   await plain.query(OTHERS);
-  const refs = Array.from({ length: tenants }, () => ({
-    id: tenantId(`t_${randomBytes(8).toString('hex')}`),
-    region: REGION,
-    cell: CELL,
-  }));
+  const refs = Array.from({ length: tenants }, () =>
+    cells.home.tenant(tenantId(`t_${randomBytes(8).toString('hex')}`)),
+  );
   // A log begins only where there is a schema; what is in it plays no part here.
   for (const { id } of refs) await plain.query(`CREATE SCHEMA "${id}"`);
   await plain.query(`INSERT INTO bench.heads SELECT t, 0, $2 FROM unnest($1::text[]) t`, [
@@ -99,16 +75,10 @@ export async function startAuditBench(tenants: number, connections: number): Pro
         headLock: Number(row?.head_lock),
       };
     },
-    version: async () => {
-      const { rows } = await plain.query<{ server_version: string }>('SHOW server_version');
-      return rows[0]?.server_version ?? '';
-    },
+    version: () => database.version(),
     close: async () => {
       await log.onApplicationShutdown();
-      await plain.end();
-      await cells.close();
-      await postgres.stop();
-      await rm(home, { recursive: true, force: true });
+      await database.close();
     },
   };
 }

@@ -55,6 +55,14 @@ export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
     if (!rows[0]?.open) throw new TenantMoving();
   }
 
+  /** The number of the last event of a tenant's log in its cell; 0 where there is none. */
+  async length(tenant: TenantRef): Promise<number> {
+    const { rows } = await this.cells
+      .of(tenant.cell)
+      .audit.query<{ seq: string }>('SELECT seq FROM audit.heads WHERE tenant = $1', [tenant.id]);
+    return Number(rows[0]?.seq ?? 0);
+  }
+
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.#writers.values()].map((writer) => writer.close()));
   }

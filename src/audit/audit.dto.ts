@@ -1,8 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsString, IsUUID, MaxLength } from 'class-validator';
+import { IsIn, IsString, IsUUID, MaxLength } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
 import { IsTimestamp, Optional } from '../platform/http/fields.js';
 
+/** By what events are searched for; an event found is as all of it says. */
 export class AuditQuery extends PageQuery {
   /** Only events of this action, such as `agent.created`. */
   @Optional()
@@ -16,11 +17,41 @@ export class AuditQuery extends PageQuery {
   @MaxLength(200)
   actor?: string;
 
+  /** Only events about a resource of this type, such as `agent`. */
+  @Optional()
+  @IsString()
+  @MaxLength(200)
+  resourceType?: string;
+
+  /** Only events about the resource of this id. */
+  @Optional()
+  @IsString()
+  @MaxLength(200)
+  resourceId?: string;
+
+  /** Only events with this outcome. */
+  @Optional()
+  @IsIn(['success', 'denied', 'failure'])
+  @ApiProperty({ enum: ['success', 'denied', 'failure'], required: false })
+  outcome?: string;
+
+  /** Only events of the request that was answered with this `X-Request-Id`. */
+  @Optional()
+  @IsString()
+  @MaxLength(200)
+  requestId?: string;
+
   /** Only events at or after this time (RFC 3339). */
   @Optional()
   @IsTimestamp()
   @ApiProperty({ format: 'date-time', required: false })
   since?: string;
+
+  /** Only events before this time (RFC 3339). */
+  @Optional()
+  @IsTimestamp()
+  @ApiProperty({ format: 'date-time', required: false })
+  until?: string;
 
   /** Id of a range that was loaded from cold storage: searches that range instead. */
   @Optional()
@@ -83,7 +114,7 @@ export class AuditEventDto {
 
 export class AuditPageDto {
   items!: AuditEventDto[];
-  /** Absent on the last page. */
+  /** Absent on the last page. A page before it may have fewer items than asked for, where much had to be looked at. */
   nextCursor?: string;
   /** The first event that was searched: those before it are in cold storage, or are gone when their time was over. */
   from!: number;

@@ -6,7 +6,10 @@ import { ColdLog } from './cold-log.js';
 import { EventRecorder } from './event-recorder.js';
 import { ExportLog } from './export-log.js';
 import { PeriodKeeper } from './period-keeper.js';
+import { FindEvents } from './find-events.js';
+import { IndexLog } from './index-log.js';
 import { LogReader } from './log-reader.js';
+import { Postings } from './postings.js';
 import { PersonalParts } from './personal-parts.js';
 import { MoveLog } from './move-log.js';
 import { SearchLog } from './search-log.js';
@@ -22,13 +25,16 @@ import { VerifyLog } from './verify-log.js';
     ColdLog,
     EventRecorder,
     ExportLog,
+    FindEvents,
+    IndexLog,
     LogReader,
     MoveLog,
     PeriodKeeper,
     PersonalParts,
+    Postings,
     SearchLog,
     VerifyLog,
   ],
-  exports: [AuditLog, CloseLog, ColdLog, EventRecorder, ExportLog, LogReader, MoveLog],
+  exports: [AuditLog, CloseLog, ColdLog, EventRecorder, ExportLog, IndexLog, LogReader, MoveLog],
 })
 export class AuditModule {}

@@ -62,12 +62,12 @@ export class GroupWriter {
   /** Appends an event that may have been appended before: its id says whether it was. */
   async appendOnce(tenant: string, bytes: Buffer): Promise<void> {
     const event = appended(tenant, bytes);
-    const { id, action } = event.search;
     await this.#locked(async (client) => {
       const heads = await lockHeads(client, [tenant]);
-      const text = 'SELECT 1 FROM audit.events WHERE tenant = $1 AND action = $2 AND id = $3';
-      const known = await client.query({ text, values: [tenant, action, id] });
-      if (!heads.has(tenant) || known.rowCount) return new Map();
+      if (!heads.has(tenant)) return new Map();
+      const text = 'INSERT INTO audit.delivered (tenant, id) VALUES ($1, $2) ON CONFLICT DO NOTHING';
+      const { rowCount } = await client.query({ text, values: [tenant, event.search.id] });
+      if (rowCount === 0) return new Map();
       return appendGroup(client, [event], heads, await this.#periodBy(client));
     });
   }

@@ -12,6 +12,7 @@ export { CloseLog, type LogProof } from './close-log.js';
 export { ColdLog, coldKey, ColdObjectAltered, type ColdRange, type LogBeginning } from './cold-log.js';
 export { ExportLog, type ExportedEvent } from './export-log.js';
 export { EventRecorder } from './event-recorder.js';
+export { IndexLog, type FollowedEvent } from './index-log.js';
 export { LogReader } from './log-reader.js';
 export { MoveLog } from './move-log.js';
 export { eventLine, packed, unpacked, type StoredEvent } from './stored-event.js';

@@ -7,12 +7,24 @@ import {
   inOneTransaction,
   type MoveSessions,
 } from '../platform/database/moving/index.js';
-import { CHECKPOINT_ROUND_LOCK } from '../platform/database/index.js';
+import { CHECKPOINT_ROUND_LOCK, INDEX_LOCK } from '../platform/database/index.js';
 import { AuditLog } from './audit-log.js';
 
 const COLUMNS = 'tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash';
 const COLD_COLUMNS =
   'tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, held, published, expired_at';
+/** What a cell has of a log besides its events, by the tenant's name. */
+const OF_TENANT = [
+  'heads',
+  'deliveries',
+  'dead_letters',
+  'cold',
+  'restores',
+  'looked_at',
+  'delivered',
+  'indexed',
+  'postings',
+] as const;
 const PER_STEP = 50_000;
 const DELETED_AT_ONCE = 20_000;
 
@@ -127,7 +139,7 @@ export class MoveLog {
     );
   }
 
-  /** How far its destinations have come, and when its alerts are due. Whoever sends at this moment may send the same again from the new cell. */
+  /** How far its destinations have come, which notices it has taken, and when its alerts are due. Whoever sends at this moment may send the same again from the new cell. */
   async #deliveries(sessions: MoveSessions, tenant: TenantId): Promise<void> {
     for (const table of ['deliveries', 'dead_letters'])
       await sessions.target.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
@@ -139,6 +151,12 @@ export class MoveLog {
       sessions,
       `SELECT ${dead} FROM audit.dead_letters WHERE tenant = '${tenant}'`,
       `audit.dead_letters (${dead})`,
+    );
+    await sessions.target.query('DELETE FROM audit.delivered WHERE tenant = $1', [tenant]);
+    await copyRows(
+      sessions,
+      `SELECT tenant, id FROM audit.delivered WHERE tenant = '${tenant}'`,
+      'audit.delivered (tenant, id)',
     );
     await sessions.target.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant]);
     await copyRows(
@@ -160,8 +178,11 @@ export class MoveLog {
       );
       deleted = batch.rowCount ?? 0;
     } while (deleted > 0);
-    for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores', 'looked_at'])
+    // Whoever indexes the log at this moment ends first, and finds no event the next time.
+    await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [INDEX_LOCK, tenant]);
+    for (const table of OF_TENANT)
       await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
+    await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', [INDEX_LOCK, tenant]);
     await client.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant]);
     for (const table of ['checkpoints', 'progress', 'tiles'])
       await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);

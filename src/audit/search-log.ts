@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { Cells, type TenantRef } from '../platform/database/index.js';
-import { AppError, ResourceNotFound } from '../platform/http/errors.js';
-import { cursorKey, pageOf } from '../platform/http/pagination.js';
+import { AppError, InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
+import { cursorKey, cursorOf, pageOf } from '../platform/http/pagination.js';
 import type { AuditEventDto, AuditPageDto, AuditQuery } from './audit.dto.js';
 import { parseEvent } from './audit-event.js';
 import { AuditLog } from './audit-log.js';
 import { ColdLog } from './cold-log.js';
+import { FindEvents, type Found, type Search } from './find-events.js';
 import { PersonalParts } from './personal-parts.js';
+import { scanEvents, type FoundRow } from './scan-events.js';
 
 export class RestoreNotReady extends AppError {
   readonly kind = 'conflict';
@@ -16,13 +18,15 @@ export class RestoreNotReady extends AppError {
   }
 }
 
-interface Row {
-  seq: string;
-  event: Buffer;
-  chain_hash: Buffer;
+interface Asked extends Pick<Search, 'filter' | 'limit'> {
+  /** Only events before this one. */
+  readonly before: number;
 }
 
-/** Reads what of a tenant's log is in the database, newest first. Everything that was answered before the call is in it. */
+/** Where a search goes on before: an event's number. */
+const CURSOR = /^\d{1,15}$/;
+
+/** Finds events of a tenant's log in the database, newest first. Everything that was answered before the call is looked at. */
 @Injectable()
 export class SearchLog {
   constructor(
@@ -30,41 +34,52 @@ export class SearchLog {
     private readonly log: AuditLog,
     private readonly personal: PersonalParts,
     private readonly cold: ColdLog,
+    private readonly find: FindEvents,
   ) {}
 
   async execute(tenant: TenantRef, query: AuditQuery): Promise<AuditPageDto> {
+    requireTimes(query);
     await this.log.drainOutbox(tenant.cell);
     await this.log.requireOpen(tenant);
-    const before = cursorKey(query.cursor, /^\d{1,15}$/);
-    const { restore } = query;
-    const from =
+    const before = Number(cursorKey(query.cursor, CURSOR) ?? Number.MAX_SAFE_INTEGER);
+    const { restore, limit, cursor: _cursor, ...filter } = query;
+    const search = { before, filter, limit };
+    const { first, rows, unseen } =
       restore === undefined
-        ? (await this.cold.through(tenant)) + 1
-        : await this.#requireReady(tenant, restore);
-    const [table, owner] = restore === undefined ? ['events', 'tenant'] : ['restored', 'restore'];
-    const found = await this.cells.of(tenant.cell).audit.query<Row>(
-      `SELECT seq, event, chain_hash FROM audit.${table}
-       WHERE ${owner} = $1 AND ($2::bigint IS NULL OR seq < $2) AND ($3::text IS NULL OR action = $3)
-         AND ($4::text IS NULL OR actor = $4) AND ($5::timestamptz IS NULL OR at >= $5) AND seq >= $7
-       ORDER BY seq DESC LIMIT $6`,
-      [
-        restore ?? tenant.id,
-        before ?? null,
-        query.action ?? null,
-        query.actor ?? null,
-        query.since ?? null,
-        query.limit + 1,
-        from,
-      ],
-    );
+        ? await this.#inLog(tenant, search)
+        : await this.#inRestore(tenant, restore, search);
     const page = pageOf(
-      found.rows,
-      query.limit,
-      (row) => row.seq,
+      rows,
+      limit,
+      ({ seq }) => seq,
       (row) => row,
     );
     const items = await Promise.all(page.items.map((row) => this.#dto(tenant, row)));
-    return { ...page, items, from };
+    // It had looked at enough before it had found a page.
+    const goesOn = unseen !== undefined && { nextCursor: cursorOf(String(unseen + 1)) };
+    return { ...page, ...goesOn, items, from: first };
+  }
+
+  async #inLog(tenant: TenantRef, { before, filter, limit }: Asked): Promise<Found & { first: number }> {
+    const first = (await this.cold.through(tenant)) + 1;
+    const last = Math.min(before - 1, await this.log.length(tenant));
+    const found = await this.find.execute(tenant, { first, last, filter, limit: limit + 1 });
+    // A table of old events that was dropped meanwhile took what was not looked at yet.
+    return (await this.cold.through(tenant)) < first
+      ? { ...found, first }
+      : this.#inLog(tenant, { before, filter, limit });
+  }
+
+  /** A range that was loaded is no longer than what one search looks at one by one. */
+  async #inRestore(
+    tenant: TenantRef,
+    restore: string,
+    { before, filter, limit }: Asked,
+  ): Promise<Found & { first: number }> {
+    const first = await this.#requireReady(tenant, restore);
+    const source = { pool: this.cells.of(tenant.cell).audit, table: 'restored', owner: restore } as const;
+    const rows = await scanEvents(source, { first, last: before - 1 }, filter, limit + 1);
+    return { rows, first };
   }
 
   /** Answers the first event of a range that was loaded from cold storage. */
@@ -81,7 +96,7 @@ export class SearchLog {
     return Number(found.first);
   }
 
-  async #dto(tenant: TenantRef, row: Row): Promise<AuditEventDto> {
+  async #dto(tenant: TenantRef, row: FoundRow): Promise<AuditEventDto> {
     const { v: _v, tenant: _tenant, sealed, client, policies, ...body } = parseEvent(row.event);
     const personal = await this.personal.of(tenant, { id: body.id, client, sealed });
     return {
@@ -92,4 +107,9 @@ export class SearchLog {
       chainHash: row.chain_hash.toString('hex'),
     };
   }
+}
+
+function requireTimes({ since, until }: AuditQuery): void {
+  if (since !== undefined && until !== undefined && Date.parse(since) >= Date.parse(until))
+    throw new InvalidRequest([{ pointer: 'until', detail: 'until must be after since' }]);
 }

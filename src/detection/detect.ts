@@ -7,6 +7,7 @@ import {
   type AuditEvent,
   type EventBody,
   type ExportedEvent,
+  type FollowedEvent,
 } from '../audit/index.js';
 import { FieldEncryption } from '../encryption/index.js';
 import { TenantDatabase, type TenantRef } from '../platform/database/index.js';
@@ -29,6 +30,12 @@ interface Break {
   readonly kind: 'chain_broken' | 'log_truncated';
 }
 
+export interface Look {
+  readonly seq: number;
+  readonly more: boolean;
+  readonly events: readonly FollowedEvent[];
+}
+
 /**
  * Looks at what a log has grown by. How far it has looked, what it remembers, the alerts and the event that tells of them
  * are one transaction: a process that dies in between has done nothing, and the next one finds the same.
@@ -46,20 +53,20 @@ export class Detect {
     private readonly work: UnitOfWork,
   ) {}
 
-  /** Looks at one page; answers up to where the log was looked at, and whether there may be more. */
-  look(tenant: TenantRef, head: number): Promise<{ readonly seq: number; readonly more: boolean }> {
+  /** Looks at one page; answers up to where the log was looked at, whether there may be more, and what was read. */
+  look(tenant: TenantRef, head: number): Promise<Look> {
     return this.database.within(tenant, async () => {
       const [state, settings] = await Promise.all([this.states.load(), this.rules.settings()]);
       const page = await this.exportLog.after(tenant, state.seq, PAGE_BYTES, namesSomebody);
       const last = page.at(-1);
       const walk = walkOf(state, page, head);
       if (walk.broken) await this.#tellInstallation(tenant, walk.broken);
-      if (!last && !walk.broken) return { seq: state.seq, more: false };
+      if (!last && !walk.broken) return { seq: state.seq, more: false, events: [] };
       const observed = await Promise.all(page.map((one) => this.#observed(tenant, one)));
       const findings = this.#findings(state, settings, observed, walk.broken);
       const seq = last?.seq ?? head;
       await this.#commit(state, seq, walk.chain, findings);
-      return { seq, more: seq < head };
+      return { seq, more: seq < head, events: observed };
     });
   }
 

@@ -1,10 +1,11 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { IndexLog } from '../audit/index.js';
 import { RepeatedWork } from '../platform/background/index.js';
 import { RegionConfig } from '../platform/config/index.js';
-import { Cells, tenantId, type Cell } from '../platform/database/index.js';
+import { Cells, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { TenantMoving } from '../tenancy/index.js';
-import { Detect } from './detect.js';
+import { Detect, type Look } from './detect.js';
 import { LookedAtElsewhere } from './detection-state.js';
 
 const POLL_MS = 1_000;
@@ -29,6 +30,7 @@ export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShut
   constructor(
     private readonly cells: Cells,
     private readonly detect: Detect,
+    private readonly index: IndexLog,
     private readonly regions: RegionConfig,
     private readonly log: Log,
   ) {}
@@ -55,14 +57,24 @@ export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShut
 
   async #look(cell: Cell, { tenant, head }: Grown): Promise<void> {
     try {
-      let look = await this.detect.look(cell.tenant(tenantId(tenant)), head);
-      for (let page = 1; look.more && page < PAGES_PER_LOOK && !this.#rounds.stopping; page += 1)
-        look = await this.detect.look(cell.tenant(tenantId(tenant)), head);
-      await noteLook(cell, tenant, look.seq, look.more ? 0 : AGAIN_SECONDS);
+      const of = cell.tenant(tenantId(tenant));
+      const look = await this.#pages(of, head);
+      // One that is not indexed as far as it was looked at is due again, whether it grows or not.
+      const behind = await this.index.complete(of, look.seq);
+      await noteLook(cell, tenant, behind ? undefined : look.seq, look.more || behind ? 0 : AGAIN_SECONDS);
     } catch (error) {
       if (this.#rounds.stopping || error instanceof LookedAtElsewhere) return;
       if (!(error instanceof TenantMoving)) this.log.error('a log could not be looked at', error, { tenant });
       await noteLook(cell, tenant, undefined, FAILED_SECONDS);
+    }
+  }
+
+  /** What is read of a log is read once: to be looked at, and to be found. */
+  async #pages(tenant: TenantRef, head: number): Promise<Look> {
+    for (let page = 1; ; page += 1) {
+      const look = await this.detect.look(tenant, head);
+      await this.index.follow(tenant, look.events);
+      if (!look.more || page === PAGES_PER_LOOK || this.#rounds.stopping) return look;
     }
   }
 }

@@ -13,6 +13,7 @@ import { CellDeliveries20261122002000 } from './cell-11-deliveries.js';
 import { CellRestores20261122003000 } from './cell-12-restores.js';
 import { CellDetection20261122003100 } from './cell-13-detection.js';
 import { CellAlertWork20261122003200 } from './cell-14-alert-work.js';
+import { CellLogIndex20261122006000 } from './cell-15-log-index.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -44,6 +45,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellRestores20261122003000,
   CellDetection20261122003100,
   CellAlertWork20261122003200,
+  CellLogIndex20261122006000,
 ];
 
 /** Applied once per tenant. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BLOCK } from '../../src/audit/posting-block.js';
 import type { AuditAction } from '../../src/platform/events/index.js';
 import { PLATFORM_TENANT, type TenantRef } from '../../src/platform/database/index.js';
 import { openDetecting, type Detecting } from '../support/detecting.js';
@@ -50,6 +51,22 @@ describe('a log that is followed', () => {
     await Promise.all([test.follow(), test.follow()]);
     expect(await test.alerts(acme)).toMatchObject([{ rule: 'failed_logins.account', occurrences: 1 }]);
     expect((await test.actions(acme)).filter((action) => action === 'alert.raised')).toHaveLength(1);
+  });
+
+  it('is indexed by the same look: what was read once is found by it', async () => {
+    const acme = await test.newTenant();
+    const action = 'agent.read';
+    const actor = { type: 'user', id: 'bob' } as const;
+    const some = Array.from({ length: 64 }, () =>
+      test.record(acme, BLOCK / 64 + 1, { action, actor, outcome: 'success' }),
+    );
+    await Promise.all(some);
+    await test.follow();
+    const { rows } = await test.db.superuser.query(
+      'SELECT block FROM audit.indexed WHERE tenant = $1 AND EXISTS (SELECT FROM audit.postings p WHERE p.tenant = $1)',
+      [acme.id],
+    );
+    expect(rows).toEqual([{ block: 0 }]);
   });
 
   it('counts across looks: what is remembered is in the database', async () => {

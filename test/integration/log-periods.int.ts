@@ -125,6 +125,37 @@ describe('the periods of the logs', () => {
     expect(await course(tenant)).toEqual([[old.period + 1, 21, 127, 107]]);
   });
 
+  it('take the index of their events with them, and those to come have a table for it', async () => {
+    const tenant = await db.newTenant();
+    await append(tenant, 30);
+    const { rows } = await db.superuser.query<{ period: number }>(
+      'SELECT period FROM audit.events WHERE tenant = $1 LIMIT 1',
+      [tenant.id],
+    );
+    const period = rows[0]?.period ?? 0;
+    const index = `WITH i AS (INSERT INTO audit.indexed (tenant, block, period) VALUES ($1, 0, $2))
+      INSERT INTO audit.postings (tenant, period, block, bucket, entries) VALUES ($1, $2, 0, 7, '')`;
+    await db.superuser.query(index, [tenant.id, period]);
+    await periods.keep(0);
+    const [old] = (await periods.ended(0)).slice(-1);
+    if (old?.period !== period) throw new Error('The period has not ended.');
+    const { rows: counted } = await db.superuser.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM ${old.table}`,
+    );
+    await periods.drop(old, counted[0]?.n ?? 0);
+    const left = await db.superuser.query<{ left: number; tables: string[] }>(
+      `SELECT (SELECT count(*) FROM audit.postings WHERE tenant = $1)::int + (SELECT count(*) FROM audit.indexed WHERE tenant = $1)::int AS left,
+         ARRAY(SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit.postings'::regclass) AS tables`,
+      [tenant.id],
+    );
+    expect(left.rows[0]?.left).toBe(0);
+    expect(left.rows[0]?.tables).not.toContain(`audit.postings_${period}`);
+    const now = await current();
+    expect(left.rows[0]?.tables).toEqual(
+      expect.arrayContaining([0, 1, 2].map((ahead) => `audit.postings_${now + ahead}`)),
+    );
+  });
+
   it('that were half detached by a process that died are dropped by the next', async () => {
     const tenant = await db.newTenant();
     await append(tenant, 3);

@@ -216,6 +216,7 @@ describe('a copy', () => {
       'audit.checkpoints',
       'audit.cold',
       'audit.dead_letters',
+      'audit.delivered',
       'audit.deliveries',
       'audit.events',
       'audit.heads',
@@ -224,7 +225,7 @@ describe('a copy', () => {
       'work.runs',
     ];
     // The target makes its own of the log.
-    const madeAnew = ['audit.looked_at', 'audit.progress', 'audit.tiles'];
+    const madeAnew = ['audit.indexed', 'audit.looked_at', 'audit.postings', 'audit.progress', 'audit.tiles'];
     // The registry's, which does not move; of those who are purged; of the cell.
     const notMoved = [
       'audit.closed',

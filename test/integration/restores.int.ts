@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SearchLog } from '../../src/audit/search-log.js';
 import type { Operation, Step } from '../../src/operations/index.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
 import { LoadRestore } from '../../src/retention/load-restore.js';
 import { Restores } from '../../src/retention/restores.js';
 import type { RestoreDto } from '../../src/retention/restores.dto.js';
 import { appendEvents, endPeriod, logKeeping, type LogKeeping } from '../support/cold-logs.js';
+import { searchOf } from '../support/log-parts.js';
 import { MemoryObjects } from '../support/memory-objects.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -59,12 +59,7 @@ async function carriedOut(): Promise<number> {
     if ((await load(operation, new AbortController().signal)) === 'done') return steps;
 }
 const search = (tenant: TenantRef, query: object) =>
-  new SearchLog(
-    db.cells,
-    keeping.log,
-    { of: () => Promise.resolve(undefined) } as never,
-    keeping.cold,
-  ).execute(tenant, { limit: 50, ...query });
+  searchOf(db.cells, keeping.log, keeping.cold).execute(tenant, { limit: 50, ...query });
 const statusOf = async (tenant: TenantRef, { id }: RestoreDto): Promise<RestoreDto | undefined> =>
   (await restores.list(tenant)).items.find((item) => item.id === id);
 

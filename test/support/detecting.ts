@@ -18,7 +18,7 @@ import { Log } from '../../src/platform/observability/log.js';
 import { UnitOfWork } from '../../src/requests/index.js';
 import { Idempotency } from '../../src/requests/idempotency.js';
 import type { Residence } from '../../src/tenancy/index.js';
-import { coldLogOf } from './log-parts.js';
+import { coldLogOf, indexerOf } from './log-parts.js';
 import { MemoryObjects } from './memory-objects.js';
 import { openSealing, type Sealing } from './sealing.js';
 import type { TestDatabase } from './test-database.js';
@@ -70,16 +70,15 @@ export async function openDetecting(): Promise<Detecting> {
     new UnitOfWork(db.transactions, recorder(), new Idempotency(database, encryption), residence);
   const follower = (): FollowLogs => {
     const [events, work] = [recorder(), unitOfWork()];
-    const exportLog = new ExportLog(
-      new LogReader(cells, coldLogOf(cells, new MemoryObjects())),
-      log,
-      new PersonalParts(encryption),
-    );
+    const cold = coldLogOf(cells, new MemoryObjects());
+    const reader = new LogReader(cells, cold);
+    const exportLog = new ExportLog(reader, log, new PersonalParts(encryption));
+    const index = indexerOf(cells, cold);
     const rules = new DetectionRules(database, work);
     const states = new DetectionStates(database);
     const alerts = new RaiseAlerts(database, new Notifications(database));
     const detect = new Detect(database, exportLog, encryption, events, rules, states, alerts, work);
-    return new FollowLogs(cells, detect, new RegionConfig(undefined, {}), new Log('silent'));
+    return new FollowLogs(cells, detect, index, new RegionConfig(undefined, {}), new Log('silent'));
   };
   return {
     db,

@@ -27,4 +27,4 @@ export type { FailedTenant, Progress } from './tenant-migrations.js';
 export { SpareFiller } from './spare-filler.js';
 export { LogPeriods, PeriodNotAccounted, type LogPeriod } from './log-periods.js';
 export { asOwner } from './owner-session.js';
-export { CHECKPOINT_ROUND_LOCK, TenantErasure, type LogEnd } from './tenant-erasure.js';
+export { CHECKPOINT_ROUND_LOCK, INDEX_LOCK, TenantErasure, type LogEnd } from './tenant-erasure.js';

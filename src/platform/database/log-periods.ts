@@ -8,6 +8,13 @@ const PERIODS_LOCK = 7_283_010;
 const AHEAD = 2;
 const DAYS = 7;
 
+/** What is kept in periods: the events, and by what they are found. Each with its key, which is of each period's table. */
+const KEPT = [
+  { whole: 'audit.events', key: 'tenant, seq' },
+  { whole: 'audit.postings', key: 'tenant, bucket, block' },
+] as const;
+type Whole = (typeof KEPT)[number]['whole'];
+
 /** A time in which events were appended, and the table of the events. */
 export interface LogPeriod {
   readonly period: number;
@@ -62,7 +69,7 @@ export class LogPeriods {
    */
   async drop({ period, table }: LogPeriod, events: number): Promise<void> {
     await this.#locked(async (client) => {
-      if (await isAttached(client, table)) {
+      if (await isAttached(client, 'audit.events', period)) {
         await requireCount(client, table, events);
         // Waits for who uses the table, and holds nobody up: all others go on with the tables that stay.
         await client.query(`ALTER TABLE audit.events DETACH PARTITION ${table} CONCURRENTLY`);
@@ -72,11 +79,12 @@ export class LogPeriods {
         await client.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
         await requireCount(client, table, events).catch(async (error: unknown) => {
           await client.query('ROLLBACK');
-          await attach(client, period);
+          await attach(client, 'audit.events', period);
           throw error;
         });
         await client.query(`DROP TABLE ${table}`);
       }
+      await dropIndex(client, period);
       await client.query('UPDATE audit.periods SET dropped_at = now() WHERE period = $1', [period]);
       await client.query('COMMIT');
     });
@@ -85,14 +93,14 @@ export class LogPeriods {
   /** Looks as the login that appends does: the owner is called only where there is something to do. */
   async #inOrder(days: number): Promise<boolean> {
     const { rows } = await this.cell.audit.query<{ ready: string; due: boolean }>(
-      `SELECT (SELECT count(*) FROM audit.periods p JOIN pg_inherits i ON i.inhparent = 'audit.events'::regclass
-           AND i.inhrelid = to_regclass('audit.events_' || p.period) AND NOT i.inhdetachpending
+      `SELECT (SELECT count(*) FROM audit.periods p CROSS JOIN unnest($2::text[]) whole JOIN pg_inherits i
+           ON i.inhparent = whole::regclass AND i.inhrelid = to_regclass(whole || '_' || p.period) AND NOT i.inhdetachpending
            WHERE p.period >= c.period) AS ready,
          c.begun_at <= now() - make_interval(secs => $1) AS due
        FROM audit.periods c WHERE c.period = audit.current_period()`,
-      [days * 86_400],
+      [days * 86_400, KEPT.map(({ whole }) => whole)],
     );
-    return rows[0] !== undefined && Number(rows[0].ready) > AHEAD && !rows[0].due;
+    return rows[0] !== undefined && Number(rows[0].ready) >= KEPT.length * (AHEAD + 1) && !rows[0].due;
   }
 
   #locked<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -104,8 +112,8 @@ export class LogPeriods {
   }
 }
 
-function tableOf(period: number): string {
-  return `audit.events_${period}`;
+function tableOf(period: number, whole: Whole = 'audit.events'): string {
+  return `${whole}_${period}`;
 }
 
 async function currentPeriod(client: pg.Client): Promise<number> {
@@ -117,21 +125,30 @@ async function currentPeriod(client: pg.Client): Promise<number> {
 
 /** A table that is missing is made anew: without it nothing can be appended. What was in it, verifying shows to be gone. */
 async function makePeriod(client: pg.Client, period: number): Promise<void> {
-  const table = tableOf(period);
   await client.query('BEGIN');
   await client.query('INSERT INTO audit.periods (period) VALUES ($1) ON CONFLICT DO NOTHING', [period]);
-  if (!(await exists(client, table)))
-    await client.query(
-      `CREATE TABLE ${table} (LIKE audit.events INCLUDING DEFAULTS INCLUDING INDEXES, PRIMARY KEY (tenant, seq))`,
-    );
-  // Locks the new table alone against writers; who appends to another goes on.
-  if (!(await isAttached(client, table))) await attach(client, period);
+  for (const { whole, key } of KEPT) {
+    const table = tableOf(period, whole);
+    if (!(await exists(client, table)))
+      await client.query(
+        `CREATE TABLE ${table} (LIKE ${whole} INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING INDEXES, PRIMARY KEY (${key}))`,
+      );
+    // Locks the new table alone against writers; who appends to another goes on.
+    if (!(await isAttached(client, whole, period))) await attach(client, whole, period);
+  }
   await client.query('COMMIT');
 }
 
-async function attach(client: pg.Client, period: number): Promise<void> {
-  const text = `ALTER TABLE audit.events ATTACH PARTITION ${tableOf(period)} FOR VALUES IN (${period})`;
-  await client.query(text);
+async function attach(client: pg.Client, whole: Whole, period: number): Promise<void> {
+  await client.query(
+    `ALTER TABLE ${whole} ATTACH PARTITION ${tableOf(period, whole)} FOR VALUES IN (${period})`,
+  );
+}
+
+/** By what a period's events were found. Whoever searches waits for it, which is a moment; whoever appends does not. */
+async function dropIndex(client: pg.Client, period: number): Promise<void> {
+  await client.query(`DROP TABLE IF EXISTS ${tableOf(period, 'audit.postings')}`);
+  await client.query('DELETE FROM audit.indexed WHERE period = $1', [period]);
 }
 
 async function exists(client: pg.Client, table: string): Promise<boolean> {
@@ -139,10 +156,10 @@ async function exists(client: pg.Client, table: string): Promise<boolean> {
   return rows.length === 1;
 }
 
-async function isAttached(client: pg.Client, table: string): Promise<boolean> {
+async function isAttached(client: pg.Client, whole: Whole, period: number): Promise<boolean> {
   const { rows } = await client.query(
-    `SELECT 1 FROM pg_inherits WHERE inhparent = 'audit.events'::regclass AND inhrelid = to_regclass($1)`,
-    [table],
+    `SELECT 1 FROM pg_inherits WHERE inhparent = $1::regclass AND inhrelid = to_regclass($2)`,
+    [whole, tableOf(period, whole)],
   );
   return rows.length === 1;
 }

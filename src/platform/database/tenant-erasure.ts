@@ -7,6 +7,20 @@ import type { TenantRef } from './tenant-id.js';
 /** Held by whoever checkpoints a cell's logs (src/proofs/checkpoint-round.ts). */
 export const CHECKPOINT_ROUND_LOCK = 7_283_007;
 
+/** Held shared, with the hash of a tenant's name, by whoever writes a part of the index over its log. */
+export const INDEX_LOCK = 7_283_021;
+
+const TABLES = [
+  'heads',
+  'deliveries',
+  'dead_letters',
+  'cold',
+  'restores',
+  'looked_at',
+  'delivered',
+  'indexed',
+] as const;
+
 /** Where a tenant's log ended. */
 export interface LogEnd {
   readonly seq: number;
@@ -40,7 +54,9 @@ export class TenantErasure {
          VALUES ($1, 0, decode(repeat('00', 32), 'hex'), '') ON CONFLICT DO NOTHING`,
         [tenant.id],
       );
-      for (const table of ['heads', 'deliveries', 'dead_letters', 'cold', 'restores', 'looked_at'])
+      // Whoever indexes the log at this moment ends first, and finds no head the next time.
+      await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [INDEX_LOCK, tenant.id]);
+      for (const table of TABLES)
         await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant.id]);
       await client.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant.id]);
       for (const table of ['checkpoints', 'progress', 'tiles'])
@@ -60,6 +76,7 @@ export class TenantErasure {
   eraseLog(tenant: TenantRef, limit: number): Promise<number> {
     return this.#asOwner(tenant, async (client) => {
       await client.query('DELETE FROM audit.outbox WHERE tenant = $1', [tenant.id]);
+      await client.query('DELETE FROM audit.postings WHERE tenant = $1', [tenant.id]);
       const { rowCount } = await client.query(
         `DELETE FROM audit.events WHERE tenant = $1 AND seq IN (
            SELECT seq FROM audit.events WHERE tenant = $1 ORDER BY seq LIMIT $2)

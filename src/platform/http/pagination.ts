@@ -50,8 +50,13 @@ export function pageOf<Row, T>(
   const more = rows.length > limit && last !== undefined;
   return {
     items: kept.map(dto),
-    ...(more && { nextCursor: Buffer.from(keyOf(last)).toString('base64url') }),
+    ...(more && { nextCursor: cursorOf(keyOf(last)) }),
   };
+}
+
+/** The cursor of the page that begins after a key. */
+export function cursorOf(key: string): string {
+  return Buffer.from(key).toString('base64url');
 }
 
 /** The key after which to go on. Cursors are opaque to callers and checked like all that they send. */
