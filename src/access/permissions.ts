@@ -11,11 +11,13 @@ interface Permission {
 /** Every permission of the API. A route that names another one keeps the application from starting. */
 export const PERMISSIONS = {
   'profile:read': { grantee: 'viewer', scope: 'profile:read' },
+  'profile:update': { grantee: 'viewer', scope: 'profile:write' },
   'session:end': { grantee: 'viewer', scope: 'profile:write' },
   'session:step_up': { grantee: 'viewer', scope: 'profile:write' },
   'user:read': { grantee: 'admin', scope: 'user:read' },
   'user:create': { grantee: 'admin', scope: 'user:admin' },
   'user:update': { grantee: 'admin', scope: 'user:admin' },
+  'user:erase': { grantee: 'admin', scope: 'user:admin' },
   'api_key:read': { grantee: 'developer', scope: 'api_key:read' },
   'api_key:create': { grantee: 'developer', scope: 'api_key:admin' },
   'api_key:revoke': { grantee: 'developer', scope: 'api_key:admin' },

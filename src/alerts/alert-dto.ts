@@ -4,6 +4,7 @@ import type { AlertDto } from './alerts.dto.js';
 /** What is answered of an alert. */
 export function alertDto(alert: AlertEntity, now = new Date()): AlertDto {
   const { acknowledgedAt, acknowledgedBy, resolvedAt, resolvedBy, subject } = alert;
+  const concerned = subject?.revealUnlessErased();
   const inTime = acknowledgedInTime(alert, now);
   return {
     id: alert.id,
@@ -13,7 +14,7 @@ export function alertDto(alert: AlertEntity, now = new Date()): AlertDto {
     status: alert.status,
     title: alert.title,
     details: { ...alert.details },
-    ...(subject && { subject: subject.reveal() }),
+    ...(concerned && { subject: concerned }),
     occurrences: alert.occurrences,
     firstSeq: Number(alert.firstSeq),
     lastSeq: Number(alert.lastSeq),

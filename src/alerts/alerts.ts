@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LessThan } from 'typeorm';
-import { TenantDatabase } from '../platform/database/index.js';
+import { FieldEncryption } from '../encryption/index.js';
+import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY } from '../platform/http/pagination.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -19,6 +20,7 @@ export class Alerts {
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
     private readonly notifications: Notifications,
+    private readonly encryption: FieldEncryption,
   ) {}
 
   /** The newest first. */
@@ -74,6 +76,11 @@ export class Alerts {
     });
   }
 
+  async #concerned({ subject }: AlertEntity): Promise<string | undefined> {
+    const stored = subject?.revealUnlessErased() ? subject.bytes : undefined;
+    return stored && this.encryption.personOf(currentTenant(), stored);
+  }
+
   #change(
     id: string,
     version: number | undefined,
@@ -87,6 +94,8 @@ export class Alerts {
       const changed = change(alert);
       const { rule, severity, status, title } = alert;
       auditDetails({ resource: { type: 'alert', id }, changes: { rule, severity, status, title } });
+      // The answer says whom it concerns: where it is kept, it is kept as theirs.
+      auditDetails({ subject: await this.#concerned(alert) });
       if (!changed) return alertDto(alert);
       const saved = await alerts.save(alert);
       await this.notifications.add(saved, status === 'resolved' ? 'resolved' : 'acknowledged');

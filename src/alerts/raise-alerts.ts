@@ -15,6 +15,8 @@ export interface Finding {
   readonly title: string;
   readonly details: Record<string, unknown>;
   readonly subject?: Record<string, string>;
+  /** The person whom `subject` concerns, where that is known: erased, the alert forgets it. */
+  readonly person?: string;
   readonly seq: number;
 }
 
@@ -31,7 +33,7 @@ export class RaiseAlerts {
     const opened: AlertEntity[] = [];
     for (const finding of findings) {
       const alerts = this.database.repository(AlertEntity);
-      const { rule, key, severity, title, details, subject, seq } = finding;
+      const { rule, key, severity, title, details, subject, person, seq } = finding;
       const known = await alerts.findOne({
         where: { rule, key, status: Not('resolved') },
         lock: { mode: 'pessimistic_write' },
@@ -51,7 +53,7 @@ export class RaiseAlerts {
         status: 'open',
         title,
         details,
-        subject: subject ? Sealed.of(subject) : null,
+        subject: subject ? Sealed.of(subject, person) : null,
         occurrences: 1,
         firstSeq: String(seq),
         lastSeq: String(seq),

@@ -20,6 +20,8 @@ export interface AuditEvent {
   readonly client?: Client;
   /** Personal data of the event: encrypted before it is stored or hashed. */
   readonly personal?: Record<string, unknown>;
+  /** The person whom `personal` concerns, where that is not who acts: it is sealed under that person's key. */
+  readonly subject?: string;
 }
 
 export interface Client {
@@ -123,7 +125,7 @@ function actorOf({ type, id, userId, sessionId, onBehalfOf }: AuditEvent['actor'
  */
 export function canonicalNotice(
   tenant: { readonly id: string; readonly region: string },
-  { client: _client, personal: _personal, ...event }: AuditEvent,
+  { client: _client, personal: _personal, subject: _subject, ...event }: AuditEvent,
 ): CanonicalEvent {
   return canonicalEvent(newEventId(), tenant, event, undefined);
 }
@@ -145,7 +147,14 @@ export function eventOfRequest(context: RequestContext, outcome: Outcome, reason
     policies: context.policies,
     client: { ip: context.ip, userAgent: context.userAgent },
     personal: personalOf(context),
+    subject: context.audit.subject,
   };
+}
+
+/** The person who acts, or for whom a key does; undefined for the operator, the system, and who is not known. */
+export function personActing({ type, id, userId }: AuditEvent['actor']): string | undefined {
+  if (type === 'user') return id;
+  return type === 'api_key' ? userId : undefined;
 }
 
 function personalOf({ body, audit }: RequestContext): Record<string, unknown> | undefined {

@@ -108,6 +108,9 @@ export class AuditEventDto {
   /** Address, user agent and body of the request; stored encrypted. */
   @ApiProperty({ type: 'object', additionalProperties: true })
   personal?: Record<string, unknown>;
+  /** Present where some of that was of a person who was erased, and cannot be read by anybody any more. */
+  @ApiProperty({ type: 'boolean', enum: [true], required: false })
+  erased?: true;
   /** Hexadecimal link of the hash chain at this event. */
   chainHash!: string;
 }

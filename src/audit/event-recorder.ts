@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { FieldEncryption, KeysDestroyed, KeysRefused, KeysUnavailable } from '../encryption/index.js';
+import {
+  FieldEncryption,
+  KeysDestroyed,
+  KeysRefused,
+  KeysUnavailable,
+  PersonErased,
+  type Place,
+} from '../encryption/index.js';
 import {
   Cells,
   PLATFORM_TENANT,
@@ -15,6 +22,7 @@ import {
   CLIENT_PLACE,
   newEventId,
   PERSONAL_PLACE,
+  personActing,
   type AuditEvent,
   type CanonicalEvent,
   type Client,
@@ -93,26 +101,48 @@ export class EventRecorder {
     }
   }
 
+  /**
+   * Each part is sealed under the key of the person whom it concerns: from where, of who acts; the rest, of who is the
+   * event's subject. Of nobody known: under the tenant's.
+   */
   async #sealed(id: string, tenant: TenantRef, event: AuditEvent): Promise<CanonicalEvent> {
+    const { personal, client, subject } = event;
+    const acting = personActing(event.actor);
     const sealed =
-      event.personal &&
-      (await this.encryption.sealJson(tenant, { ...PERSONAL_PLACE, row: id }, event.personal));
-    const client =
-      event.client &&
-      (this.#knownClient(tenant, event.client) ?? (await this.#newClient(tenant, event.client)));
-    return canonicalEvent(id, tenant, event, sealed, client);
+      personal &&
+      (await this.#unlessErased(tenant, { ...PERSONAL_PLACE, row: id }, personal, subject ?? acting));
+    const from = client && (await this.#client(tenant, client, acting ?? subject));
+    return canonicalEvent(id, tenant, event, sealed, from);
   }
 
-  #knownClient(tenant: TenantRef, client: Client): SealedClient | undefined {
-    return this.#clients.get(clientKey(tenant, client));
-  }
-
-  async #newClient(tenant: TenantRef, client: Client): Promise<SealedClient> {
+  async #client(
+    tenant: TenantRef,
+    client: Client,
+    person: string | undefined,
+  ): Promise<SealedClient | undefined> {
+    const key = `${tenant.id} ${person ?? ''} ${client.ip} ${client.userAgent}`;
+    const known = this.#clients.get(key);
+    if (known) return known;
     const id = newEventId();
-    const sealed = await this.encryption.sealJson(tenant, { ...CLIENT_PLACE, row: id }, client);
-    const entry = { id, sealed: sealed.toString('base64') };
-    this.#clients.set(clientKey(tenant, client), entry);
+    const sealed = await this.#unlessErased(tenant, { ...CLIENT_PLACE, row: id }, client, person);
+    const entry = sealed && { id, sealed: sealed.toString('base64') };
+    if (entry) this.#clients.set(key, entry);
     return entry;
+  }
+
+  /** Nothing is kept of somebody who was erased while the request was served. */
+  async #unlessErased(
+    tenant: TenantRef,
+    place: Place,
+    value: unknown,
+    person: string | undefined,
+  ): Promise<Buffer | undefined> {
+    try {
+      return await this.encryption.sealJson(tenant, place, value, person);
+    } catch (error) {
+      if (error instanceof PersonErased) return undefined;
+      throw error;
+    }
   }
 }
 
@@ -120,8 +150,4 @@ export class EventRecorder {
 function mayBeBare(error: unknown, { outcome }: AuditEvent): boolean {
   if (error instanceof KeysDestroyed) return true;
   return outcome !== 'success' && (error instanceof KeysRefused || error instanceof KeysUnavailable);
-}
-
-function clientKey({ id }: TenantRef, { ip, userAgent }: Client): string {
-  return `${id} ${ip} ${userAgent}`;
 }

@@ -13,6 +13,10 @@ export interface ExportedEvent {
   readonly chainHash: string;
   /** What is encrypted in the event, opened: the keys end with the tenant. */
   readonly personal?: Record<string, unknown>;
+  /** Some of that was of somebody who has been erased. */
+  readonly erased?: true;
+  /** The person whom it concerns, where that was known. */
+  readonly person?: string;
 }
 
 /** A tenant's log, from the first event that is kept on, for whoever takes it along. */
@@ -39,14 +43,22 @@ export class ExportLog {
     return Promise.all(
       events.map(async ({ seq: number, event, chain }) => {
         const body = parseEvent(event);
-        const personal = opens(body) ? await this.personal.of(tenant, body) : undefined;
+        const personal = opens(body) ? await this.#opened(tenant, body) : {};
         return {
           seq: number,
           event: event.toString('utf8'),
           chainHash: chain.toString('hex'),
-          ...(personal && { personal }),
+          ...personal,
         };
       }),
     );
+  }
+  async #opened(
+    tenant: TenantRef,
+    body: EventBody,
+  ): Promise<Pick<ExportedEvent, 'personal' | 'erased' | 'person'>> {
+    const parts = await this.personal.of(tenant, body);
+    const person = await this.personal.person(tenant, body);
+    return { ...parts, ...(person !== undefined && { person }) };
   }
 }

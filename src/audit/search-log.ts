@@ -103,7 +103,7 @@ export class SearchLog {
       seq: Number(row.seq),
       ...body,
       ...(policies && { policies: [...policies] }),
-      ...(personal && { personal }),
+      ...personal,
       chainHash: row.chain_hash.toString('hex'),
     };
   }

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Patch, Post, Res } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { stringifySetCookie } from 'cookie';
@@ -6,7 +6,7 @@ import { SESSION_COOKIE } from '../platform/http/credential.js';
 import { Endpoint, PUBLIC, UNAUDITED } from '../platform/http/endpoint.js';
 import { CurrentActor, CurrentTenant, OptionalTenant } from '../platform/http/parameters.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
-import { MeDto, RefreshDto, SignInDto, SteppedUpDto, StepUpDto, TokensDto } from './auth.dto.js';
+import { MeDto, RefreshDto, SignInDto, SteppedUpDto, StepUpDto, TokensDto, UpdateMeDto } from './auth.dto.js';
 import { Sessions, SESSION_SECONDS } from './sessions.js';
 import { JwksDto } from './jwks.dto.js';
 import { SigningKeys } from './signing-keys.js';
@@ -89,6 +89,20 @@ export class AuthController {
   })
   me(@CurrentActor() actor: Actor, @CurrentTenant() tenant: RequestTenant): Promise<MeDto> {
     return this.users.me(actor, tenant);
+  }
+
+  @Patch('v1/me')
+  @Endpoint({
+    permission: 'profile:update',
+    audit: 'profile.updated',
+    summary: 'Corrects your own name and telephone number.',
+  })
+  updateMe(
+    @CurrentActor() actor: Actor,
+    @CurrentTenant() tenant: RequestTenant,
+    @Body() body: UpdateMeDto,
+  ): Promise<MeDto> {
+    return this.users.updateMe(actor, tenant, body);
   }
 
   @Get('.well-known/jwks.json')

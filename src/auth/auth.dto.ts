@@ -11,8 +11,8 @@ import {
   MaxLength,
 } from 'class-validator';
 import { SCOPES } from '../access/index.js';
-import { ROLES, type Role } from './identity.entity.js';
-import { IsTimestamp, Optional } from '../platform/http/fields.js';
+import { ROLES, USER_STATES, type Role } from './identity.entity.js';
+import { IsPhone, IsTimestamp, Optional, OptionalOrNull } from '../platform/http/fields.js';
 
 export class SignInDto {
   /** Address of the account, in the organisation that X-Tenant-Slug names. */
@@ -58,6 +58,8 @@ export class MeUserDto {
   id!: string;
   email!: string;
   displayName?: string;
+  /** E.164. */
+  phone?: string;
   @ApiProperty({ enum: ROLES })
   role!: string;
 }
@@ -80,6 +82,21 @@ export class MeDto {
   scopes?: string[];
 }
 
+export class UpdateMeDto {
+  /** `null` takes it away. */
+  @OptionalOrNull()
+  @IsString()
+  @Length(1, 200)
+  @ApiProperty({ type: 'string', nullable: true, required: false, minLength: 1, maxLength: 200 })
+  displayName?: string | null;
+
+  /** E.164, such as +4930901820; `null` takes it away. */
+  @OptionalOrNull()
+  @IsPhone()
+  @ApiProperty({ type: 'string', nullable: true, required: false, example: '+4930901820' })
+  phone?: string | null;
+}
+
 export class CreateUserDto {
   @IsEmail()
   @MaxLength(254)
@@ -98,9 +115,15 @@ export class CreateUserDto {
   @IsString()
   @Length(1, 200)
   displayName?: string;
+
+  /** E.164, such as +4930901820. */
+  @Optional()
+  @IsPhone()
+  @ApiProperty({ type: 'string', required: false, example: '+4930901820' })
+  phone?: string;
 }
 
-export class UpdateUserDto {
+export class UpdateUserDto extends UpdateMeDto {
   @Optional()
   @IsIn(ROLES)
   @ApiProperty({ enum: ROLES, required: false })
@@ -116,11 +139,14 @@ export class UpdateUserDto {
 export class UserDto {
   @ApiProperty({ format: 'uuid' })
   id!: string;
-  email!: string;
+  /** Absent, as the name and the number, of somebody who was erased. */
+  email?: string;
   displayName?: string;
+  /** E.164. */
+  phone?: string;
   @ApiProperty({ enum: ROLES })
   role!: string;
-  @ApiProperty({ enum: ['active', 'disabled'] })
+  @ApiProperty({ enum: USER_STATES })
   status!: string;
   version!: number;
   @ApiProperty({ format: 'date-time' })

@@ -69,6 +69,23 @@ export class LastOwner extends AppError {
   }
 }
 
+/** Erasing oneself would end the session that does it, and nobody could say any more who did. */
+export class CannotEraseSelf extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'CANNOT_ERASE_SELF';
+  constructor() {
+    super('Nobody erases themselves. Ask another administrator of the organisation.');
+  }
+}
+
+export class UserErased extends AppError {
+  readonly kind = 'gone';
+  readonly code = 'USER_ERASED';
+  constructor() {
+    super('This person was erased, which cannot be taken back. Add the person anew, if that is meant.');
+  }
+}
+
 export class SignInBusy extends AppError {
   readonly kind = 'rate_limited';
   readonly code = 'SIGN_IN_BUSY';

@@ -4,6 +4,9 @@ import { Encrypted, Sealed } from '../encryption/index.js';
 export const ROLES = ['Owner', 'Admin', 'Developer', 'Viewer'] as const;
 export type Role = (typeof ROLES)[number];
 
+export const USER_STATES = ['active', 'disabled', 'erased'] as const;
+export type UserStatus = (typeof USER_STATES)[number];
+
 /** The form of an address under which it is looked up. */
 export function canonicalEmail(email: string): string {
   return email.normalize('NFC').trim().toLowerCase();
@@ -14,15 +17,20 @@ export class UserEntity {
   @PrimaryColumn('uuid')
   id!: string;
 
-  @Encrypted({ lookup: canonicalEmail })
-  email!: Sealed<string>;
+  /** Null of somebody who was erased, as whatever else says who it was. */
+  @Encrypted({ lookup: canonicalEmail, nullable: true, ofPerson: true })
+  email!: Sealed<string> | null;
 
   emailIndex!: Buffer | null;
 
   emailIndexAlt!: Buffer | null;
 
-  @Encrypted({ name: 'display_name', nullable: true })
+  @Encrypted({ name: 'display_name', nullable: true, ofPerson: true })
   displayName!: Sealed<string> | null;
+
+  /** E.164. */
+  @Encrypted({ nullable: true, ofPerson: true })
+  phone!: Sealed<string> | null;
 
   @Column({ type: 'text', name: 'password_hash', nullable: true })
   passwordHash!: string | null;
@@ -31,7 +39,7 @@ export class UserEntity {
   role!: Role;
 
   @Column('text')
-  status!: 'active' | 'disabled';
+  status!: UserStatus;
 
   /** Rises with every revocation: tokens of an earlier epoch are dead. */
   @Column('integer')

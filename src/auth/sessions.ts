@@ -50,6 +50,7 @@ export class Sessions {
   async signIn(tenant: RequestTenant | undefined, email: string, password: string): Promise<SignedIn> {
     auditDetails({ personal: { email } });
     const user = tenant && (await this.lookup.findOne(UserEntity, 'email', email));
+    if (user) auditDetails({ subject: user.id });
     const matches = await passwordMatches(user?.passwordHash ?? undefined, password);
     if (!tenant || !user || !matches || user.status !== 'active') throw new SignInFailed();
     return this.open(tenant, user, 'password');

@@ -1,14 +1,18 @@
-import { Body, Controller, Get, Patch, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Patch, Post, Query } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { PageQuery } from '../platform/http/pagination.js';
 import { CurrentActor, IfMatch, ResourceId } from '../platform/http/parameters.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { CreateUserDto, UpdateUserDto, UserDto, UserPageDto } from './auth.dto.js';
+import { EraseUser } from './erase-user.js';
 import { Users } from './users.js';
 
 @Controller('v1/users')
 export class UsersController {
-  constructor(private readonly users: Users) {}
+  constructor(
+    private readonly users: Users,
+    private readonly erasing: EraseUser,
+  ) {}
 
   @Post()
   @Endpoint({
@@ -35,8 +39,9 @@ export class UsersController {
   @Endpoint({
     permission: 'user:update',
     audit: 'user.updated',
-    summary: 'Changes role or status. Sessions of the person end at once; disabled, their API keys too.',
-    problems: [404, 409, 412, 422],
+    summary:
+      'Changes role, status, name or number. With role or status sessions of the person end at once; disabled, their API keys too.',
+    problems: [404, 409, 410, 412, 422],
   })
   update(
     @CurrentActor() actor: Actor,
@@ -45,5 +50,19 @@ export class UsersController {
     @IfMatch() version: number | undefined,
   ): Promise<UserDto> {
     return this.users.update(actor, id, body, version);
+  }
+
+  @Post(':id/erasure')
+  @HttpCode(200)
+  @Endpoint({
+    permission: 'user:erase',
+    audit: 'user.erased',
+    summary:
+      'Erases a person for good: nobody can read any more who it was, here or in the log. Sessions and keys end at once.',
+    problems: [404, 409, 410],
+    stepUp: true,
+  })
+  erase(@CurrentActor() actor: Actor, @ResourceId('user') id: string): Promise<UserDto> {
+    return this.erasing.execute(actor, id);
   }
 }

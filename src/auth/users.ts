@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { BlindLookup, Sealed } from '../encryption/index.js';
+import { BlindLookup, Sealed, SubjectKeys } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -9,8 +9,8 @@ import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { EnforceQuotas, TenantRegistry } from '../tenancy/index.js';
-import type { CreateUserDto, MeDto, UpdateUserDto, UserDto } from './auth.dto.js';
-import { EmailTaken, GrantExceedsOwn, LastOwner } from './auth.errors.js';
+import type { CreateUserDto, MeDto, UpdateMeDto, UpdateUserDto, UserDto } from './auth.dto.js';
+import { EmailTaken, GrantExceedsOwn, LastOwner, UserErased } from './auth.errors.js';
 import { ROLES, UserEntity, type Role } from './identity.entity.js';
 import { hashPassword } from './password.js';
 
@@ -20,6 +20,7 @@ export interface NewUser {
   readonly passwordHash: string;
   readonly role: Role;
   readonly displayName?: string;
+  readonly phone?: string;
 }
 
 @Injectable()
@@ -27,6 +28,7 @@ export class Users {
   constructor(
     private readonly database: TenantDatabase,
     private readonly lookup: BlindLookup,
+    private readonly subjects: SubjectKeys,
     private readonly work: UnitOfWork,
     private readonly tenants: TenantRegistry,
     private readonly quotas: EnforceQuotas,
@@ -38,7 +40,11 @@ export class Users {
     return this.work.run(async () => {
       await this.quotas.requireRoom('users', () => this.countActive());
       const user = await this.insert({ ...body, passwordHash });
-      auditDetails({ resource: { type: 'user', id: user.id }, changes: { role: body.role } });
+      auditDetails({
+        resource: { type: 'user', id: user.id },
+        changes: { role: body.role },
+        subject: user.id,
+      });
       return userDto(user);
     });
   }
@@ -47,10 +53,13 @@ export class Users {
   async insert(user: NewUser): Promise<UserEntity> {
     const users = this.database.repository(UserEntity);
     if (await this.lookup.findOne(UserEntity, 'email', user.email)) throw new EmailTaken();
+    const id = uuidv7();
+    const key = await this.subjects.create(id);
     const entity = users.create({
-      id: uuidv7(),
+      id,
       email: Sealed.of(user.email.trim()),
       displayName: user.displayName === undefined ? null : Sealed.of(user.displayName),
+      phone: user.phone === undefined ? null : Sealed.of(user.phone),
       passwordHash: user.passwordHash,
       role: user.role,
       status: 'active',
@@ -58,6 +67,7 @@ export class Users {
     });
     try {
       await users.insert(entity);
+      await this.database.query(key);
       return entity;
     } catch (error) {
       const { driverError } = error as { driverError?: { constraint?: string } };
@@ -66,43 +76,49 @@ export class Users {
     }
   }
 
-  /** Roles and status. Every change ends the person's sessions for good, and disabling ends their keys as well. */
+  /** A change of role or status ends the person's sessions for good, and disabling ends their keys as well. */
   async update(actor: Actor, id: string, body: UpdateUserDto, version: number | undefined): Promise<UserDto> {
     return this.work.run(async () => {
-      const users = this.database.repository(UserEntity);
-      // Owners are locked together, so that two demotions at once cannot leave none.
-      const owners = await users.find({
-        where: { role: 'Owner', status: 'active' },
-        select: { id: true },
-        lock: { mode: 'pessimistic_write' },
-      });
-      const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
-      if (!user) throw new ResourceNotFound('user');
+      const { user, soleOwner } = await lockedUser(this.database, id);
+      const { role, status, ...profile } = body;
+      auditDetails({ resource: { type: 'user', id }, subject: id });
       if (version !== undefined && version !== user.version) throw new VersionMismatch();
       refuseAbove(actor, user.role);
-      if (body.role) refuseAbove(actor, body.role);
-      const stops = body.status === 'disabled' || (body.role !== undefined && body.role !== 'Owner');
-      if (stops && owners.length === 1 && owners[0]?.id === id) throw new LastOwner();
-      if (body.status === 'active' && user.status !== 'active')
+      if (role) refuseAbove(actor, role);
+      const stops = status === 'disabled' || (role !== undefined && role !== 'Owner');
+      if (stops && soleOwner) throw new LastOwner();
+      if (status === 'active' && user.status !== 'active')
         await this.quotas.requireRoom('users', () => this.countActive());
-      user.role = body.role ?? user.role;
-      user.status = body.status ?? user.status;
-      user.epoch += 1;
-      const saved = await users.save(user);
-      // Marked, not only judged by the person's status: what is dead must stay dead when the person is enabled again.
-      await this.#revokeAll('sessions', id);
-      if (body.status === 'disabled') await this.#revokeAll('api_keys', id);
-      await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id }));
-      auditDetails({ resource: { type: 'user', id }, changes: { ...body } });
-      return userDto(saved);
+      rectify(user, profile);
+      if (role || status) await this.#empower(user, { role, status });
+      auditDetails({
+        changes: { ...(role && { role }), ...(status && { status }), ...changedFields(profile) },
+      });
+      return userDto(await this.database.repository(UserEntity).save(user));
     });
   }
 
-  async #revokeAll(table: 'sessions' | 'api_keys', userId: string): Promise<void> {
-    await this.database.query({
-      text: `UPDATE ${table} SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`,
-      values: [userId],
+  /** What people change of themselves. */
+  async updateMe(actor: Actor, tenant: RequestTenant, profile: UpdateMeDto): Promise<MeDto> {
+    const id = actor.userId ?? actor.id;
+    await this.work.run(async () => {
+      const { user } = await lockedUser(this.database, id);
+      auditDetails({ resource: { type: 'user', id }, changes: changedFields(profile) });
+      rectify(user, profile);
+      await this.database.repository(UserEntity).save(user);
     });
+    return this.me(actor, tenant);
+  }
+
+  async #empower(user: UserEntity, { role, status }: Pick<UpdateUserDto, 'role' | 'status'>): Promise<void> {
+    const { id } = user;
+    user.role = role ?? user.role;
+    user.status = status ?? user.status;
+    user.epoch += 1;
+    // Marked, not only judged by the person's status: what is dead must stay dead when the person is enabled again.
+    await revokeAll(this.database, 'sessions', id);
+    if (status === 'disabled') await revokeAll(this.database, 'api_keys', id);
+    await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id }));
   }
 
   /** People who can sign in. */
@@ -124,30 +140,84 @@ export class Users {
     const user = await this.database.repository(UserEntity).findOneBy({ id: actor.userId ?? actor.id });
     const known = await this.tenants.byId(tenant.id);
     if (!user || !known) throw new ResourceNotFound('user');
-    const { id, email, displayName, role } = userDto(user);
+    const { email = '', ...profile } = profileOf(user);
     return {
       type: actor.type,
-      user: { id, email, role, ...(displayName !== undefined && { displayName }) },
+      user: { id: user.id, email, role: user.role, ...profile },
       tenant: { id: known.id, slug: known.slug, name: known.name, region: known.region },
       ...(actor.scopes && { scopes: [...actor.scopes] }),
     };
   }
 }
 
+/**
+ * A person, locked until the end of the transaction, and whether there is no other active owner. Owners are locked
+ * together, so that two demotions at once cannot leave none.
+ * @throws {ResourceNotFound | UserErased}
+ */
+export async function lockedUser(
+  database: TenantDatabase,
+  id: string,
+): Promise<{ readonly user: UserEntity; readonly soleOwner: boolean }> {
+  const users = database.repository(UserEntity);
+  const owners = await users.find({
+    where: { role: 'Owner', status: 'active' },
+    select: { id: true },
+    lock: { mode: 'pessimistic_write' },
+  });
+  const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
+  if (!user) throw new ResourceNotFound('user');
+  if (user.status === 'erased') throw new UserErased();
+  return { user, soleOwner: owners.length === 1 && owners[0]?.id === id };
+}
+
+export async function revokeAll(
+  database: TenantDatabase,
+  table: 'sessions' | 'api_keys',
+  userId: string,
+): Promise<void> {
+  await database.query({
+    text: `UPDATE ${table} SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`,
+    values: [userId],
+  });
+}
+
 /** Roles are ordered: nobody gives, or takes from, a role above their own. */
-function refuseAbove(actor: Actor, role: Role): void {
+export function refuseAbove(actor: Actor, role: Role): void {
   const own = Math.min(...actor.roles.map((held) => ROLES.indexOf(held as Role)).filter((rank) => rank >= 0));
   if (ROLES.indexOf(role) < own) throw new GrantExceedsOwn(`the role ${role}`);
 }
 
-function userDto(user: UserEntity): UserDto {
+function rectify(user: UserEntity, { displayName, phone }: UpdateMeDto): void {
+  if (displayName !== undefined) user.displayName = displayName === null ? null : Sealed.of(displayName);
+  if (phone !== undefined) user.phone = phone === null ? null : Sealed.of(phone);
+}
+
+/** For the log: which fields, and nothing of what they say. */
+function changedFields(profile: UpdateMeDto): { readonly fields?: readonly string[] } {
+  const fields = Object.entries(profile).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  return fields.length > 0 ? { fields } : {};
+}
+
+export function userDto(user: UserEntity): UserDto {
   return {
     id: user.id,
-    email: user.email.reveal(),
-    ...(user.displayName && { displayName: user.displayName.reveal() }),
+    ...profileOf(user),
     role: user.role,
     status: user.status,
     version: user.version,
     createdAt: user.createdAt.toISOString(),
+  };
+}
+
+function profileOf({
+  email,
+  displayName,
+  phone,
+}: UserEntity): Pick<UserDto, 'email' | 'displayName' | 'phone'> {
+  return {
+    ...(email && { email: email.reveal() }),
+    ...(displayName && { displayName: displayName.reveal() }),
+    ...(phone && { phone: phone.reveal() }),
   };
 }

@@ -116,7 +116,10 @@ export class Detect {
     });
   }
 
-  async #observed(tenant: TenantRef, { seq, event, personal }: ExportedEvent): Promise<ObservedEvent> {
+  async #observed(
+    tenant: TenantRef,
+    { seq, event, personal, person }: ExportedEvent,
+  ): Promise<ObservedEvent> {
     const body = JSON.parse(event) as EventBody;
     const at = Math.floor(Date.parse(body.at) / 1_000);
     if (!namesSomebody(body)) return { seq, at, body, subject: {} };
@@ -125,9 +128,13 @@ export class Detect {
       seq,
       at,
       body,
-      ...(email !== undefined && { account: await this.#hash(tenant, 'account', email) }),
+      // Of somebody who is known nothing is remembered that follows from the address: it is forgotten with the person.
+      ...((person ?? email) !== undefined && {
+        account: await this.#hash(tenant, 'account', person ?? email ?? ''),
+      }),
       ...(ip !== undefined && { address: await this.#hash(tenant, 'address', ip) }),
       subject: { ...(email !== undefined && { email }), ...(ip !== undefined && { ip }) },
+      ...(person !== undefined && { person }),
     };
   }
 

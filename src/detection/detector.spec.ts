@@ -236,4 +236,16 @@ describe('any log', () => {
     const reads = memory.stored().windows.find(([key]) => key === 'exfiltration.reads ann');
     expect(reads?.[1].length).toBeLessThanOrEqual(61);
   });
+
+  it('forgets within a month under what nothing was counted any more', () => {
+    const memory = new Memory();
+    const detector = new Detector(memory, NONE);
+    for (let at = 0; at < 20; at += 1) detector.observe(failed(START + at, 'ann', 'address'));
+    const text = (): string => JSON.stringify([memory.stored().windows, memory.stored().found]);
+    detector.observe(failed(START + 29 * DAY, 'ben', 'elsewhere'));
+    expect(text()).toContain('ann');
+    detector.observe(failed(START + 31 * DAY, 'ben', 'elsewhere'));
+    expect(text()).toContain('ben');
+    expect(text()).not.toMatch(/ann|address"/);
+  });
 });

@@ -18,7 +18,8 @@ type Slice = readonly [slice: number, count: number];
 
 /** As it is stored. */
 export interface StoredMemory {
-  readonly windows?: readonly (readonly [string, readonly Slice[]])[];
+  /** With the second of the latest event of each. */
+  readonly windows?: readonly (readonly [string, readonly Slice[], number?])[];
   readonly found?: readonly (readonly [string, number])[];
   readonly actors?: readonly (readonly [
     string,
@@ -33,6 +34,8 @@ const MOST_ACTIONS = 100;
 /** A window is counted in so many slices: what is kept of it does not grow with what is counted. */
 const SLICES = 60;
 const HOUR = 3_600;
+/** What nobody was counted under for so long is forgotten: a hash of an address is of somebody too. */
+const KEPT_SECONDS = 30 * 24 * HOUR;
 /** Weight of the last hour. */
 const ALPHA = 0.2;
 
@@ -42,12 +45,17 @@ const ALPHA = 0.2;
  * findings whenever and in however many pieces it is looked at.
  */
 export class Memory {
-  readonly #windows: Map<string, Slice[]>;
+  readonly #windows: Map<string, { readonly slices: Slice[]; readonly at: number }>;
   readonly #found: Map<string, number>;
   readonly #actors: Map<string, Baseline>;
+  /** The latest second that anything was counted in. */
+  #latest: number;
 
   constructor({ windows = [], found = [], actors = [] }: StoredMemory = {}) {
-    this.#windows = new Map(windows.map(([key, slices]) => [key, [...slices]]));
+    this.#latest = Math.max(0, ...windows.map(([, , at = 0]) => at), ...found.map(([, at]) => at));
+    this.#windows = new Map(
+      windows.map(([key, slices, at = this.#latest]) => [key, { slices: [...slices], at }]),
+    );
     this.#found = new Map(found);
     this.#actors = new Map(
       actors.map(([id, { actions, ...baseline }]) => [id, { ...baseline, actions: new Set(actions) }]),
@@ -60,11 +68,14 @@ export class Memory {
     const now = Math.floor(at / width);
     const oldest = Math.floor((at - seconds) / width);
     // Events of two processes may be a moment out of order; further ahead is what another width has left.
-    const slices = (this.#windows.get(key) ?? []).filter(([slice]) => slice > oldest && slice <= now + 1);
+    const slices = (this.#windows.get(key)?.slices ?? []).filter(
+      ([slice]) => slice > oldest && slice <= now + 1,
+    );
     const last = slices.at(-1);
     if (last && last[0] >= now) slices[slices.length - 1] = [last[0], last[1] + 1];
     else slices.push([now, 1]);
-    touch(this.#windows, key, slices, MOST_WINDOWS);
+    touch(this.#windows, key, { slices, at }, MOST_WINDOWS);
+    this.#latest = Math.max(this.#latest, at);
     return slices.reduce((sum, [, count]) => sum + count, 0);
   }
 
@@ -73,6 +84,7 @@ export class Memory {
     const before = this.#found.get(key);
     if (before !== undefined && at - before < seconds) return false;
     touch(this.#found, key, at, MOST_FOUND);
+    this.#latest = Math.max(this.#latest, at);
     return true;
   }
 
@@ -108,9 +120,12 @@ export class Memory {
   }
 
   stored(): Required<StoredMemory> {
+    const oldest = this.#latest - KEPT_SECONDS;
     return {
-      windows: [...this.#windows],
-      found: [...this.#found],
+      windows: [...this.#windows].flatMap(([key, { slices, at }]) =>
+        at < oldest ? [] : [[key, slices, at] as const],
+      ),
+      found: [...this.#found].filter(([, at]) => at >= oldest),
       actors: [...this.#actors].map(([id, { actions, ...baseline }]) => [
         id,
         { ...baseline, actions: [...actions] },

@@ -11,6 +11,8 @@ export interface ObservedEvent {
   readonly address?: string;
   /** The same in clear, for an alert, which keeps them encrypted. */
   readonly subject: { readonly email?: string; readonly ip?: string };
+  /** Whose they are, where that is known: the alert keeps them under that person's key. */
+  readonly person?: string;
 }
 
 /** What a rule says of an event. */
@@ -20,4 +22,6 @@ export interface Match {
   readonly title: string;
   readonly details: Record<string, unknown>;
   readonly subject?: Record<string, string>;
+  /** The person whom `subject` concerns, where that is known. */
+  readonly person?: string;
 }

@@ -4,6 +4,7 @@ import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { encryptedFieldsOf, type EncryptedField, type Lookup } from './encrypted.decorator.js';
 import { blindIndexWith, openWith } from './field-encryption.js';
 import { KeyRing } from './key-ring.js';
+import type { FindKek } from './subject-keys.js';
 import type { TenantKeys } from './tenant-keys.js';
 
 type EntityClass<Entity> = new () => Entity;
@@ -58,9 +59,9 @@ export interface IndexedField {
   readonly slot: number;
 }
 
-/** The index of a stored value under the key that fills a slot. */
+/** The index of a stored value under the key that fills a slot. `find` has the key that the value names. */
 export function indexOf(
-  keys: TenantKeys,
+  { keys, find }: { readonly keys: TenantKeys; readonly find: FindKek },
   tenant: string,
   { table, field, row, slot }: IndexedField,
   stored: Buffer,
@@ -68,7 +69,7 @@ export function indexOf(
   const key = keys.indexes.find((one) => one.slot === slot);
   if (!key) throw new Error('No index key fills this column.');
   const { column, lookup } = field;
-  const value = String(openWith(keys, tenant, { table, column, row }, stored));
+  const value = String(openWith(find, { tenant, table, column, row }, stored));
   return blindIndexWith(key, table, column, lookup.canonical(value));
 }
 

@@ -5,6 +5,8 @@ export interface EncryptedOptions {
   /** The column's name where it differs from the property's. */
   readonly name?: string;
   readonly nullable?: boolean;
+  /** Its rows are persons: a value is sealed under the key of the person whose id is its row's. */
+  readonly ofPerson?: boolean;
   /**
    * Adds blind indexes in the columns `<name>_index` and `<name>_index_alt`, for finding rows by this value; the
    * function gives its canonical form. There are two, so that one is filled under a new key while the other is in use.
@@ -22,6 +24,7 @@ export interface Lookup {
 export interface EncryptedField {
   readonly property: string;
   readonly column: string;
+  readonly ofPerson: boolean;
   readonly lookup?: Lookup;
 }
 
@@ -48,7 +51,10 @@ export function Encrypted(options: EncryptedOptions = {}): PropertyDecorator {
         lookup?.properties[slot] ?? '',
       );
     const known = fields.get(target.constructor) ?? [];
-    fields.set(target.constructor, [...known, { property, column, lookup }]);
+    fields.set(target.constructor, [
+      ...known,
+      { property, column, ofPerson: options.ofPerson ?? false, lookup },
+    ]);
   };
 }
 

@@ -10,6 +10,7 @@ import { KEY_TIMES, KeyTimes } from './key-times.js';
 import { MoveKeys } from './move-keys.js';
 import { NewKeyVersions } from './new-key-version.js';
 import { requireSensitiveColumns } from './sensitive-columns.js';
+import { SubjectKeys } from './subject-keys.js';
 
 /** Global: encryption is part of storing, in every room. The keys of each cell are bound by the composition root. */
 @Global()
@@ -22,6 +23,7 @@ import { requireSensitiveColumns } from './sensitive-columns.js';
     BlindLookup,
     MoveKeys,
     NewKeyVersions,
+    SubjectKeys,
     { provide: KeyTimes, useValue: KEY_TIMES },
   ],
   exports: [
@@ -33,18 +35,20 @@ import { requireSensitiveColumns } from './sensitive-columns.js';
     BlindLookup,
     MoveKeys,
     NewKeyVersions,
+    SubjectKeys,
   ],
 })
 export class EncryptionModule implements OnModuleInit {
   constructor(
     private readonly cells: Cells,
     private readonly keys: KeyRing,
+    private readonly subjects: SubjectKeys,
     private readonly database: TenantDatabase,
   ) {}
 
   onModuleInit(): void {
     requireSensitiveColumns();
-    const subscriber = new EncryptionSubscriber(this.keys, this.database);
+    const subscriber = new EncryptionSubscriber(this.keys, this.subjects, this.database);
     for (const cell of this.cells.all()) cell.observe(subscriber);
   }
 }

@@ -6,13 +6,15 @@ import type {
   ObjectLiteral,
   UpdateEvent,
 } from 'typeorm';
-import { currentTenant, type TenantDatabase } from '../platform/database/index.js';
+import { currentTenant, type TenantDatabase, type TenantRef } from '../platform/database/index.js';
 import { indexesOf } from './blind-lookup.js';
 import { encryptedFieldsOf, type EncryptedField } from './encrypted.decorator.js';
-import { kekIdOf } from './field-codec.js';
+import { kekIdOf, type Kek } from './field-codec.js';
 import { openWith, sealWith } from './field-encryption.js';
+import type { FieldPlace } from './field-place.js';
 import type { KeyRing } from './key-ring.js';
 import { Sealed } from './sealed.js';
+import type { FindKek, SubjectKeys } from './subject-keys.js';
 import type { TenantKeys } from './tenant-keys.js';
 
 /** A transition of index keys takes milliseconds; one after the other would have to be met as often as this. */
@@ -22,6 +24,7 @@ const INDEX_KEY_TRIES = 3;
 export class EncryptionSubscriber implements EntitySubscriberInterface {
   constructor(
     private readonly keys: KeyRing,
+    private readonly subjects: SubjectKeys,
     private readonly database: TenantDatabase,
   ) {}
 
@@ -37,35 +40,54 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
     const values = event ? storedValues(event.metadata, entity) : [];
     if (!event || values.length === 0) return;
     const tenant = currentTenant();
-    const bind = (keys: TenantKeys): void => {
+    const bind = (find: FindKek): void => {
       for (const { field, value } of values) {
-        const place = placeOf(event.metadata, field, entity);
-        value.bind((bytes) => openWith(keys, tenant.id, place, bytes));
+        const place = placeOf(tenant.id, event.metadata, field, entity);
+        value.bind((bytes) => openWith(find, place, bytes));
       }
     };
-    const warm = this.keys.warm(tenant.id);
-    const ids = values.map(({ id }) => id);
-    if (warm && ids.every((id) => id === undefined || warm.byId.has(id))) return bind(warm);
-    const known = ids.filter((id) => id !== undefined);
-    return this.keys.opening(tenant, known).then(bind);
+    const ids = values.flatMap(({ id }) => id ?? []);
+    const keys = this.keys.warm(tenant.id);
+    const warm = keys && this.subjects.openingWarm(keys, tenant.id, ids);
+    return warm ? bind(warm) : this.subjects.opening(tenant, ids).then(bind);
   }
 
   #seal(metadata: EntityMetadata, entity: ObjectLiteral | undefined): Promise<void> | void {
     const fields = entity ? plainFields(metadata, entity) : [];
     if (!entity || fields.length === 0) return;
     const tenant = currentTenant();
-    const seal = (keys: TenantKeys): void => {
-      for (const { field, value } of fields) {
-        value.seal((plain) => sealWith(keys, tenant.id, placeOf(metadata, field, entity), plain));
+    const seal = (keys: TenantKeys, keks: ReadonlyMap<string, Kek>): void => {
+      for (const { field, value, person } of fields) {
+        const place = placeOf(tenant.id, metadata, field, entity);
+        const kek = keks.get(person ?? '') ?? keys.current;
+        value.seal((plain) => sealWith(keys, kek, place, plain));
         if (!field.lookup) continue;
         const canonical = field.lookup.canonical(String(value.reveal()));
         const indexes = indexesOf(keys, field.lookup, metadata.tableName, field.column, canonical);
         for (const [property, index] of indexes) entity[property] = index;
       }
     };
-    if (fields.some(({ field }) => field.lookup)) return this.#indexKeysHeld().then(seal);
+    const persons = [...new Set(fields.flatMap(({ person }) => person ?? []))];
     const warm = this.keys.warm(tenant.id);
-    return warm ? seal(warm) : this.keys.of(tenant).then(seal);
+    if (warm && persons.length === 0 && !fields.some(({ field }) => field.lookup))
+      return seal(warm, new Map());
+    const keys = fields.some(({ field }) => field.lookup) ? this.#indexKeysHeld() : this.keys.of(tenant);
+    return keys.then(async (held) => seal(held, await this.#keysOf(held, tenant, persons)));
+  }
+
+  async #keysOf(
+    keys: TenantKeys,
+    tenant: TenantRef,
+    persons: readonly string[],
+  ): Promise<ReadonlyMap<string, Kek>> {
+    const known = persons.map(
+      async (person) =>
+        [
+          person,
+          this.subjects.warm(keys, tenant.id, person) ?? (await this.subjects.sealing(keys, tenant, person)),
+        ] as const,
+    );
+    return new Map(await Promise.all(known));
   }
 
   /**
@@ -98,11 +120,15 @@ function fieldsOf(metadata: EntityMetadata): readonly EncryptedField[] {
   return typeof metadata.target === 'function' ? encryptedFieldsOf(metadata.target) : [];
 }
 
-/** Values on their way in. */
-function plainFields(metadata: EntityMetadata, entity: ObjectLiteral): FieldValue[] {
+/** Values on their way in, and whose they are. */
+function plainFields(
+  metadata: EntityMetadata,
+  entity: ObjectLiteral,
+): (FieldValue & { readonly person: string | undefined })[] {
   return fieldsOf(metadata).flatMap((field) => {
     const value: unknown = entity[field.property];
-    return value instanceof Sealed && value.isPlain ? [{ field, value }] : [];
+    if (!(value instanceof Sealed) || !value.isPlain) return [];
+    return [{ field, value, person: field.ofPerson ? rowOf(metadata, entity) : value.person }];
   });
 }
 
@@ -126,8 +152,17 @@ function idOf(bytes: Buffer): string | undefined {
   }
 }
 
-function placeOf(metadata: EntityMetadata, field: EncryptedField, entity: ObjectLiteral) {
+function placeOf(
+  tenant: string,
+  metadata: EntityMetadata,
+  field: EncryptedField,
+  entity: ObjectLiteral,
+): FieldPlace {
+  return { tenant, table: metadata.tableName, column: field.column, row: rowOf(metadata, entity) };
+}
+
+function rowOf(metadata: EntityMetadata, entity: ObjectLiteral): string {
   const row: unknown = entity['id'];
   if (typeof row !== 'string') throw new Error(`${metadata.name} needs its id before it is encrypted.`);
-  return { table: metadata.tableName, column: field.column, row };
+  return row;
 }

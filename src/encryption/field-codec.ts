@@ -164,6 +164,11 @@ export function kekIdOf(stored: Buffer): string {
   return headerOf(stored).keyId;
 }
 
+/** Whether a stored field names this key. */
+export function isSealedBy({ id }: Kek, stored: Buffer): boolean {
+  return stored.subarray(KEY_ID, KEY_DETAILS).equals(id);
+}
+
 function begin(suite: Suite, keyId: Buffer, details: number, value: number): Buffer {
   const out = Buffer.allocUnsafe(KEY_DETAILS + details + AFTER_KEY + value + TAG_LENGTH);
   out[0] = VERSION;

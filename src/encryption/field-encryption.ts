@@ -1,9 +1,18 @@
 import { createHmac } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { TenantRef } from '../platform/database/index.js';
-import { FieldUnreadable, headerOf, kekIdOf, openField, rewrapField, sealField } from './field-codec.js';
+import {
+  FieldUnreadable,
+  headerOf,
+  kekIdOf,
+  openField,
+  rewrapField,
+  sealField,
+  type Kek,
+} from './field-codec.js';
 import type { FieldPlace } from './field-place.js';
 import { KeyRing } from './key-ring.js';
+import { SubjectKeys, type FindKek } from './subject-keys.js';
 import type { IndexKey, TenantKeys } from './tenant-keys.js';
 
 /** Table, column and row of a value; the tenant comes with the keys. */
@@ -13,28 +22,47 @@ export interface Place {
   readonly row: string;
 }
 
-/** Seals and opens single values that are not columns of an entity: events, checkpoints, stored responses. */
+/**
+ * Seals and opens single values that are not columns of an entity: events, checkpoints, stored responses. What is a
+ * person's own is sealed under that person's key, and unreadable once the person is erased.
+ */
 @Injectable()
 export class FieldEncryption {
-  constructor(private readonly keys: KeyRing) {}
+  constructor(
+    private readonly keys: KeyRing,
+    private readonly subjects: SubjectKeys,
+  ) {}
 
-  async sealJson(tenant: TenantRef, place: Place, value: unknown): Promise<Buffer> {
+  /** @throws {PersonErased} when it would be sealed for somebody who was erased */
+  async sealJson(tenant: TenantRef, place: Place, value: unknown, person?: string): Promise<Buffer> {
     // Not awaited where the keys are in memory: this is on the path of every request.
     const keys = this.keys.warm(tenant.id) ?? (await this.keys.of(tenant));
-    return sealWith(keys, tenant.id, place, value);
+    const kek =
+      person === undefined
+        ? keys.current
+        : (this.subjects.warm(keys, tenant.id, person) ??
+          (await this.subjects.sealing(keys, tenant, person)));
+    return sealWith(keys, kek, { tenant: tenant.id, ...place }, value);
   }
 
+  /** @throws {FieldUnreadable | PersonErased} */
   async openJson(tenant: TenantRef, place: Place, stored: Buffer): Promise<unknown> {
-    return openWith(await this.#opening(tenant, stored), tenant.id, place, stored);
+    return openWith(await this.#opening(tenant, stored), { tenant: tenant.id, ...place }, stored);
   }
 
   /** As `sealJson`, for bytes as they are: what is too large to be written as JSON once more. */
   async sealBytes(tenant: TenantRef, place: Place, value: Buffer): Promise<Buffer> {
-    return sealBytesWith(await this.keys.of(tenant), tenant.id, place, value);
+    const keys = await this.keys.of(tenant);
+    return sealBytesWith(keys, keys.current, { tenant: tenant.id, ...place }, value);
   }
 
   async openBytes(tenant: TenantRef, place: Place, stored: Buffer): Promise<Buffer> {
-    return openBytesWith(await this.#opening(tenant, stored), tenant.id, place, stored);
+    return openBytesWith(await this.#opening(tenant, stored), { tenant: tenant.id, ...place }, stored);
+  }
+
+  /** The person under whose key a value is sealed, erased or not; undefined where it is the tenant's. */
+  async personOf(tenant: TenantRef, stored: Buffer): Promise<string | undefined> {
+    return this.subjects.personOf(tenant, kekIdOf(stored));
   }
 
   /**
@@ -47,37 +75,36 @@ export class FieldEncryption {
     return blindIndexWith(key, 'pseudonym', purpose, value);
   }
 
-  #opening(tenant: TenantRef, stored: Buffer): Promise<TenantKeys> {
-    return this.keys.opening(tenant, [kekIdOf(stored)]);
+  async #opening(tenant: TenantRef, stored: Buffer): Promise<FindKek> {
+    return this.subjects.openingOf(tenant, [stored]);
   }
 }
 
-export function sealWith(keys: TenantKeys, tenant: string, place: Place, value: unknown): Buffer {
-  return sealBytesWith(keys, tenant, place, Buffer.from(JSON.stringify(value)));
+/** Seals under a key of the tenant or of a person: each counts as a use of the tenant's, after which all are replaced. */
+export function sealWith(keys: TenantKeys, kek: Kek, place: FieldPlace, value: unknown): Buffer {
+  return sealBytesWith(keys, kek, place, Buffer.from(JSON.stringify(value)));
 }
 
-export function openWith(keys: TenantKeys, tenant: string, place: Place, stored: Buffer): unknown {
-  return JSON.parse(openBytesWith(keys, tenant, place, stored).toString('utf8')) as unknown;
+export function openWith(find: FindKek, place: FieldPlace, stored: Buffer): unknown {
+  return JSON.parse(openBytesWith(find, place, stored).toString('utf8')) as unknown;
 }
 
-function sealBytesWith(keys: TenantKeys, tenant: string, place: Place, value: Buffer): Buffer {
+function sealBytesWith(keys: TenantKeys, kek: Kek, place: FieldPlace, value: Buffer): Buffer {
   keys.wraps.take();
-  return sealField(keys.current, { tenant, ...place }, value);
+  return sealField(kek, place, value);
 }
 
-function openBytesWith(keys: TenantKeys, tenant: string, place: Place, stored: Buffer): Buffer {
-  const kek = keys.byId.get(kekIdOf(stored));
-  if (!kek) throw new FieldUnreadable();
-  return openField(kek, { tenant, ...place }, stored);
+function openBytesWith(find: FindKek, place: FieldPlace, stored: Buffer): Buffer {
+  return openField(find(kekIdOf(stored)), place, stored);
 }
 
-/** The same value under the current key; undefined where it cannot be opened. */
-export function rewrap(keys: TenantKeys, place: FieldPlace, stored: Buffer): Buffer | undefined {
+/** The same value, of the tenant's, under another key; undefined where it cannot be opened. */
+export function rewrap(keys: TenantKeys, to: Kek, place: FieldPlace, stored: Buffer): Buffer | undefined {
   const from = keys.byId.get(kekOf(stored) ?? '');
   if (!from) return undefined;
   try {
     keys.wraps.take();
-    return rewrapField(from, keys.current, place, stored);
+    return rewrapField(from, to, place, stored);
   } catch (error) {
     if (error instanceof FieldUnreadable) return undefined;
     throw error;

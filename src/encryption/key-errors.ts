@@ -32,6 +32,15 @@ export class KeysDestroyed extends AppError {
   }
 }
 
+/** Sealed under the key of a person who was erased: nobody can read it any more. */
+export class PersonErased extends AppError {
+  readonly kind = 'gone';
+  readonly code = 'PERSON_ERASED';
+  constructor() {
+    super('The person whom this concerns was erased, and what was known of them is gone for ever.');
+  }
+}
+
 /** A customer's key that cannot be used for what it would be attached for. */
 export class CustomerKeyRefused extends AppError {
   readonly kind = 'unprocessable';

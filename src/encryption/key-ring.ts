@@ -97,12 +97,6 @@ export class KeyRing implements OnModuleInit, OnApplicationShutdown {
     );
   }
 
-  /** The keys with the ones that stored values name: where one is not known here, another process has made it since. */
-  async opening(tenant: TenantRef, ids: readonly string[]): Promise<TenantKeys> {
-    const keys = this.warm(tenant.id) ?? (await this.of(tenant));
-    return ids.every((id) => keys.byId.has(id)) ? keys : this.reread(tenant);
-  }
-
   /** Who stores what `KeyRing` itself cannot: keys that only the KMS wraps cost a call each, until the field key wraps them. */
   adoptBy(adopt: Adopt): void {
     this.#adopt = adopt;

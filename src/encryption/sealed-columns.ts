@@ -8,6 +8,8 @@ export interface SealedColumn {
   readonly table: string;
   readonly column: string;
   readonly key: readonly (readonly [name: string, type: KeyType])[];
+  /** Its rows are persons: their values come under their own keys, never under the tenant's. */
+  readonly ofPerson?: true;
   /** Of the registry and not of a tenant's schema; such values are sealed under the installation's own keys. */
   readonly schema?: 'control';
 }
@@ -25,10 +27,11 @@ export function sealedColumn(column: SealedColumn): SealedColumn {
 
 /** Every column of the application that holds sealed values, in one order for all processes of a version. */
 export function sealedColumns(): SealedColumn[] {
-  const ofEntities = encryptedFields().map(({ table, field: { column } }): SealedColumn => ({
+  const ofEntities = encryptedFields().map(({ table, field: { column, ofPerson } }): SealedColumn => ({
     table,
     column,
     key: [['id', 'uuid']],
+    ...(ofPerson && { ofPerson }),
   }));
   return [...ofEntities, ...declared].toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }

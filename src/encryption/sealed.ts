@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
+import { PersonErased } from './key-errors.js';
 
 type State<T> =
-  | { readonly kind: 'plain'; readonly value: T }
+  | { readonly kind: 'plain'; readonly value: T; readonly person?: string }
   | { readonly kind: 'sealed'; readonly value: T; readonly bytes: Buffer }
   | { readonly kind: 'stored'; readonly bytes: Buffer }
   | { readonly kind: 'bound'; readonly bytes: Buffer; readonly open: () => T };
@@ -24,9 +25,9 @@ export class Sealed<T> {
     this.#state = state;
   }
 
-  /** A value on its way in: sealed when its row is saved. */
-  static of<T>(value: T): Sealed<T> {
-    return new Sealed<T>({ kind: 'plain', value });
+  /** A value on its way in: sealed when its row is saved; under the key of a person where it is that person's. */
+  static of<T>(value: T, person?: string): Sealed<T> {
+    return new Sealed<T>({ kind: 'plain', value, person });
   }
 
   /** A value on its way out, as it is stored. */
@@ -44,6 +45,26 @@ export class Sealed<T> {
       return value;
     }
     return state.value;
+  }
+
+  /** As `reveal`; undefined where it was sealed for a person who was erased since. */
+  revealUnlessErased(): T | undefined {
+    try {
+      return this.reveal();
+    } catch (error) {
+      if (error instanceof PersonErased) return undefined;
+      throw error;
+    }
+  }
+
+  /** As it is stored; undefined before it is sealed. */
+  get bytes(): Buffer | undefined {
+    return this.#state.kind === 'plain' ? undefined : this.#state.bytes;
+  }
+
+  /** For the subscriber: whose it is, while it is not sealed yet. */
+  get person(): string | undefined {
+    return this.#state.kind === 'plain' ? this.#state.person : undefined;
   }
 
   /** For the subscriber: on its way in, and not sealed yet. */

@@ -4,6 +4,7 @@ import { encryptedColumns } from './encrypted.decorator.js';
 export const SENSITIVE_COLUMNS: readonly string[] = [
   'UserEntity.email',
   'UserEntity.display_name',
+  'UserEntity.phone',
   'AgentEntity.api_keys',
   'RunEntity.input_data',
   'RunEntity.output_data',

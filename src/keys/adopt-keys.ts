@@ -1,13 +1,17 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { KeyRing } from '../encryption/index.js';
+import { KeyRing, SubjectKeys } from '../encryption/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { UnitOfWork } from '../requests/index.js';
 
-/** Stores the wrapping by the field key of keys that only the KMS wraps, as an earlier version of this program made them. */
+/**
+ * Stores what an earlier version of this program has not: the wrapping by the field key of keys that only the KMS wraps,
+ * and the keys of persons who have none.
+ */
 @Injectable()
 export class AdoptKeys implements OnModuleInit {
   constructor(
     private readonly keys: KeyRing,
+    private readonly subjects: SubjectKeys,
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
   ) {}
@@ -21,6 +25,13 @@ export class AdoptKeys implements OnModuleInit {
               text: 'UPDATE encryption_keys SET inner_wrapped = $2, wrapped_by = $3 WHERE id = $1 AND wrapped_by IS NULL',
               values: [id, inner, by],
             });
+        }),
+      ),
+    );
+    this.subjects.adoptBy((tenant, statement) =>
+      this.database.within(tenant, () =>
+        this.work.bookkeeping('a key that seals what is stored from now on', async () => {
+          await this.database.query(statement);
         }),
       ),
     );

@@ -27,7 +27,7 @@ export class KeyRotationDto {
   id!: string;
   @ApiProperty({ enum: ['running', 'done', 'failed'] })
   status!: string;
-  /** `version`, `rewrap`, `fill`, `switch`, `clear`, `retire`; see docs/operations/keys.md. */
+  /** `version`, `persons`, `rewrap`, `fill`, `switch`, `clear`, `retire`; see docs/operations/keys.md. */
   step!: string;
   /** Stored values that have come under the new key so far. */
   @ApiProperty({ type: 'integer' })

@@ -5,6 +5,7 @@ import { DestroyKeys } from './destroy-keys.js';
 import { KeysController } from './keys.controller.js';
 import { ReadKeys } from './read-keys.js';
 import { ReplaceIndex } from './replace-index.js';
+import { RewrapPersons } from './rewrap-persons.js';
 import { RewrapValues } from './rewrap-values.js';
 import { RotateKeys } from './rotate-keys.js';
 import { RotationSchedule } from './rotation-schedule.js';
@@ -18,6 +19,7 @@ import { SealedRows } from './sealed-rows.js';
     DestroyKeys,
     ReadKeys,
     ReplaceIndex,
+    RewrapPersons,
     RewrapValues,
     RotateKeys,
     RotationSchedule,

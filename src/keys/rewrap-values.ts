@@ -5,6 +5,9 @@ import {
   nameOf,
   rewrap,
   sealedColumns,
+  SubjectKeys,
+  isSealedBy,
+  type Kek,
   type SealedColumn,
   type TenantKeys,
 } from '../encryption/index.js';
@@ -38,6 +41,7 @@ interface Progress {
 export class RewrapValues {
   constructor(
     private readonly keys: KeyRing,
+    private readonly subjects: SubjectKeys,
     private readonly rows: SealedRows,
     private readonly times: KeyTimes,
   ) {}
@@ -70,7 +74,10 @@ export class RewrapValues {
     let unreadable = 0;
     for (const { key, value } of stale) {
       const place = { tenant: tenant.id, table: column.table, column: column.column, row: key.join('/') };
-      const rewrapped = rewrap(keys, place, value);
+      const to = await this.#to(tenant, keys, column, key);
+      // Of a person who has no key yet, and under the tenant's already.
+      if (column.ofPerson && isSealedBy(to, value)) continue;
+      const rewrapped = rewrap(keys, to, place, value);
       if (rewrapped) anew.push({ key, value, rewrapped });
       else unreadable += 1;
     }
@@ -83,6 +90,16 @@ export class RewrapValues {
       inPass: (done.inPass ?? 0) + anew.length,
       unreadable: (done.unreadable ?? 0) + unreadable,
     };
+  }
+
+  /** The key that a value comes under: the tenant's, or that of the person whose row it is. */
+  async #to(
+    tenant: TenantRef,
+    keys: TenantKeys,
+    { ofPerson }: SealedColumn,
+    [row = '']: readonly string[],
+  ): Promise<Kek> {
+    return ofPerson ? this.subjects.sealing(keys, tenant, row) : keys.current;
   }
 }
 

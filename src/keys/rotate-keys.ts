@@ -32,6 +32,7 @@ import {
 import { UnitOfWork } from '../requests/index.js';
 import { TenantRegistry } from '../tenancy/index.js';
 import { ReplaceIndex } from './replace-index.js';
+import { RewrapPersons } from './rewrap-persons.js';
 import { RewrapValues } from './rewrap-values.js';
 
 export const ROTATION = 'keys.rotation';
@@ -58,6 +59,7 @@ export class RotateKeys implements OnModuleInit {
     private readonly versions: NewKeyVersions,
     private readonly schedules: KeySchedules,
     private readonly times: KeyTimes,
+    private readonly persons: RewrapPersons,
     private readonly values: RewrapValues,
     private readonly index: ReplaceIndex,
   ) {}
@@ -65,6 +67,7 @@ export class RotateKeys implements OnModuleInit {
   onModuleInit(): void {
     this.runner.register(ROTATION, {
       version: this.#step((tenant, operation) => this.#version(tenant, operation)),
+      persons: this.#step((tenant, { data }, signal) => this.persons.step(tenant, data, 'rewrap', signal)),
       rewrap: this.#step((tenant, { data }, signal) => this.values.step(tenant, data, 'fill', signal)),
       fill: this.#step((tenant, { data }, signal) => this.index.fill(tenant, data, 'switch', signal)),
       switch: this.#step((tenant, { data }) => this.#switchIndex(tenant, data)),
@@ -115,7 +118,7 @@ export class RotateKeys implements OnModuleInit {
     }
     const { since } = await this.keys.reread(tenant);
     await this.schedules.count({ tenant: tenant.id, kek, since }, 0);
-    return { next: 'rewrap', data, afterSeconds: this.times.settle / 1_000 };
+    return { next: 'persons', data, afterSeconds: this.times.settle / 1_000 };
   }
 
   /** Attaching a customer's key that does not work any more is given up: else nothing else could be done to the keys. */
@@ -153,13 +156,16 @@ export class RotateKeys implements OnModuleInit {
 
   /** Nothing in the tenant's tables needs the older keys any more. They stay, for events and exports. */
   async #retire(tenant: TenantRef, data: Operation['data']): Promise<StepResult> {
-    const { kek, values, unreadable } = data;
+    const { kek, values, persons, unreadable } = data;
     if (!(await this.database.within(tenant, () => this.#has('opens', 'draining')))) return 'done';
-    await this.#commit(tenant, keysEvent('keys.rewrapped', tenant.id, { kek, values, unreadable }), () =>
-      this.database.query({
-        text: `UPDATE encryption_keys SET state = 'retired' WHERE state IN ('opens', 'draining')`,
-        values: [],
-      }),
+    await this.#commit(
+      tenant,
+      keysEvent('keys.rewrapped', tenant.id, { kek, values, persons, unreadable }),
+      () =>
+        this.database.query({
+          text: `UPDATE encryption_keys SET state = 'retired' WHERE state IN ('opens', 'draining')`,
+          values: [],
+        }),
     );
     return 'done';
   }

@@ -9,6 +9,7 @@ const PAGE_ROWS = 500;
 const PAGE_BYTES = 4 * 1_024 * 1_024;
 /** The suite and the key's id stand in the bytes 2 to 18 of a stored value. */
 const HEADER = 'from 2 for 17';
+const KEY_ID = 'from 3 for 16';
 const SUITE = Buffer.of(0x01);
 
 export interface StaleValue {
@@ -22,7 +23,7 @@ export interface StoredValue extends StaleValue {
 }
 
 export interface SealedPage {
-  /** Values that are sealed under another key than the asked one. */
+  /** Values that are sealed under another key than the asked one, and not under a person's. */
   readonly stale: readonly StaleValue[];
   /** Key of the last row that was looked at; undefined where there was none. */
   readonly last: readonly string[] | undefined;
@@ -89,17 +90,29 @@ export class SealedRows {
 }
 
 /** Names come from declarations in the program, never from anybody's input. */
-function pageOf({ schema, table, column, key }: SealedColumn, further: boolean): string {
+function pageOf({ schema, table, column, key, ofPerson }: SealedColumn, further: boolean): string {
   const names = key.map(([name]) => name).join(', ');
   const after = key.map(([, type], at) => fromText(`$${at + 3}`, type)).join(', ');
   const texts = key.map(([name, type], at) => `${toText(name, type)} AS k${at}`).join(', ');
   return `SELECT ${texts}, CASE WHEN stale THEN value END AS value FROM (
       SELECT *, sum(bytes) OVER (ORDER BY ${names}) - bytes AS before FROM (
         SELECT ${names}, value, stale, CASE WHEN stale THEN octet_length(value) ELSE 0 END AS bytes FROM (
-          SELECT ${names}, ${column} AS value, COALESCE(substring(${column} ${HEADER}) <> $1::bytea, false) AS stale
+          SELECT ${names}, ${column} AS value, ${staleOf(column, { schema, ofPerson })} AS stale
           FROM ${qualified(schema, table)} ${further ? `WHERE (${names}) > (${after})` : ''} ORDER BY ${names} LIMIT ${PAGE_ROWS}
         ) looked) measured) sized
     WHERE before < $2::bigint ORDER BY ${names}`;
+}
+
+/** What is under a person's key stays: that key is what is rewrapped. */
+function staleOf(column: string, { schema, ofPerson }: Pick<SealedColumn, 'schema' | 'ofPerson'>): string {
+  // A column of persons has nothing to do with the tenant's current key; the parameter needs a type all the same.
+  const other = ofPerson
+    ? `(${column} IS NOT NULL AND $1::bytea IS NOT NULL)`
+    : `COALESCE(substring(${column} ${HEADER}) <> $1::bytea, false)`;
+  if (schema) return other;
+  // A damaged value may be shorter than a key's id.
+  const id = `CASE WHEN octet_length(${column}) >= 18 THEN encode(substring(${column} ${KEY_ID}), 'hex')::uuid END`;
+  return `(${other} AND NOT EXISTS (SELECT 1 FROM subject_keys s WHERE s.id = ${id}))`;
 }
 
 function replacementOf({ schema, table, column, key }: SealedColumn): string {

@@ -22,6 +22,7 @@ import { TenantStepUp20261122003000 } from './tenant-5-step-up.js';
 import { TenantAlerts20261122003100 } from './tenant-6-alerts.js';
 import { TenantNotifications20261122003200 } from './tenant-7-notifications.js';
 import { TenantCustody20261122004000 } from './tenant-8-custody.js';
+import { TenantSubjects20261122005000 } from './tenant-9-subjects.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -58,4 +59,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantAlerts20261122003100,
   TenantNotifications20261122003200,
   TenantCustody20261122004000,
+  TenantSubjects20261122005000,
 ];

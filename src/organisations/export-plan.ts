@@ -26,6 +26,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
       ...plain('id', 'role', 'status', 'epoch', 'version', 'created_at', 'updated_at'),
       email: 'sealed',
       display_name: 'sealed',
+      phone: 'sealed',
       email_index: INDEX,
       email_index_alt: INDEX,
       password_hash: SECRET_HASH,
@@ -195,6 +196,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
 export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   detection_progress: 'how far the log was looked at: it is in the export itself',
   detection_state: 'counts and hashes that follow from the log',
+  subject_keys: 'wrapped keys of persons, under those',
   encryption_keys: 'wrapped keys: worth nothing without the key service, and not to be had with it',
   idempotency_keys: 'answers kept for a day for repeated requests; they may show a secret that is shown once',
 };

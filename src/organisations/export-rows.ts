@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { FieldEncryption } from '../encryption/index.js';
+import { FieldEncryption, PersonErased, type Place } from '../encryption/index.js';
 import { TenantDatabase, type TenantRef } from '../platform/database/index.js';
 import type { ExportedTable } from './export-plan.js';
 
@@ -40,12 +40,22 @@ export class ExportRows {
         const value = row[column];
         if (how !== 'sealed' || !Buffer.isBuffer(value)) continue;
         const place = { table: exported.table, column, row: keyOf(row).join('/') };
-        row[column] = await this.encryption.openJson(tenant, place, value);
+        row[column] = await this.#opened(tenant, place, value);
       }
       lines.push(JSON.stringify({ table: exported.table, row }));
     }
     const last = rows.at(-1);
     return { lines, last: last && keyOf(last) };
+  }
+
+  /** Null where it was of somebody who was erased. */
+  async #opened(tenant: TenantRef, place: Place, value: Buffer): Promise<unknown> {
+    try {
+      return await this.encryption.openJson(tenant, place, value);
+    } catch (error) {
+      if (error instanceof PersonErased) return null;
+      throw error;
+    }
   }
 }
 

@@ -37,7 +37,8 @@ const UNIQUE_VIOLATION = '23505';
 
 /**
  * `Idempotency-Key` on POST: the response is stored in the transaction of the change itself, so a repeated request
- * finds either both or neither. Responses may hold secrets that are shown once: they are stored encrypted, for a day.
+ * finds either both or neither. Responses may hold secrets that are shown once: they are stored encrypted, for a day; one
+ * that concerns a person under that person's key.
  */
 @Injectable()
 export class Idempotency {
@@ -64,7 +65,8 @@ export class Idempotency {
     const key = keyHash(request);
     if (!key) return;
     const stored: StoredResponse = { status: request.status ?? 201, body };
-    const response = await this.encryption.sealJson(currentTenant(), place(key), stored);
+    const { subject } = request.audit;
+    const response = await this.encryption.sealJson(currentTenant(), place(key), stored, subject);
     await this.database.query({
       text: `DELETE FROM idempotency_keys WHERE created_at <= now() - ${KEPT}`,
       values: [],

@@ -13,7 +13,13 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-const failed = (tenant: TenantRef, count: number, email = 'ann@acme.example', ip = '192.0.2.1') =>
+const failed = (
+  tenant: TenantRef,
+  count: number,
+  email = 'ann@acme.example',
+  ip = '192.0.2.1',
+  subject?: string,
+) =>
   test.record(tenant, count, {
     action: 'session.created',
     actor: { type: 'anonymous', id: 'anonymous' },
@@ -21,6 +27,7 @@ const failed = (tenant: TenantRef, count: number, email = 'ann@acme.example', ip
     reason: 'SIGN_IN_FAILED',
     client: { ip, userAgent: 'x' },
     personal: { email },
+    ...(subject !== undefined && { subject }),
   });
 const did = (tenant: TenantRef, action: AuditAction) =>
   test.record(tenant, 1, { action, actor: { type: 'user', id: 'bob' }, outcome: 'success' });
@@ -77,6 +84,28 @@ describe('a log that is followed', () => {
       await test.follow();
     }
     expect(await test.alerts(acme)).toHaveLength(1);
+  });
+
+  it('keeps what concerns a known person under that person’s key, and remembers nothing that follows from the address', async () => {
+    const [acme, globex] = [await test.newTenant(), await test.newTenant()];
+    const [ann, same] = [await test.addPerson(acme), await test.addPerson(globex)];
+    await failed(acme, 10, 'ann@acme.example', '192.0.2.1', ann);
+    await failed(globex, 5, 'ann@acme.example', '192.0.2.1', same);
+    await test.follow();
+    expect((await test.alerts(acme)).map(({ subject }) => subject)).toContainEqual({
+      email: 'ann@acme.example',
+    });
+    const { key } = (await test.alerts(acme)).find(({ rule }) => rule === 'failed_logins.account') ?? {};
+    const hash = (await test.encryption.pseudonym(acme, 'detection account', 'ann@acme.example'))
+      .toString('base64url')
+      .slice(0, 22);
+    expect(key).not.toBe(hash);
+    await test.erase(acme, ann);
+    expect((await test.alerts(acme)).map(({ subject }) => subject)).toEqual([undefined]);
+    expect((await test.alerts(globex)).map(({ subject }) => subject)).toEqual([
+      { email: 'ann@acme.example' },
+    ]);
+    await test.follow();
   });
 
   it('keeps no address and no e-mail address in clear', async () => {

@@ -125,6 +125,7 @@ it('every column of a tenant that could hold a sealed value is known to a rewrap
     'idempotency_keys.request_hash',
     'encryption_keys.wrapped',
     'encryption_keys.inner_wrapped',
+    'subject_keys.wrapped',
   ];
   const indexes = encryptedFields().flatMap(({ table, field }) =>
     (field.lookup?.columns ?? []).map((column) => `${table}.${column}`),

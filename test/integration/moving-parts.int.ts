@@ -14,6 +14,7 @@ import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
 import { CellKms } from '../../src/encryption/kms.js';
 import { MoveKeys } from '../../src/encryption/move-keys.js';
+import { SubjectKeys } from '../../src/encryption/subject-keys.js';
 import type { Feed, TenantRef } from '../../src/platform/database/index.js';
 import { type MoveSessions } from '../../src/platform/database/moving/index.js';
 import {
@@ -33,6 +34,8 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
+const fieldsOf = (keys: KeyRing): FieldEncryption =>
+  new FieldEncryption(keys, new SubjectKeys(keys, test.database, FEED, KEY_TIMES, new Log('silent')));
 const write = (tenant: TenantRef, text: string, values: unknown[] = []): Promise<unknown> =>
   test.database.within(tenant, () => test.transactions.run(() => test.database.query({ text, values })));
 /** Nobody announces anything here. */
@@ -146,7 +149,7 @@ describe('the keys of a tenant that moves', () => {
       const ring = ringOf(both);
       for (const { text, values } of await ring.provision(here)) await write(here, text, [...values]);
       const place = { table: 'users', column: 'email', row: 'r1' };
-      const sealed = await new FieldEncryption(ring).sealJson(here, place, 'a secret');
+      const sealed = await fieldsOf(ring).sealJson(here, place, 'a secret');
       const indexOf = async (keys: KeyRing, tenant: TenantRef): Promise<Buffer[]> =>
         (await keys.of(tenant)).indexes.map(({ key }) => key.export());
       const index = await indexOf(ring, here);
@@ -170,7 +173,7 @@ describe('the keys of a tenant that moves', () => {
         expect(await rows()).toEqual(before);
       });
       const alone = ringOf(new CellKms(new Map([['target', two]])));
-      expect(await new FieldEncryption(alone).openJson(there, place, sealed)).toBe('a secret');
+      expect(await fieldsOf(alone).openJson(there, place, sealed)).toBe('a secret');
       expect(await indexOf(alone, there)).toEqual(index);
       const swapped = ringOf(new CellKms(new Map([['target', one]])));
       await expect(swapped.of(there)).rejects.toMatchObject({ cause: { code: 'key_not_found' } });

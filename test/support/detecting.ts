@@ -40,6 +40,8 @@ export interface Detecting {
   /** For what else is done in a tenant's name. */
   readonly inTenant: Sealing['inTenant'];
   readonly encryption: FieldEncryption;
+  readonly addPerson: Sealing['addPerson'];
+  readonly erase: Sealing['erase'];
   /** Of one more process. */
   unitOfWork(): UnitOfWork;
   recorder(): EventRecorder;
@@ -58,7 +60,7 @@ export interface Detecting {
 }
 
 export async function openDetecting(): Promise<Detecting> {
-  const { db, encryption, newTenant, inTenant, destroyKeys, close } = await openSealing([
+  const { db, encryption, newTenant, addPerson, erase, inTenant, destroyKeys, close } = await openSealing([
     AlertEntity,
     ChannelEntity,
   ]);
@@ -84,6 +86,8 @@ export async function openDetecting(): Promise<Detecting> {
     db,
     inTenant,
     encryption,
+    addPerson,
+    erase,
     unitOfWork,
     recorder,
     newTenant,
@@ -122,7 +126,7 @@ export async function openDetecting(): Promise<Detecting> {
           status,
           occurrences,
           details,
-          subject: subject?.reveal(),
+          subject: subject?.revealUnlessErased(),
         }));
       }),
     actions: async (tenant) => {

@@ -11,9 +11,11 @@ import { KeyRing } from '../../src/encryption/key-ring.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES, KeyTimes } from '../../src/encryption/key-times.js';
 import { CellKms, type Kms } from '../../src/encryption/kms.js';
+import { SubjectKeys } from '../../src/encryption/subject-keys.js';
 import { NewKeyVersions } from '../../src/encryption/new-key-version.js';
 import { AdoptKeys } from '../../src/keys/adopt-keys.js';
 import { ReplaceIndex } from '../../src/keys/replace-index.js';
+import { RewrapPersons } from '../../src/keys/rewrap-persons.js';
 import { RewrapValues } from '../../src/keys/rewrap-values.js';
 import { RotateKeys } from '../../src/keys/rotate-keys.js';
 import { RotationSchedule } from '../../src/keys/rotation-schedule.js';
@@ -89,14 +91,16 @@ export async function startKeyProcess(
   const schedules = new KeySchedules(cells);
   const keys = new KeyRing(database, cellKms, heard, schedules, times, log);
   keys.onModuleInit();
-  cell.observe(new EncryptionSubscriber(keys, database));
-  const fields = new FieldEncryption(keys);
+  const subjects = new SubjectKeys(keys, database, heard, times, log);
+  subjects.onModuleInit();
+  cell.observe(new EncryptionSubscriber(keys, subjects, database));
+  const fields = new FieldEncryption(keys, subjects);
   const auditLog = new AuditLog(cells);
   const events = new EventRecorder(auditLog, database, fields, residence, cells);
   const idempotency = new Idempotency(database, fields);
   const work = new UnitOfWork(new TenantTransactions(cells), events, idempotency, residence);
   const registry = new RegistryWork(new RegistryTransactions(cells), events, cells);
-  new AdoptKeys(keys, database, work).onModuleInit();
+  new AdoptKeys(keys, subjects, database, work).onModuleInit();
   const runner = new OperationRunner(new OperationLeases(cells), new WorkerConfig(1, false), log);
   const operations = new Operations(cells);
   let steps: Readonly<Record<string, Step>> = {};
@@ -118,8 +122,9 @@ export async function startKeyProcess(
     new NewKeyVersions(keys, cellKms),
     schedules,
     times,
-    new RewrapValues(keys, sealedRows, times),
-    new ReplaceIndex(database, work, keys),
+    new RewrapPersons(database, work, keys),
+    new RewrapValues(keys, subjects, sealedRows, times),
+    new ReplaceIndex(database, work, keys, subjects),
   );
   rotate.onModuleInit();
   const schedule = new RotationSchedule(schedules, rotate, registry, log);
@@ -130,6 +135,7 @@ export async function startKeyProcess(
     feed,
     keys,
     customers: new CustomerKeys(keys, cellKms),
+    subjects,
     fields,
     lookup: new BlindLookup(database, keys),
     work,

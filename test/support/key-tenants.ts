@@ -29,15 +29,22 @@ export async function newKeyTenant(db: TestDatabase, process: KeyProcess): Promi
 export const inTenant = <T>(process: KeyProcess, tenant: TenantRef, work: () => Promise<T>): Promise<T> =>
   process.database.within(tenant, () => process.work.bookkeeping('a test', work));
 
-/** Answers the id. */
-export async function addUser(process: KeyProcess, tenant: TenantRef, email: string): Promise<string> {
+/** Answers the id. Persons of before had no key of their own. */
+export async function addUser(
+  process: KeyProcess,
+  tenant: TenantRef,
+  email: string,
+  { ofBefore = false }: { ofBefore?: boolean } = {},
+): Promise<string> {
   return inTenant(process, tenant, async () => {
     const users = process.database.repository(UserEntity);
     const id = uuidv7();
     const displayName = Sealed.of(`name of ${email}`);
+    const key = ofBefore ? undefined : await process.subjects.create(id);
     await users.insert(
       users.create({ id, email: Sealed.of(email), displayName, role: 'Viewer', status: 'active', epoch: 0 }),
     );
+    if (key) await process.database.query(key);
     return id;
   });
 }
@@ -53,7 +60,7 @@ export const rename = (process: KeyProcess, tenant: TenantRef, id: string, name:
 export const found = (process: KeyProcess, tenant: TenantRef, email: string): Promise<string | undefined> =>
   process.database.within(tenant, async () => {
     const user = await process.lookup.findOne(UserEntity, 'email', email);
-    return user ? `${user.id} ${user.email.reveal()}` : undefined;
+    return user ? `${user.id} ${user.email?.reveal() ?? ''}` : undefined;
   });
 
 /** Rotates a tenant's keys as whoever is asked would, and waits for the end. */
@@ -95,7 +102,7 @@ export interface Census {
   readonly sealedBy: Map<string, number>;
 }
 
-/** How many stored values of a tenant each key has sealed, and in which state the keys are. */
+/** How many stored values of a tenant hang on each of its field keys, by themselves or by a person's, and in which state the keys are. */
 export async function census(db: TestDatabase, { id }: TenantRef): Promise<Census> {
   const { rows: keys } = await db.superuser.query<{ purpose: string; state: string }>(
     `SELECT purpose, state FROM "${id}".encryption_keys ORDER BY purpose, id`,
@@ -104,8 +111,9 @@ export async function census(db: TestDatabase, { id }: TenantRef): Promise<Censu
   for (const { schema, table, column } of sealedColumns()) {
     if (schema) continue;
     const { rows } = await db.superuser.query<{ kek: string; n: number }>(
-      `SELECT encode(substring(${column} from 3 for 16), 'hex') AS kek, count(*)::int AS n
-       FROM "${id}".${table} WHERE ${column} IS NOT NULL GROUP BY 1`,
+      `SELECT COALESCE(replace(s.wrapped_by::text, '-', ''), v.kek) AS kek, count(*)::int AS n
+       FROM (SELECT encode(substring(${column} from 3 for 16), 'hex') AS kek FROM "${id}".${table}
+         WHERE ${column} IS NOT NULL) v LEFT JOIN "${id}".subject_keys s ON s.id = v.kek::uuid GROUP BY 1`,
     );
     for (const { kek, n } of rows) sealedBy.set(kek, (sealedBy.get(kek) ?? 0) + n);
   }

@@ -9,13 +9,26 @@ export interface RawAnswer {
 /** A request exactly as given, header by header: what `fetch` would tidy up. */
 export function rawRequest(
   url: string,
-  options: { method?: string; headers?: readonly (readonly [string, string])[]; body?: string | Buffer },
+  options: {
+    method?: string;
+    headers?: readonly (readonly [string, string])[];
+    body?: string | Buffer;
+    /** The address that it comes from. */
+    localAddress?: string;
+  },
 ): Promise<RawAnswer> {
   const { hostname, port, pathname, search, host } = new URL(url);
   const headers = [['Host', host] as const, ...(options.headers ?? [])].flat();
   return new Promise((resolve, reject) => {
     const sent = request(
-      { hostname, port, path: `${pathname}${search}`, method: options.method ?? 'GET', headers },
+      {
+        hostname,
+        port,
+        path: `${pathname}${search}`,
+        method: options.method ?? 'GET',
+        headers,
+        localAddress: options.localAddress,
+      },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

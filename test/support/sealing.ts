@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { v7 as uuidv7 } from 'uuid';
 import { LocalKms } from '@waxell/infra';
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
 import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
-import { FieldEncryption, KeyRing } from '../../src/encryption/index.js';
+import { FieldEncryption, KeyRing, SubjectKeys } from '../../src/encryption/index.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
 import { CellKms } from '../../src/encryption/kms.js';
@@ -19,6 +20,10 @@ export interface Sealing {
   readonly newTenant: (id?: TenantId) => Promise<TenantRef>;
   /** As when its administrators have had the keys destroyed, and the process has heard of it. */
   readonly destroyKeys: (tenant: TenantRef) => Promise<void>;
+  /** Somebody with a key of their own; answers the id. */
+  readonly addPerson: (tenant: TenantRef) => Promise<string>;
+  /** As the erasure of a person destroys the keys. */
+  readonly erase: (tenant: TenantRef, person: string) => Promise<void>;
   /** A change of a tenant's tables, without an event. */
   readonly inTenant: <T>(tenant: TenantRef, work: () => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
@@ -33,19 +38,38 @@ export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>
   const subscribe = (listener: (change: Change) => void) => void listeners.push(listener);
   const feed = { subscribe, reliable: () => true } as unknown as Feed;
   const keys = new KeyRing(db.database, kms, feed, new KeySchedules(db.cells), KEY_TIMES, new Log('silent'));
+  const subjects = new SubjectKeys(keys, db.database, feed, KEY_TIMES, new Log('silent'));
   keys.onModuleInit();
-  cell.observe(new EncryptionSubscriber(keys, db.database));
+  cell.observe(new EncryptionSubscriber(keys, subjects, db.database));
   const inTenant = <T>(tenant: TenantRef, work: () => Promise<T>): Promise<T> =>
     db.database.within(tenant, () => db.transactions.run(work));
   return {
     db,
-    encryption: new FieldEncryption(keys),
+    encryption: new FieldEncryption(keys, subjects),
     inTenant,
     destroyKeys: async (tenant) => {
       await db.superuser.query(
         `UPDATE "${tenant.id}".encryption_keys SET state = 'destroyed', wrapped = '', inner_wrapped = NULL, wrapped_by = NULL`,
       );
       for (const listener of listeners) listener({ kind: 'keys', tenant: tenant.id, id: '' });
+    },
+    addPerson: (tenant) =>
+      inTenant(tenant, async () => {
+        const id = uuidv7();
+        const key = await subjects.create(id);
+        await db.database.query({
+          text: `INSERT INTO users (id, email, email_index, role) VALUES ($1, $2, $2, 'Viewer')`,
+          values: [id, Buffer.from(id)],
+        });
+        await db.database.query(key);
+        return id;
+      }),
+    erase: async (tenant, person) => {
+      await inTenant(tenant, async () => {
+        for (const statement of subjects.destroy(person)) await db.database.query(statement);
+      });
+      // Nobody announces anything here.
+      subjects.forget(tenant.id, person);
     },
     newTenant: async (id) => {
       const tenant = await db.newTenant(id);

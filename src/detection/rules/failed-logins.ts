@@ -27,6 +27,7 @@ export function failedLogins(by: By) {
       title: `${threshold} sign-ins have failed ${OF_WHOM[by]}`,
       details: { failed, windowSeconds },
       subject: defined(subject),
+      ...(event.person !== undefined && { person: event.person }),
     };
   };
 }

@@ -33,10 +33,10 @@ export const finding = (activity: 'create' | 'update' | 'close'): OcsfActivity =
   activityId: { create: 1, update: 2, close: 3 }[activity],
 });
 
-/** Account Change 3001: 1 create, 99 other (roles and states are changed by one call). */
-export const account = (activity: 'create' | 'other'): OcsfActivity => ({
+/** Account Change 3001: 1 create, 6 delete, 99 other (roles and states are changed by one call). */
+export const account = (activity: 'create' | 'delete' | 'other'): OcsfActivity => ({
   classUid: 3001,
-  activityId: { create: 1, other: 99 }[activity],
+  activityId: { create: 1, delete: 6, other: 99 }[activity],
 });
 
 /** Authentication 3002: 1 logon, 2 logoff, 99 other. */

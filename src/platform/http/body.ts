@@ -49,11 +49,16 @@ export function bodyHashOf(request: Request): Buffer | undefined {
 }
 
 const SECRET_NAME = /password|secret|token|api_?keys?$|authorization|credential/i;
+/** Of persons: what an event says of one is sealed under that person's key, and a body may name anybody. */
+const PERSONAL_NAME = /^(e_?mails?|phones?|telephone|display_?name|first_?name|last_?name|to|recipients?)$/i;
 const KEPT_BYTES = 16_384;
 
-/** A request's body as it may stand in an event: secrets by name are left out, and what is very long. */
+/** A request's body as it may stand in an event: secrets and persons by name are left out, and what is very long. */
 export function recordableBody(body: unknown): unknown {
   if (body === undefined || body === null) return undefined;
-  const text = JSON.stringify(body, (key, value: unknown) => (SECRET_NAME.test(key) ? '[redacted]' : value));
+  const text = JSON.stringify(body, (key, value: unknown) => {
+    if (SECRET_NAME.test(key)) return '[redacted]';
+    return PERSONAL_NAME.test(key) ? '[personal]' : value;
+  });
   return text.length > KEPT_BYTES ? { truncated: true, bytes: text.length } : (JSON.parse(text) as unknown);
 }

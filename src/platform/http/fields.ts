@@ -6,6 +6,18 @@ export function Optional(): PropertyDecorator {
   return ValidateIf((_body, value) => value !== undefined);
 }
 
+/** The same, where `null` means something: that what there is be taken away. */
+export function OptionalOrNull(): PropertyDecorator {
+  return ValidateIf((_body, value) => value !== undefined && value !== null);
+}
+
+/** A telephone number in the international form of ITU-T E.164: `+`, the country's code, fifteen digits at most in all. */
+export function IsPhone(): PropertyDecorator {
+  return Matches(/^\+[1-9]\d{6,14}$/, {
+    message: '$property must be a telephone number in E.164, such as +4930901820',
+  });
+}
+
 const RFC_3339 =
   /^(?!0000)\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/;
 

@@ -41,6 +41,8 @@ export interface AuditDetails {
   changes?: Record<string, unknown>;
   /** Personal data that belongs to the event: stored encrypted. */
   personal?: Record<string, unknown>;
+  /** The person whom it concerns, where that is not who acts: it is sealed under that person's key. */
+  subject?: string;
 }
 
 /** Everything about one request that its guards found out. Travels in AsyncLocalStorage; handlers get the actor as an argument. */

@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import { SubjectKeys } from '../encryption/index.js';
+import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { auditDetails, type Actor } from '../platform/http/request-context.js';
+import { UnitOfWork } from '../requests/index.js';
+import type { UserDto } from './auth.dto.js';
+import { CannotEraseSelf, LastOwner } from './auth.errors.js';
+import { UserEntity } from './identity.entity.js';
+import { lockedUser, refuseAbove, revokeAll, userDto } from './users.js';
+
+/** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
+const FORGOTTEN = [
+  `UPDATE sessions SET fingerprint = '' WHERE user_id = $1`,
+  `UPDATE api_keys SET name = 'erased' WHERE user_id = $1`,
+];
+
+/**
+ * Erases a person for good: the keys that everything of the person was sealed under are destroyed, here and in every
+ * process, with whatever their copies in the log, in objects and exports say. Of the person's row there is left the id
+ * that others refer to, the role, and that it was erased. All of it and its event is one transaction.
+ */
+@Injectable()
+export class EraseUser {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly subjects: SubjectKeys,
+    private readonly work: UnitOfWork,
+  ) {}
+
+  /** @throws {UserErased} the second time */
+  async execute(actor: Actor, id: string): Promise<UserDto> {
+    if (actor.id === id) throw new CannotEraseSelf();
+    return this.work.run(async () => {
+      const { user, soleOwner } = await lockedUser(this.database, id);
+      auditDetails({ resource: { type: 'user', id }, changes: { role: user.role } });
+      refuseAbove(actor, user.role);
+      if (soleOwner) throw new LastOwner();
+      await revokeAll(this.database, 'sessions', id);
+      await revokeAll(this.database, 'api_keys', id);
+      for (const text of FORGOTTEN) await this.database.query({ text, values: [id] });
+      for (const statement of this.subjects.destroy(id)) await this.database.query(statement);
+      Object.assign(user, {
+        email: null,
+        emailIndex: null,
+        emailIndexAlt: null,
+        displayName: null,
+        phone: null,
+        passwordHash: null,
+        status: 'erased',
+        epoch: user.epoch + 1,
+      });
+      const erased = await this.database.repository(UserEntity).save(user);
+      await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id }));
+      return userDto(erased);
+    });
+  }
+}
