@@ -8,6 +8,7 @@ import { AuditModule } from './audit/index.js';
 import { ApiKeyEntity, AuthenticationGuard, AuthModule, StepUpGuard, UserEntity } from './auth/index.js';
 import type { Backends } from './backends.js';
 import { DetectionModule } from './detection/index.js';
+import { ExportsModule } from './exports/index.js';
 import { CellKms, EncryptionModule } from './encryption/index.js';
 import {
   CountryLookup,
@@ -126,6 +127,7 @@ export class AppModule {
         ProofsModule,
         RetentionModule,
         SiemModule,
+        ExportsModule,
         AlertsModule,
         DetectionModule,
         RequestsModule,

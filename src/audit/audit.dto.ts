@@ -1,10 +1,10 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import { IsIn, IsString, IsUUID, MaxLength } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
 import { IsTimestamp, Optional } from '../platform/http/fields.js';
 
-/** By what events are searched for; an event found is as all of it says. */
-export class AuditQuery extends PageQuery {
+/** By what events are searched for; an event that is found is as all of it says. */
+export class EventFilterDto {
   /** Only events of this action, such as `agent.created`. */
   @Optional()
   @IsString()
@@ -52,7 +52,9 @@ export class AuditQuery extends PageQuery {
   @IsTimestamp()
   @ApiProperty({ format: 'date-time', required: false })
   until?: string;
+}
 
+export class AuditQuery extends IntersectionType(PageQuery, EventFilterDto) {
   /** Id of a range that was loaded from cold storage: searches that range instead. */
   @Optional()
   @IsUUID()

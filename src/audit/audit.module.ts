@@ -35,6 +35,6 @@ import { VerifyLog } from './verify-log.js';
     SearchLog,
     VerifyLog,
   ],
-  exports: [AuditLog, CloseLog, ColdLog, EventRecorder, ExportLog, IndexLog, LogReader, MoveLog],
+  exports: [AuditLog, CloseLog, ColdLog, EventRecorder, ExportLog, IndexLog, LogReader, MoveLog, SearchLog],
 })
 export class AuditModule {}

@@ -8,6 +8,7 @@ export {
   type EventBody,
   type Outcome,
 } from './audit-event.js';
+export { AuditEventDto, EventFilterDto } from './audit.dto.js';
 export { CloseLog, type LogProof } from './close-log.js';
 export { ColdLog, coldKey, ColdObjectAltered, type ColdRange, type LogBeginning } from './cold-log.js';
 export { ExportLog, type ExportedEvent } from './export-log.js';
@@ -15,4 +16,5 @@ export { EventRecorder } from './event-recorder.js';
 export { IndexLog, type FollowedEvent } from './index-log.js';
 export { LogReader } from './log-reader.js';
 export { MoveLog } from './move-log.js';
+export { requireTimes, SearchLog } from './search-log.js';
 export { eventLine, packed, unpacked, type StoredEvent } from './stored-event.js';

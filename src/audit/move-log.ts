@@ -13,6 +13,8 @@ import { AuditLog } from './audit-log.js';
 const COLUMNS = 'tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash';
 const COLD_COLUMNS =
   'tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, held, published, expired_at';
+const EXPORT_COLUMNS =
+  'id, tenant, format, filter, first, last, status, error, events, bytes, sha256, parts, created_at, expires_at';
 /** What a cell has of a log besides its events, by the tenant's name. */
 const OF_TENANT = [
   'heads',
@@ -20,6 +22,7 @@ const OF_TENANT = [
   'dead_letters',
   'cold',
   'restores',
+  'exports',
   'looked_at',
   'delivered',
   'indexed',
@@ -139,7 +142,7 @@ export class MoveLog {
     );
   }
 
-  /** How far its destinations have come, which notices it has taken, and when its alerts are due. Whoever sends at this moment may send the same again from the new cell. */
+  /** How far its destinations have come, which notices it has taken, what was exported of it, and when its alerts are due. Whoever sends at this moment may send the same again from the new cell. */
   async #deliveries(sessions: MoveSessions, tenant: TenantId): Promise<void> {
     for (const table of ['deliveries', 'dead_letters'])
       await sessions.target.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
@@ -152,7 +155,13 @@ export class MoveLog {
       `SELECT ${dead} FROM audit.dead_letters WHERE tenant = '${tenant}'`,
       `audit.dead_letters (${dead})`,
     );
-    await sessions.target.query('DELETE FROM audit.delivered WHERE tenant = $1', [tenant]);
+    for (const table of ['delivered', 'exports'])
+      await sessions.target.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
+    await copyRows(
+      sessions,
+      `SELECT ${EXPORT_COLUMNS} FROM audit.exports WHERE tenant = '${tenant}'`,
+      `audit.exports (${EXPORT_COLUMNS})`,
+    );
     await copyRows(
       sessions,
       `SELECT tenant, id FROM audit.delivered WHERE tenant = '${tenant}'`,

@@ -8,6 +8,7 @@ import { AuditLog } from './audit-log.js';
 import { ColdLog } from './cold-log.js';
 import { FindEvents, type Found, type Search } from './find-events.js';
 import { PersonalParts } from './personal-parts.js';
+import type { TimeRange } from './postings.js';
 import { scanEvents, type FoundRow } from './scan-events.js';
 
 export class RestoreNotReady extends AppError {
@@ -109,7 +110,8 @@ export class SearchLog {
   }
 }
 
-function requireTimes({ since, until }: AuditQuery): void {
+/** @throws {InvalidRequest} where a time ends before it begins */
+export function requireTimes({ since, until }: TimeRange, pointer = 'until'): void {
   if (since !== undefined && until !== undefined && Date.parse(since) >= Date.parse(until))
-    throw new InvalidRequest([{ pointer: 'until', detail: 'until must be after since' }]);
+    throw new InvalidRequest([{ pointer, detail: 'until must be after since' }]);
 }

@@ -9,6 +9,7 @@ import { KeySchedules } from './key-schedules.js';
 import { KEY_TIMES, KeyTimes } from './key-times.js';
 import { MoveKeys } from './move-keys.js';
 import { NewKeyVersions } from './new-key-version.js';
+import { SealedObjects } from './sealed-objects.js';
 import { requireSensitiveColumns } from './sensitive-columns.js';
 import { SubjectKeys } from './subject-keys.js';
 
@@ -23,6 +24,7 @@ import { SubjectKeys } from './subject-keys.js';
     BlindLookup,
     MoveKeys,
     NewKeyVersions,
+    SealedObjects,
     SubjectKeys,
     { provide: KeyTimes, useValue: KEY_TIMES },
   ],
@@ -35,6 +37,7 @@ import { SubjectKeys } from './subject-keys.js';
     BlindLookup,
     MoveKeys,
     NewKeyVersions,
+    SealedObjects,
     SubjectKeys,
   ],
 })

@@ -11,6 +11,7 @@ export { KeyTimes } from './key-times.js';
 export { CellKms, Kms } from './kms.js';
 export { NewKeyVersions, type KmsKey, type NewKeyVersion } from './new-key-version.js';
 export { Sealed } from './sealed.js';
+export { SealedObjects } from './sealed-objects.js';
 export { nameOf, sealedColumn, sealedColumns, type SealedColumn } from './sealed-columns.js';
 export type { KeyState, TenantKeys } from './tenant-keys.js';
 export { adoptionOf, newSubjectKey, rewrapSubjectKey, type SubjectRow } from './subject-key.js';

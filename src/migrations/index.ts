@@ -14,6 +14,7 @@ import { CellRestores20261122003000 } from './cell-12-restores.js';
 import { CellDetection20261122003100 } from './cell-13-detection.js';
 import { CellAlertWork20261122003200 } from './cell-14-alert-work.js';
 import { CellLogIndex20261122006000 } from './cell-15-log-index.js';
+import { CellSavedExports20261122006100 } from './cell-16-saved-exports.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -47,6 +48,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellDetection20261122003100,
   CellAlertWork20261122003200,
   CellLogIndex20261122006000,
+  CellSavedExports20261122006100,
 ];
 
 /** Applied once per tenant. */

@@ -1,8 +1,7 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { FieldEncryption } from '../encryption/index.js';
+import { SealedObjects } from '../encryption/index.js';
 import type { TenantRef } from '../platform/database/index.js';
-import { TenantObjects } from '../platform/objects/index.js';
 
 export interface ExportPart {
   readonly part: number;
@@ -24,15 +23,12 @@ export interface ExportManifest {
   readonly parts: readonly ExportPart[];
 }
 
-const LISTED = 500;
+const FOLDER = 'export';
 
 /** An export in the tenant's object store, part by part. Each is sealed with the tenant's keys, for its place alone. */
 @Injectable()
 export class ExportStore {
-  constructor(
-    private readonly objects: TenantObjects,
-    private readonly encryption: FieldEncryption,
-  ) {}
+  constructor(private readonly objects: SealedObjects) {}
 
   /** Repeating it replaces the part. */
   async putPart(tenant: TenantRef, id: string, part: number, of: string, lines: string[]): Promise<void> {
@@ -71,35 +67,21 @@ export class ExportStore {
     }
   }
 
-  async discard(tenant: TenantRef, id: string, signal: AbortSignal): Promise<void> {
-    for (let after = `export/${id}/`, more = true; more;) {
-      const keys = await this.objects.list(tenant, { after, limit: LISTED });
-      const own = keys.filter((key) => key.startsWith(`export/${id}/`));
-      for (const key of own) {
-        signal.throwIfAborted();
-        await this.objects.delete(tenant, key);
-      }
-      after = own.at(-1) ?? after;
-      more = own.length === LISTED;
-    }
+  discard(tenant: TenantRef, id: string, signal: AbortSignal): Promise<void> {
+    return this.objects.discard(tenant, { folder: FOLDER, id }, signal);
   }
 
   async #put(tenant: TenantRef, id: string, name: string, content: Buffer): Promise<void> {
-    const sealed = await this.encryption.sealBytes(tenant, placeOf(id, name), content);
-    await this.objects.put(tenant, `export/${id}/${name}`, sealed);
+    await this.objects.put(tenant, { folder: FOLDER, id, name }, content);
   }
 
   async #get(tenant: TenantRef, id: string, name: string): Promise<Buffer> {
-    const sealed = await this.objects.get(tenant, `export/${id}/${name}`);
-    if (!sealed) throw new Error(`The export ${id} has no ${name}.`);
-    return this.encryption.openBytes(tenant, placeOf(id, name), sealed);
+    const content = await this.objects.get(tenant, { folder: FOLDER, id, name });
+    if (!content) throw new Error(`The export ${id} has no ${name}.`);
+    return content;
   }
 }
 
 function partName(part: number): string {
   return `part-${String(part).padStart(8, '0')}`;
-}
-
-function placeOf(id: string, name: string) {
-  return { table: 'export', column: name, row: id };
 }

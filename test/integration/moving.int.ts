@@ -219,6 +219,7 @@ describe('a copy', () => {
       'audit.delivered',
       'audit.deliveries',
       'audit.events',
+      'audit.exports',
       'audit.heads',
       'audit.outbox',
       'work.alerts',

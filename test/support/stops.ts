@@ -16,14 +16,14 @@ export class Stops {
   async set(stops: readonly string[]): Promise<void> {
     await asSuperuser(this.app.home, 'us-east-1', (database) =>
       database.query(`
-        CREATE TABLE public.stops (stop text PRIMARY KEY);
+        CREATE TABLE IF NOT EXISTS public.stops (stop text PRIMARY KEY);
         INSERT INTO public.stops SELECT unnest('{${stops.join(',')}}'::text[]);
-        CREATE FUNCTION public.wait_for_the_test() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        CREATE OR REPLACE FUNCTION public.wait_for_the_test() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
           WHILE EXISTS (SELECT 1 FROM public.stops WHERE stop = OLD.step || COALESCE(':' || (OLD.data->>'part'), ''))
             LOOP PERFORM pg_sleep(0.02); END LOOP;
           RETURN NEW;
         END $$;
-        CREATE TRIGGER wait_for_the_test BEFORE UPDATE ON control.operations FOR EACH ROW
+        CREATE TRIGGER ${this.kind.replace('.', '_')}_waits BEFORE UPDATE ON control.operations FOR EACH ROW
           WHEN (OLD.kind = '${this.kind}' AND OLD.lease_id IS NOT NULL AND NEW.lease_id IS NULL AND NEW.error IS NULL
             AND (NEW.step <> OLD.step OR NEW.data <> OLD.data OR NEW.status <> OLD.status))
           EXECUTE FUNCTION public.wait_for_the_test()`),

@@ -3,7 +3,7 @@ import type { Memory } from '../memory.js';
 import type { Match, ObservedEvent } from '../observed-event.js';
 import type { RuleSettings } from '../rule-catalogue.js';
 
-const EXPORTS = new Set(['organisation.exported', 'audit.exported', 'tenant.exported']);
+const EXPORTS = new Set(['organisation.exported', 'audit.exported', 'audit_export.read', 'tenant.exported']);
 
 /** Somebody reads more than people read. */
 export function bulkReads(

@@ -16,6 +16,7 @@ const TABLES = [
   'dead_letters',
   'cold',
   'restores',
+  'exports',
   'looked_at',
   'delivered',
   'indexed',

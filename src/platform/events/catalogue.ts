@@ -163,6 +163,12 @@ const ROWS = {
     'Events of cold storage were loaded.',
   ],
   'audit_restore.listed': ['data_access', 'informational', api('read'), 'What is loaded was listed.'],
+  'audit_export.requested': ['data_access', 'high', api('create'), 'An export of a search was asked for.'],
+  'audit_export.completed': ['data_access', 'medium', api('create'), 'An export of a search was written.'],
+  'audit_export.listed': ['data_access', 'informational', api('read'), 'Exports of searches were listed.'],
+  'audit_export.viewed': ['data_access', 'informational', api('read'), 'The state of an export was read.'],
+  'audit_export.read': ['data_access', 'high', api('read'), 'An export of a search was downloaded.'],
+  'audit_export.deleted': ['data_access', 'low', api('delete'), 'An export of a search was taken away.'],
   'legal_hold.set': ['administration', 'high', api('create'), 'An owner set a legal hold on the log.'],
   'legal_hold.lifted': [
     'administration',

@@ -19,10 +19,17 @@ export function writable(response: Response, signal: AbortSignal): Promise<void>
   });
 }
 
-/** Lines of JSON (https://jsonlines.org), at the pace of their reader. A failure cuts the answer: it is seen to be incomplete. */
-export class JsonLines extends StreamedAnswer {
+/** How a file is told of: its name, its media type, and what else its headers say. */
+export interface FileHeaders {
+  readonly name: string;
+  readonly type: string;
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+/** A file, at the pace of its reader. A failure cuts the answer: it is seen to be incomplete. */
+export class StreamedFile extends StreamedAnswer {
   constructor(
-    private readonly fileName: string,
+    private readonly headers: FileHeaders,
     private readonly source: () => AsyncIterable<Buffer>,
   ) {
     super();
@@ -33,9 +40,10 @@ export class JsonLines extends StreamedAnswer {
     const end = (): void => left.abort();
     response.once('close', end);
     response.status(200).set({
-      'Content-Type': 'application/jsonl',
-      'Content-Disposition': `attachment; filename="${this.fileName}"`,
+      'Content-Type': this.headers.type,
+      'Content-Disposition': `attachment; filename="${this.headers.name}"`,
       'Cache-Control': 'no-store',
+      ...this.headers.more,
     });
     try {
       for await (const piece of this.source()) {
@@ -49,5 +57,12 @@ export class JsonLines extends StreamedAnswer {
     } finally {
       response.off('close', end);
     }
+  }
+}
+
+/** Lines of JSON (https://jsonlines.org). */
+export class JsonLines extends StreamedFile {
+  constructor(name: string, source: () => AsyncIterable<Buffer>) {
+    super({ name, type: 'application/jsonl' }, source);
   }
 }
