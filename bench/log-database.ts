@@ -70,6 +70,7 @@ async function opened(url: string, connections: number) {
   await new Provisioning(cells, SECRET, { cell: CELL_MIGRATIONS, tenant: TENANT_MIGRATIONS }).migrate();
   await cells.open();
   const plain = new pg.Pool({ connectionString: url, max: connections });
+  plain.on('error', onError);
   return {
     cells,
     url,

@@ -53,6 +53,8 @@ export const PERMISSIONS = {
   'audit_restore:create': { grantee: 'admin', scope: 'audit:admin' },
   'legal_hold:update': { grantee: 'owner', scope: 'audit:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
+  'installation_log:read': { grantee: 'operator', scope: 'tenant:read' },
+  'installation_log:export': { grantee: 'operator', scope: 'tenant:admin' },
   'installation_alert:read': { grantee: 'operator', scope: 'tenant:read' },
   'installation_alert:manage': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },

@@ -5,25 +5,27 @@ import type { JsonLines } from '../platform/http/streamed-answer.js';
 import { cursorKey, pageOf, PageQuery } from '../platform/http/pagination.js';
 import { CurrentTenant } from '../platform/http/parameters.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
-import { ExportLog } from './export-log.js';
 import {
+  checkpointDto,
   CheckpointDto,
   CheckpointPageDto,
   ConsistencyProofDto,
   ConsistencyQuery,
+  EXPORT_RESPONSE,
   ExportQuery,
   InclusionProofDto,
   InclusionQuery,
   PublicationProofDto,
   PublicationQuery,
 } from './proofs.dto.js';
-import { ProveLog, type StoredCheckpoint } from './prove-log.js';
+import { ProveLog } from './prove-log.js';
+import { VerifiableExport } from './verifiable-export.js';
 
 @Controller('v1/audit')
 export class ProofsController {
   constructor(
     private readonly prove: ProveLog,
-    private readonly exportLog: ExportLog,
+    private readonly verifiable: VerifiableExport,
   ) {}
 
   @Get('checkpoint')
@@ -110,11 +112,7 @@ export class ProofsController {
   }
 
   @Get('export')
-  @ApiOkResponse({
-    description:
-      'JSON Lines: `{seq, event, chain}` for each event, its canonical JSON as a string; last `{checkpoint}`, signed. Verified offline by `wax audit verify`.',
-    content: { 'application/jsonl': { schema: { type: 'string' } } },
-  })
+  @ApiOkResponse(EXPORT_RESPONSE)
   @Endpoint({
     permission: 'audit:export',
     audit: 'audit.exported',
@@ -127,12 +125,8 @@ export class ProofsController {
     // Declared, so that the framework leaves the answer to the stream.
     @Res() _response: unknown,
   ): Promise<JsonLines> {
-    return this.exportLog.execute(tenant, from);
+    return this.verifiable.execute(tenant, from);
   }
-}
-
-function checkpointDto({ size, root, note, at }: StoredCheckpoint): CheckpointDto {
-  return { size, rootHash: hex(root), at: at.toISOString(), note };
 }
 
 function hex(bytes: Buffer): string {

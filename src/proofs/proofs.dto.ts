@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Type as Transform } from 'class-transformer';
 import { IsInt, Max, Min } from 'class-validator';
 import { Optional } from '../platform/http/fields.js';
+import type { StoredCheckpoint } from './prove-log.js';
 
 const WHOLE = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } as const;
 
@@ -118,4 +119,15 @@ export class CheckpointKeysDto {
 
 export class NewCheckpointKeyDto {
   verifier!: string;
+}
+
+/** What an export of a log answers. */
+export const EXPORT_RESPONSE = {
+  description:
+    'JSON Lines: `{seq, event, chain}` for each event, its canonical JSON as a string; last `{checkpoint}`, signed. Verified offline by `wax audit verify`.',
+  content: { 'application/jsonl': { schema: { type: 'string' as const } } },
+};
+
+export function checkpointDto({ size, root, note, at }: StoredCheckpoint): CheckpointDto {
+  return { size, rootHash: root.toString('hex'), at: at.toISOString(), note };
 }

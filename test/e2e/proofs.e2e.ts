@@ -144,6 +144,30 @@ describe('a log', () => {
     expect(cut.stdout).toContain('NOT INTACT: truncated at event 4.');
   });
 
+  it('of the installation is exported by the operator alone, and verified offline as any other', async () => {
+    const operator = client(app.baseUrl, app.firstRun.operatorKey);
+    const checkpoint = await must(operator.get<CheckpointDto>('/v1/installation/audit/checkpoint'), 200);
+    const [keys, kept] = [
+      await saved('keys.txt', (await wax(['audit', 'keys', '--url', app.baseUrl])).stdout),
+      await saved('kept-of-all.txt', checkpoint.note),
+    ];
+    const exporting = ['audit', 'export', '--installation', '--url', app.baseUrl];
+    const exported = await wax(exporting, app.firstRun.operatorKey);
+    expect(exported.stdout).toContain('tenant.created');
+    const file = await saved('installation.jsonl', exported.stdout);
+    const verify = (name: string) => wax(['audit', 'verify', name, '--keys', keys, '--checkpoint', kept]);
+    expect((await verify(file)).stdout).toMatch(
+      /^Intact: \d+ events, held against 2 signed checkpoints\.\n$/,
+    );
+    const altered = exported.stdout.replace('tenant.created', 'tenant.deleted');
+    expect((await verify(await saved('forged.jsonl', altered))).stdout).toContain(
+      'NOT INTACT: event_altered',
+    );
+    for (const path of ['export', 'checkpoint'])
+      expect(await refusal(acme.api.get(`/v1/installation/audit/${path}`))).toMatchObject({ status: 403 });
+    expect((await wax(exporting, acme.apiKey)).code).toBe(2);
+  });
+
   it('of another organisation is not to be had', async () => {
     const theirs = await must(globex.api.get<CheckpointDto>('/v1/audit/checkpoint'), 200);
     expect(theirs.note).toContain(globex.id);

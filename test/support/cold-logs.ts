@@ -17,8 +17,8 @@ import {
 import { Log } from '../../src/platform/observability/log.js';
 import type { CheckpointKeys } from '../../src/proofs/checkpoint-keys.js';
 import { Checkpointer } from '../../src/proofs/checkpointer.js';
-import { ExportLog } from '../../src/proofs/export-log.js';
 import { ProveLog } from '../../src/proofs/prove-log.js';
+import { VerifiableExport } from '../../src/proofs/verifiable-export.js';
 import { ColdRound } from '../../src/retention/cold-round.js';
 import { ExpireLogs } from '../../src/retention/expire-logs.js';
 import { RetentionPolicy } from '../../src/retention/retention-policy.js';
@@ -70,12 +70,12 @@ export function logKeeping(
     checkpointer,
     moveObjects: new MoveObjects(objects, retained),
     verify: new VerifyLog(cells, log, cold),
-    export: new ExportLog(reader, cold, prove),
+    export: new VerifiableExport(reader, cold, prove),
     round: (signal = new AbortController().signal) => round.execute(cells.home, signal),
     /** The log as `wax audit export` writes it. */
     exported: async (tenant: TenantRef, from = 1): Promise<string[]> => {
       const parts: Buffer[] = [];
-      const exporting = await new ExportLog(reader, cold, prove).execute(tenant, from);
+      const exporting = await new VerifiableExport(reader, cold, prove).execute(tenant, from);
       const response = {
         once: () => undefined,
         status: () => ({ set: () => undefined }),

@@ -43,13 +43,22 @@ async function* linesOf(files: readonly string[]): AsyncGenerator<string> {
   }
 }
 
-/** `wax audit export --url URL [--from N]`: the log to standard output. */
+/** `wax audit export --url URL [--from N] [--installation]`: the log to standard output; the installation's own is the operator's. */
 export const exportLog: Command = async (args, { env, stream }) => {
-  const { values } = parsed(args, { url: { type: 'string' }, from: { type: 'string' } });
+  const { values } = parsed(args, {
+    url: { type: 'string' },
+    from: { type: 'string' },
+    installation: { type: 'boolean' },
+  });
   const key = env['WAXELL_API_KEY'];
   if (key === undefined || key === '')
-    throw new UsageError('Put an API key with the scope audit:admin into WAXELL_API_KEY.');
-  const url = new URL('/v1/audit/export', baseUrl(values.url));
+    throw new UsageError(
+      'Put an API key with the scope audit:admin, or with --installation the operator key, into WAXELL_API_KEY.',
+    );
+  const url = new URL(
+    values.installation ? '/v1/installation/audit/export' : '/v1/audit/export',
+    baseUrl(values.url),
+  );
   if (values.from !== undefined) url.searchParams.set('from', values.from);
   const answer = await ask(url, { authorization: `Bearer ${key}` });
   await pipeline(Readable.fromWeb(answer.body as never), stream, { end: false });

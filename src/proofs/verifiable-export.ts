@@ -12,7 +12,7 @@ const PAGE_BYTES = 1_048_576;
  * time was over, the first line says how chain and tree stood after it. Personal parts stay as they were hashed: sealed.
  */
 @Injectable()
-export class ExportLog {
+export class VerifiableExport {
   constructor(
     private readonly reader: LogReader,
     private readonly cold: ColdLog,
