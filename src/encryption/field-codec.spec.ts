@@ -6,12 +6,10 @@ import {
   headerOf,
   openField,
   openUnderKms,
-  openUnderStoredKey,
   OVERHEAD,
   rewrapField,
   sealField,
   sealUnderKms,
-  sealUnderStoredKey,
   wrappedByKms,
   type NamedKey,
 } from './field-codec.js';
@@ -57,14 +55,6 @@ const SUITES: Record<string, () => Sealer> = {
     };
   },
   'the KMS, a call a value': kms,
-  'a stored data key': () => {
-    const dek = newKey();
-    return {
-      id: dek.id,
-      seal: (place, value) => sealUnderStoredKey(dek, place, value),
-      open: (place, stored) => openUnderStoredKey(dek, place, stored),
-    };
-  },
 };
 
 describe.each(Object.entries(SUITES))('a field sealed under %s', (_name, make) => {

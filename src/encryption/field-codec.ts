@@ -12,13 +12,12 @@ import { associatedData, type FieldPlace } from './field-place.js';
  * Suite 0x01: every value has a data key (DEK) of its own, wrapped by the tenant's key-encryption key (KEK):
  *           wrap nonce 12 | wrapped DEK 32 | wrap tag 16.
  * Suite 0x02: the same with the DEK wrapped by the KMS itself, one call a value: length 2 | what the KMS made of it.
- * Suite 0x03: the DEK is a row of its own, named by the key's id; for values so large that many share one: nothing.
  *
  * Every layer is AES-256-GCM and authenticates where the value belongs, so that no ciphertext can be moved to another
  * tenant, table, column or row. The commitment binds the value to one DEK: GCM alone lets one ciphertext open under two.
  */
 const VERSION = 1;
-export const SUITE = { tenantKek: 0x01, kms: 0x02, storedKey: 0x03 } as const;
+export const SUITE = { tenantKek: 0x01, kms: 0x02 } as const;
 export type Suite = (typeof SUITE)[keyof typeof SUITE];
 
 const KEY_ID = 2;
@@ -135,25 +134,10 @@ export function openUnderKms(plaintext: Buffer, place: FieldPlace, stored: Buffe
   );
 }
 
-/** Suite 0x03. One data key for at most 2^32 values: its nonces are random. */
-export function sealUnderStoredKey(dek: NamedKey, place: FieldPlace, value: Buffer): Buffer {
-  const out = begin(SUITE.storedKey, dek.id, 0, value.length);
-  sealData(out, KEY_DETAILS, dek.key.export(), associatedData(place, SUITE.storedKey), value, dek.key);
-  return out;
-}
-
-/** Suite 0x03. @throws {FieldUnreadable} */
-export function openUnderStoredKey(dek: NamedKey, place: FieldPlace, stored: Buffer): Buffer {
-  return readable(() => {
-    requireForm(stored, SUITE.storedKey, 0);
-    return openData(stored, KEY_DETAILS, dek.key.export(), associatedData(place, SUITE.storedKey), dek.key);
-  });
-}
-
 /** The suite, and the id of the key that a stored field needs as 32 hexadecimal digits. @throws {FieldUnreadable} */
 export function headerOf(stored: Buffer): { readonly suite: Suite; readonly keyId: string } {
   const suite = stored[1];
-  const known = suite === SUITE.tenantKek || suite === SUITE.kms || suite === SUITE.storedKey;
+  const known = suite === SUITE.tenantKek || suite === SUITE.kms;
   if (stored.length < KEY_DETAILS + AFTER_KEY + TAG_LENGTH || stored[0] !== VERSION || !known)
     throw new FieldUnreadable();
   return { suite, keyId: stored.toString('hex', KEY_ID, KEY_DETAILS) };
@@ -177,20 +161,20 @@ function begin(suite: Suite, keyId: Buffer, details: number, value: number): Buf
   return out;
 }
 
-function sealData(out: Buffer, at: number, dek: Buffer, aad: Buffer, value: Buffer, known?: KeyObject): void {
+function sealData(out: Buffer, at: number, dek: Buffer, aad: Buffer, value: Buffer): void {
   out.write(commitment(dek, aad), at, COMMITMENT_LENGTH, 'binary');
-  const key = known ?? createSecretKey(dek);
+  const key = createSecretKey(dek);
   dek.fill(0);
   const nonce = at + COMMITMENT_LENGTH;
   randomInto(out, nonce, NONCE_LENGTH);
   encryptInto(out, key, nonce, nonce + NONCE_LENGTH, value, aad);
 }
 
-function openData(stored: Buffer, at: number, dek: Buffer, aad: Buffer, known?: KeyObject): Buffer {
+function openData(stored: Buffer, at: number, dek: Buffer, aad: Buffer): Buffer {
   if (dek.length !== DEK_LENGTH) throw new FieldUnreadable();
   const nonce = at + COMMITMENT_LENGTH;
   requireCommitted(dek, aad, stored, at);
-  const key = known ?? createSecretKey(dek);
+  const key = createSecretKey(dek);
   dek.fill(0);
   const data = nonce + NONCE_LENGTH;
   return decrypt(key, stored.subarray(nonce, data), stored.subarray(data), aad);

@@ -3,11 +3,16 @@ import { getMetadataArgsStorage } from 'typeorm';
 import { expect, it } from 'vitest';
 import '../../src/app.module.js';
 import { encryptedColumns } from '../../src/encryption/encrypted.decorator.js';
-import { requireSensitiveColumns, SENSITIVE_COLUMNS } from '../../src/encryption/sensitive-columns.js';
+import {
+  columnsOfEntities,
+  requireSensitiveColumns,
+  SENSITIVE_COLUMNS,
+  SPECIFIED_FIELDS,
+} from '../../src/encryption/sensitive-columns.js';
 import { TENANT_MIGRATIONS } from '../../src/migrations/index.js';
 import { compileMigrations } from '../../src/platform/database/migration.js';
 
-it('are declared encrypted: e-mail, name, provider keys, input and output', () => {
+it('are declared encrypted: e-mail, name, number, provider keys, input and output', () => {
   expect(() => requireSensitiveColumns()).not.toThrow();
   expect(encryptedColumns()).toEqual(expect.arrayContaining([...SENSITIVE_COLUMNS]));
 });
@@ -17,6 +22,26 @@ it('that are not keep the application from starting', () => {
   expect(() => requireSensitiveColumns(without)).toThrow(
     'Sensitive columns without @Encrypted: UserEntity.email.',
   );
+});
+
+it('that come later under a name that the specification has keep it from starting too', () => {
+  for (const field of Object.keys(SPECIFIED_FIELDS)) {
+    const coming = `WorkflowEntity.${field.split('.')[1]}`;
+    expect(() => requireSensitiveColumns(encryptedColumns(), [coming])).toThrow(coming);
+    expect(() => requireSensitiveColumns([...encryptedColumns(), coming], [coming])).not.toThrow();
+  }
+});
+
+it('are what the specification names, field by field', () => {
+  expect(Object.keys(SPECIFIED_FIELDS)).toEqual([
+    'user.email',
+    'user.phone',
+    'agent.api_keys',
+    'workflow.input_data',
+    'workflow.output_data',
+    'audit.request_body',
+  ]);
+  expect(columnsOfEntities()).toEqual(expect.arrayContaining([...SENSITIVE_COLUMNS]));
 });
 
 /** Columns whose names sound sensitive, and why they are not: hashes, names of providers, and the like. */

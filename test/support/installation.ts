@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { isReady, newHome } from './application.js';
 import { freePort } from './free-port.js';
 import { eventually } from './eventually.js';
 
+const SHIFTED_CLOCK = fileURLToPath(new URL('shifted-clock.mjs', import.meta.url));
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 
 /** Several processes on one database, as an operator runs them behind a load balancer. */
@@ -20,15 +21,22 @@ export interface Installation {
   /** The database's own URL, as its superuser. */
   readonly databaseUrl: string;
   logs(): string;
+  /** Moves the clocks of all processes to so many milliseconds ahead of the machine's. */
+  setAhead(milliseconds: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
-export async function startInstallation(processes: number): Promise<Installation> {
+/** @param further variables beyond those of every installation */
+export async function startInstallation(
+  processes: number,
+  further: Readonly<Record<string, string>> = {},
+): Promise<Installation> {
   const home = await newHome();
   const postgres = await startEmbeddedPostgres({ home: join(home, 'data'), onLog: () => undefined });
   const { host, port, user, password, database } = postgres.connection;
   const databaseUrl = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
   const operatorKey = newKey('operator');
+  const clock = join(home, 'clock');
   const env = {
     PATH: process.env['PATH'] ?? '',
     WAXELL_HOME: join(home, 'shared'),
@@ -39,9 +47,13 @@ export async function startInstallation(processes: number): Promise<Installation
     WAXELL_OPERATOR_KEY_HASH: createHash('sha256').update(operatorKey).digest('hex'),
     WORKER: 'in-process',
     LOG_LEVEL: 'warn',
+    NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`,
+    TEST_CLOCK_FILE: clock,
+    ...further,
   };
   await promisify(execFile)(process.execPath, [join(DIST, 'migrate.js')], { env });
   let output = '';
+  await writeFile(clock, '0');
   const children: ChildProcess[] = [];
   const baseUrls: string[] = [];
   for (let at = 0; at < processes; at += 1) {
@@ -67,6 +79,10 @@ export async function startInstallation(processes: number): Promise<Installation
     operatorKey,
     databaseUrl,
     logs: () => output,
+    setAhead: async (milliseconds) => {
+      await writeFile(clock, String(milliseconds));
+      for (const child of children) child.kill('SIGUSR2');
+    },
     dispose: async () => {
       for (const child of children) {
         child.kill('SIGTERM');

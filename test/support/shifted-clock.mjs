@@ -1,5 +1,5 @@
 // Preloaded into an application whose clock a test moves: on SIGUSR2 it reads from a file how many milliseconds the
-// process's clock is ahead. PostgreSQL's clock stays as it is.
+// process's clocks are ahead. PostgreSQL's clock stays as it is.
 import { readFileSync } from 'node:fs';
 
 const file = process.env.TEST_CLOCK_FILE;
@@ -14,6 +14,9 @@ globalThis.Date = class extends RealDate {
     return RealDate.now() + ahead;
   }
 };
+// What measures how long something has been in memory goes with it.
+const steady = performance.now.bind(performance);
+performance.now = () => steady() + ahead;
 process.on('SIGUSR2', () => {
   ahead = Number(readFileSync(file, 'utf8'));
 });
