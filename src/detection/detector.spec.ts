@@ -129,9 +129,9 @@ describe('what is unusual for an actor', () => {
     expect(found([...usual(4), ...news])).toEqual(['unusual.actions ann']);
   });
   it('is not what a new actor does', () => {
-    expect(
-      found(AUDIT_ACTIONS.filter((name) => name.endsWith('read')).map((name) => event(START, name))),
-    ).toEqual([]);
+    // To read a saved export is an export, by whomever.
+    const reads = AUDIT_ACTIONS.filter((name) => name.endsWith('read') && name !== 'audit_export.read');
+    expect(found(reads.map((name) => event(START, name)))).toEqual([]);
   });
 });
 
