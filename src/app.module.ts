@@ -26,6 +26,7 @@ import { OrganisationsModule } from './organisations/index.js';
 import {
   AuthConfig,
   LimitsConfig,
+  PasswordConfig,
   ReceiversConfig,
   RegionConfig,
   RetentionConfig,
@@ -44,12 +45,15 @@ import { HealthController, Readiness } from './platform/observability/health.con
 import { Log } from './platform/observability/log.js';
 import { Mailer, OutgoingHttp } from './platform/egress/index.js';
 import { CellObjects, MoveObjects, RetainedObjects, TenantObjects } from './platform/objects/index.js';
+import { BreachRanges, PasswordsModule } from './passwords/index.js';
 import { ProofsModule } from './proofs/index.js';
 import { CertificateExpiry } from './platform/tls/index.js';
+import { RecoveryModule } from './recovery/index.js';
 import { RetentionModule } from './retention/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { DestinationEntity, SiemModule } from './siem/index.js';
+import { SignInModule } from './sign-in/index.js';
 import { RegionGuard, TenancyModule, TenantGuard } from './tenancy/index.js';
 
 const ENTITIES = [
@@ -81,6 +85,7 @@ const PIPELINE: Provider[] = [
 export interface Composition {
   readonly backends: Backends;
   readonly auth: AuthConfig;
+  readonly passwords: PasswordConfig;
   readonly worker: WorkerConfig;
   readonly limits: LimitsConfig;
   readonly regions: RegionConfig;
@@ -134,7 +139,10 @@ export class AppModule {
         TenancyModule,
         LimitsModule,
         AccessModule,
+        SignInModule,
+        PasswordsModule,
         AuthModule,
+        RecoveryModule,
         OperationsModule,
         OrganisationsModule,
         MovesModule,
@@ -179,6 +187,7 @@ class BackendsModule {
   static bind({
     backends,
     auth,
+    passwords,
     worker,
     limits,
     regions,
@@ -191,6 +200,8 @@ class BackendsModule {
     const providers: Provider[] = [
       { provide: Log, useValue: log },
       { provide: AuthConfig, useValue: auth },
+      { provide: PasswordConfig, useValue: passwords },
+      { provide: BreachRanges, useValue: backends.breaches ?? null },
       { provide: WorkerConfig, useValue: worker },
       { provide: RegionConfig, useValue: regions },
       { provide: ReceiversConfig, useValue: receivers },
@@ -246,6 +257,8 @@ class BackendsModule {
     const exports = [
       Log,
       AuthConfig,
+      PasswordConfig,
+      BreachRanges,
       WorkerConfig,
       RegionConfig,
       ReceiversConfig,

@@ -6,6 +6,7 @@ import {
   ChildProcessSandbox,
   CountryDatabase,
   FileObjectStore,
+  HttpBreachRanges,
   LocalKms,
   lockHome,
   MemoryTokenBuckets,
@@ -41,6 +42,7 @@ import { CellObjects, type ObjectStore } from './platform/objects/index.js';
 import { CertificateExpiry, clientTls, redisFiles, type TlsFiles } from './platform/tls/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
+import type { BreachRanges } from './passwords/index.js';
 import type { Mailer, OutgoingHttp } from './platform/egress/index.js';
 import type { Log } from './platform/observability/log.js';
 import type { JobQueue } from './runs/index.js';
@@ -55,6 +57,8 @@ export interface Backends {
   /** To receivers of events and alerts, which tenants choose. */
   readonly outgoing: OutgoingHttp;
   readonly mailer: Mailer;
+  /** Undefined where breached passwords are not looked up. */
+  readonly breaches: BreachRanges | undefined;
   /** The certificates that are presented to the database and to Redis. */
   readonly certificates: CertificateExpiry;
   /** Undefined in production: there the development sandbox refuses to run anything. */
@@ -104,6 +108,11 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(() => outgoing.close());
     const mailer = new SmtpMailer({ url: env.SMTP_URL, from: env.MAIL_FROM });
     closing.push(() => Promise.resolve(mailer.close()));
+    const breaches =
+      (env.PASSWORD_BREACH_CHECK ?? env.NODE_ENV === 'production')
+        ? new HttpBreachRanges(env.PASSWORD_BREACH_URL)
+        : undefined;
+    closing.push(() => breaches?.close() ?? Promise.resolve());
     const kms = await openKms(env, cells);
     return {
       embedded,
@@ -114,6 +123,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       models,
       outgoing,
       mailer,
+      breaches,
       tokenBuckets,
       countries,
       certificates: new CertificateExpiry([...clientCertificates(cells), ...(redis ? [redis] : [])]),

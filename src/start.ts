@@ -11,6 +11,7 @@ import { CreateOrganisation, MendOrganisations } from './organisations/index.js'
 import {
   AuthConfig,
   LimitsConfig,
+  PasswordConfig,
   readEnvironment,
   refuseContradictions,
   refusePlaintext,
@@ -66,6 +67,7 @@ export async function start(
     const module = AppModule.compose({
       backends,
       auth: new AuthConfig(baseUrl, keyHash),
+      passwords: PasswordConfig.of(env, baseUrl),
       worker: new WorkerConfig(env.WORKER_CONCURRENCY, backends.embedded),
       limits: LimitsConfig.of(env),
       regions: new RegionConfig(env.SERVE_REGIONS, env.REGION_URLS ?? {}),

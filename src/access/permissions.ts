@@ -11,9 +11,13 @@ interface Permission {
 /** Every permission of the API. A route that names another one keeps the application from starting. */
 export const PERMISSIONS = {
   'profile:read': { grantee: 'viewer', scope: 'profile:read' },
+  'session:read': { grantee: 'viewer', scope: 'profile:read' },
   'profile:update': { grantee: 'viewer', scope: 'profile:write' },
   'session:end': { grantee: 'viewer', scope: 'profile:write' },
   'session:step_up': { grantee: 'viewer', scope: 'profile:write' },
+  'password:change': { grantee: 'viewer', scope: 'profile:write' },
+  'auth_settings:read': { grantee: 'admin', scope: 'auth_settings:read' },
+  'auth_settings:update': { grantee: 'admin', scope: 'auth_settings:admin' },
   'user:read': { grantee: 'admin', scope: 'user:read' },
   'user:create': { grantee: 'admin', scope: 'user:admin' },
   'user:update': { grantee: 'admin', scope: 'user:admin' },

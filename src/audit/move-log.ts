@@ -192,7 +192,8 @@ export class MoveLog {
     for (const table of OF_TENANT)
       await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant]);
     await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', [INDEX_LOCK, tenant]);
-    await client.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant]);
+    for (const table of ['alerts', 'password_resets'])
+      await client.query(`DELETE FROM work.${table} WHERE tenant = $1`, [tenant]);
     for (const table of ['checkpoints', 'progress', 'tiles'])
       await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);
   }

@@ -7,7 +7,8 @@ import { Endpoint, PUBLIC, UNAUDITED } from '../platform/http/endpoint.js';
 import { CurrentActor, CurrentTenant, OptionalTenant } from '../platform/http/parameters.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
 import { MeDto, RefreshDto, SignInDto, SteppedUpDto, StepUpDto, TokensDto, UpdateMeDto } from './auth.dto.js';
-import { Sessions, SESSION_SECONDS } from './sessions.js';
+import { PasswordSignIn } from './password-sign-in.js';
+import { Sessions } from './sessions.js';
 import { JwksDto } from './jwks.dto.js';
 import { SigningKeys } from './signing-keys.js';
 import { StepUp } from './step-up.js';
@@ -16,6 +17,7 @@ import { Users } from './users.js';
 @Controller()
 export class AuthController {
   constructor(
+    private readonly passwordSignIn: PasswordSignIn,
     private readonly sessions: Sessions,
     private readonly users: Users,
     private readonly signingKeys: SigningKeys,
@@ -38,8 +40,12 @@ export class AuthController {
     @Body() body: SignInDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<TokensDto> {
-    const { sessionSecret, ...tokens } = await this.sessions.signIn(tenant, body.email, body.password);
-    response.setHeader('Set-Cookie', sessionCookie(sessionSecret, SESSION_SECONDS));
+    const { sessionSecret, sessionSeconds, ...tokens } = await this.passwordSignIn.execute(
+      tenant,
+      body.email,
+      body.password,
+    );
+    response.setHeader('Set-Cookie', sessionCookie(sessionSecret, sessionSeconds));
     return tokens;
   }
 

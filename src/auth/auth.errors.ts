@@ -85,11 +85,3 @@ export class UserErased extends AppError {
     super('This person was erased, which cannot be taken back. Add the person anew, if that is meant.');
   }
 }
-
-export class SignInBusy extends AppError {
-  readonly kind = 'rate_limited';
-  readonly code = 'SIGN_IN_BUSY';
-  constructor() {
-    super('Too many people are signing in at this moment. Repeat it in a few seconds.');
-  }
-}

@@ -1,19 +1,52 @@
 import { Module } from '@nestjs/common';
+import { PasswordsModule } from '../passwords/index.js';
+import { SignInModule } from '../sign-in/index.js';
 import { AccessTokens } from './access-tokens.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
 import { AuthController } from './auth.controller.js';
+import { EndRevoked } from './end-revoked.js';
+import { EndSessions } from './end-sessions.js';
+import { LastUse } from './last-use.js';
+import { PasswordSignIn } from './password-sign-in.js';
 import { EraseUser } from './erase-user.js';
 import { Principals } from './principals.js';
+import { SessionList } from './session-list.js';
+import { OwnSessionsController, PersonSessionsController } from './sessions.controller.js';
 import { Sessions } from './sessions.js';
 import { SigningKeys } from './signing-keys.js';
 import { UsersController } from './users.controller.js';
 import { StepUp } from './step-up.js';
+import { TokenTenant } from './token-tenant.js';
 import { Users } from './users.js';
+import { VerifyPassword } from './verify-password.js';
 
 @Module({
-  controllers: [AuthController, UsersController, ApiKeysController],
-  providers: [AccessTokens, ApiKeys, EraseUser, Principals, Sessions, SigningKeys, StepUp, Users],
-  exports: [AccessTokens, ApiKeys, Principals, StepUp, Users],
+  imports: [PasswordsModule, SignInModule],
+  controllers: [
+    AuthController,
+    OwnSessionsController,
+    PersonSessionsController,
+    UsersController,
+    ApiKeysController,
+  ],
+  providers: [
+    AccessTokens,
+    ApiKeys,
+    EndRevoked,
+    EndSessions,
+    EraseUser,
+    LastUse,
+    PasswordSignIn,
+    Principals,
+    SessionList,
+    Sessions,
+    SigningKeys,
+    StepUp,
+    TokenTenant,
+    Users,
+    VerifyPassword,
+  ],
+  exports: [AccessTokens, ApiKeys, LastUse, Principals, SessionList, Sessions, StepUp, TokenTenant, Users],
 })
 export class AuthModule {}

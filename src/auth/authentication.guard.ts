@@ -1,14 +1,21 @@
-import { hash, timingSafeEqual } from 'node:crypto';
-import { isIPv6 } from 'node:net';
+import { timingSafeEqual } from 'node:crypto';
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { AuthConfig } from '../platform/config/index.js';
 import type { Credential } from '../platform/http/credential.js';
 import { PUBLIC } from '../platform/http/endpoint.js';
-import { contextOf, type Actor, type RequestContext } from '../platform/http/request-context.js';
+import {
+  contextOf,
+  type Actor,
+  type RequestContext,
+  type RequestTenant,
+} from '../platform/http/request-context.js';
+import { signInRules } from '../sign-in/index.js';
 import { AccessTokens } from './access-tokens.js';
 import { AuthenticationRequired, CrossSiteRequest, InvalidCredential } from './auth.errors.js';
-import { Principals, secretHash } from './principals.js';
+import { LastUse } from './last-use.js';
+import { Principals, secretHash, type Authenticated } from './principals.js';
+import { isBoundTo } from './session-binding.js';
 
 const OPERATOR: Actor = Object.freeze({ type: 'operator', id: 'operator', roles: [] });
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -19,6 +26,7 @@ export class AuthenticationGuard implements CanActivate {
   constructor(
     private readonly principals: Principals,
     private readonly tokens: AccessTokens,
+    private readonly lastUse: LastUse,
     private readonly config: AuthConfig,
   ) {}
 
@@ -31,6 +39,7 @@ export class AuthenticationGuard implements CanActivate {
     if (credential.kind === 'api_key' && tenant?.id === credential.tenant) {
       const remembered = this.principals.remembered(credential.secret);
       if (remembered) {
+        this.lastUse.note(tenant, 'api_key', remembered.actor.id);
         request.actor = remembered.actor;
         return true;
       }
@@ -50,23 +59,36 @@ export class AuthenticationGuard implements CanActivate {
     // A credential of a tenant that does not exist is as wrong as any other.
     if (!tenant || tenant.id !== credential.tenant) throw new InvalidCredential();
     switch (credential.kind) {
-      case 'api_key':
-        return (await this.principals.apiKey(tenant, credential.secret)).actor;
+      case 'api_key': {
+        const { actor } = await this.principals.apiKey(tenant, credential.secret);
+        this.lastUse.note(tenant, 'api_key', actor.id);
+        return actor;
+      }
       case 'jwt': {
-        const remembered = this.principals.remembered(credential.token);
-        if (remembered) return remembered.actor;
-        const claims = await this.tokens.verify(credential.token);
-        if (claims.tenant !== tenant.id) throw new InvalidCredential();
-        return (await this.principals.accessToken(tenant, credential.token, claims)).actor;
+        const token = await this.#accessToken(tenant, credential.token);
+        if (signInRules(tenant).bindTokens) requireBound(token, request, tenant);
+        return this.#used(tenant, token.actor);
       }
       case 'session': {
         const session = await this.principals.session(tenant, credential.secret);
-        const bound = session.fingerprint;
-        if (!bound || !timingSafeEqual(bound, fingerprintOf(request))) throw new InvalidCredential();
+        requireBound(session, request, tenant);
         refuseCrossSite(http);
-        return session.actor;
+        return this.#used(tenant, session.actor);
       }
     }
+  }
+
+  async #accessToken(tenant: RequestTenant, token: string): Promise<Authenticated> {
+    const remembered = this.principals.remembered(token);
+    if (remembered) return remembered;
+    const claims = await this.tokens.verify(token);
+    if (claims.tenant !== tenant.id) throw new InvalidCredential();
+    return this.principals.accessToken(tenant, token, claims);
+  }
+
+  #used(tenant: RequestTenant, actor: Actor): Actor {
+    if (actor.sessionId !== undefined) this.lastUse.note(tenant, 'session', actor.sessionId);
+    return actor;
   }
 
   #operator(secret: string, request: RequestContext): Actor {
@@ -78,13 +100,9 @@ export class AuthenticationGuard implements CanActivate {
   }
 }
 
-/** What a session is bound to: the browser, and the network it is in (/24 of IPv4, /48 of IPv6). */
-export function fingerprintOf({ ip, userAgent }: Pick<RequestContext, 'ip' | 'userAgent'>): Buffer {
-  const network =
-    isIPv6(ip) && !ip.startsWith('::ffff:')
-      ? ip.split(':').slice(0, 3).join(':')
-      : ip.split('.').slice(0, 3).join('.');
-  return hash('sha256', JSON.stringify([network, userAgent]), 'buffer');
+/** A stolen cookie, or token where the organisation asks for that, is of no use in another browser or place. */
+function requireBound({ bound }: Authenticated, request: RequestContext, tenant: RequestTenant): void {
+  if (!bound || !isBoundTo(bound, request, signInRules(tenant).binding)) throw new InvalidCredential();
 }
 
 /** Browsers send cookies with requests that other sites make; those are told by what browsers say of their origin. */

@@ -6,11 +6,15 @@ import { UnitOfWork } from '../requests/index.js';
 import type { UserDto } from './auth.dto.js';
 import { CannotEraseSelf, LastOwner } from './auth.errors.js';
 import { UserEntity } from './identity.entity.js';
-import { lockedUser, refuseAbove, revokeAll, userDto } from './users.js';
+import { refuseAbove } from './grants.js';
+import { lockedUser, revokeAll, userDto } from './users.js';
 
 /** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
 const FORGOTTEN = [
-  `UPDATE sessions SET fingerprint = '' WHERE user_id = $1`,
+  `UPDATE sessions SET fingerprint = '', exact_fingerprint = NULL, agent_fingerprint = NULL, client = NULL WHERE user_id = $1`,
+  'DELETE FROM sign_in_places WHERE user_id = $1',
+  'DELETE FROM password_history WHERE user_id = $1',
+  'DELETE FROM password_resets WHERE user_id = $1',
   `UPDATE api_keys SET name = 'erased' WHERE user_id = $1`,
 ];
 

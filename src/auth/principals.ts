@@ -2,19 +2,21 @@ import { hash } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
-import type { Actor } from '../platform/http/request-context.js';
+import type { Actor, RequestTenant } from '../platform/http/request-context.js';
+import { signInRules } from '../sign-in/index.js';
 import { InvalidCredential } from './auth.errors.js';
 import type { Role } from './identity.entity.js';
+import type { Fingerprints } from './session-binding.js';
 
 /** An authenticated credential: who acts, until when it may be believed, and what it hangs on. */
-interface Authenticated {
+export interface Authenticated {
   readonly actor: Actor;
   /** Milliseconds since 1970; undefined where the credential does not expire. */
   readonly expiresAt?: number;
   /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`. */
   readonly dependsOn: readonly string[];
-  /** For sessions: the fingerprint that they are bound to. */
-  readonly fingerprint?: Buffer;
+  /** For sessions: what they are bound to. */
+  readonly bound?: Fingerprints;
 }
 
 interface ApiKeyRow {
@@ -29,8 +31,12 @@ interface ApiKeyRow {
 
 interface SessionRow {
   id: string;
+  exact_fingerprint: Buffer | null;
   fingerprint: Buffer;
+  agent_fingerprint: Buffer | null;
+  created_at: Date;
   expires_at: Date;
+  last_used_at: Date;
   revoked_at: Date | null;
   user_id: string;
   role: Role;
@@ -39,8 +45,10 @@ interface SessionRow {
 }
 
 const CREDENTIALS_IN_MEMORY = 20_000;
-/** The feed ends an entry at once; this only bounds how long an unused one stays. */
+/** The feed ends an entry at once; this bounds how long it stays after that a session was not used for too long. */
 const KEEP_MS = 60_000;
+/** A use is in the database at most so much later (last-use.ts): a session must not seem idle for that. */
+const NOTED_LATE_MS = 90_000;
 
 /**
  * Turns a credential into an actor. What is found is kept in memory, keyed by the credential's hash, and dropped the
@@ -69,26 +77,24 @@ export class Principals implements OnModuleInit {
     return this.#authenticate(secret, () => this.#loadApiKey(tenant, secret));
   }
 
-  session(tenant: TenantRef, secret: string): Promise<Authenticated> {
+  session(tenant: RequestTenant, secret: string): Promise<Authenticated> {
     return this.#authenticate(secret, async () => {
       const row = await this.#sessionRow(tenant, 's.token_hash = $1', secretHash(secret));
-      return row && sessionActor(tenant, row);
+      return row && sessionActor(tenant, row, sessionEnd(tenant, row));
     });
   }
 
   /** The session that a verified access token belongs to. */
   accessToken(
-    tenant: TenantRef,
+    tenant: RequestTenant,
     token: string,
     claims: { sessionId: string; epoch: number; expiresAt: number },
   ): Promise<Authenticated> {
     return this.#authenticate(token, async () => {
       const row = await this.#sessionRow(tenant, 's.id = $1', claims.sessionId);
-      if (!row || row.epoch !== claims.epoch) return undefined;
-      const session = sessionActor(tenant, row);
-      return (
-        session && { ...session, expiresAt: Math.min(claims.expiresAt * 1_000, row.expires_at.getTime()) }
-      );
+      if (row?.epoch !== claims.epoch) return undefined;
+      // It was issued while its session could be refreshed, and lives for minutes.
+      return sessionActor(tenant, row, claims.expiresAt * 1_000);
     });
   }
 
@@ -139,7 +145,8 @@ export class Principals implements OnModuleInit {
   async #sessionRow(tenant: TenantRef, where: string, value: unknown): Promise<SessionRow | undefined> {
     const [row] = await this.database.within(tenant, () =>
       this.database.query<SessionRow & Record<string, unknown>>({
-        text: `SELECT s.id, s.fingerprint, s.expires_at, s.revoked_at, u.id AS user_id, u.role, u.status, u.epoch
+        text: `SELECT s.id, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint, s.created_at, s.expires_at,
+            s.last_used_at, s.revoked_at, u.id AS user_id, u.role, u.status, u.epoch
           FROM sessions s JOIN users u ON u.id = s.user_id WHERE ${where}`,
         values: [value],
       }),
@@ -186,8 +193,17 @@ function isCurrent({ expiresAt }: Authenticated): boolean {
   return expiresAt === undefined || expiresAt > Date.now();
 }
 
-function sessionActor(tenant: TenantRef, row: SessionRow): Authenticated | undefined {
+/** When a session is over, in milliseconds since 1970: as it was opened, or sooner where its organisation says so now. */
+function sessionEnd(tenant: RequestTenant, row: SessionRow): number {
+  const longest = row.created_at.getTime() + signInRules(tenant).sessionSeconds * 1_000;
+  return Math.min(row.expires_at.getTime(), longest);
+}
+
+function sessionActor(tenant: RequestTenant, row: SessionRow, expiresAt: number): Authenticated | undefined {
   if (row.revoked_at || row.status !== 'active') return undefined;
+  const { idleSeconds } = signInRules(tenant);
+  const unused = Date.now() - row.last_used_at.getTime() - NOTED_LATE_MS;
+  if (idleSeconds !== null && unused > idleSeconds * 1_000) return undefined;
   return {
     actor: Object.freeze({
       type: 'user',
@@ -196,8 +212,8 @@ function sessionActor(tenant: TenantRef, row: SessionRow): Authenticated | undef
       roles: [row.role],
       sessionId: row.id,
     }),
-    expiresAt: row.expires_at.getTime(),
+    expiresAt,
     dependsOn: [`session:${row.id}`, `user:${row.user_id}`],
-    fingerprint: row.fingerprint,
+    bound: { exact: row.exact_fingerprint, network: row.fingerprint, off: row.agent_fingerprint },
   };
 }

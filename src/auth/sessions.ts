@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { BlindLookup } from '../encryption/index.js';
 import { announce, TenantDatabase, type TenantId } from '../platform/database/index.js';
 import { newSessionSecret } from '../platform/http/credential.js';
 import {
@@ -10,90 +9,122 @@ import {
   type Actor,
   type RequestTenant,
 } from '../platform/http/request-context.js';
-import { NetworkAdmission } from '../limits/index.js';
+import type { SignInRules } from '../platform/http/tenant-rules.js';
 import { UnitOfWork } from '../requests/index.js';
-import { requestTenant, requireServed, TenantRegistry } from '../tenancy/index.js';
+import { signInRules } from '../sign-in/index.js';
 import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
-import { fingerprintOf } from './authentication.guard.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
-import { UserEntity } from './identity.entity.js';
-import { passwordMatches } from './password.js';
+import type { UserEntity } from './identity.entity.js';
 import { secretHash } from './principals.js';
+import { fingerprintsOf, isBoundTo } from './session-binding.js';
+import { SessionList } from './session-list.js';
+import { TokenTenant } from './token-tenant.js';
 
-/** What a sign-in gives: for programs the tokens, for browsers the cookie. */
-export interface SignedIn {
+export interface Tokens {
   readonly accessToken: string;
   readonly refreshToken: string;
   /** Seconds until the access token expires. */
   readonly expiresIn: number;
+}
+
+/** What a sign-in gives: for programs the tokens, for browsers the cookie. */
+export interface SignedIn extends Tokens {
   readonly sessionSecret: string;
+  /** Seconds that the session lives. */
+  readonly sessionSeconds: number;
 }
 
 /** How a person proved who they are when a session was opened. */
 export type SignInMethod = 'password';
 
-export const SESSION_SECONDS = 24 * 60 * 60;
-const REFRESH_SECONDS = 7 * 24 * 60 * 60;
+interface RefreshRow extends Record<string, unknown> {
+  session_id: string;
+  used_at: Date | null;
+  alive: boolean;
+  /** Until its session cannot be refreshed any more. */
+  seconds_left: number;
+  user_id: string;
+  epoch: number;
+  exact_fingerprint: Buffer | null;
+  fingerprint: Buffer;
+  agent_fingerprint: Buffer | null;
+}
+
 const REFRESH_TOKEN = /^wxr_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 
 @Injectable()
 export class Sessions {
   constructor(
     private readonly database: TenantDatabase,
-    private readonly lookup: BlindLookup,
     private readonly work: UnitOfWork,
     private readonly tokens: AccessTokens,
-    private readonly tenants: TenantRegistry,
-    private readonly network: NetworkAdmission,
+    private readonly list: SessionList,
+    private readonly tenants: TokenTenant,
   ) {}
-
-  async signIn(tenant: RequestTenant | undefined, email: string, password: string): Promise<SignedIn> {
-    auditDetails({ personal: { email } });
-    const user = tenant && (await this.lookup.findOne(UserEntity, 'email', email));
-    if (user) auditDetails({ subject: user.id });
-    const matches = await passwordMatches(user?.passwordHash ?? undefined, password);
-    if (!tenant || !user || !matches || user.status !== 'active') throw new SignInFailed();
-    return this.open(tenant, user, 'password');
-  }
 
   /**
    * Opens a session for a person who has proved, by whatever method, who they are. A commit of its own.
+   * @param also what is to be written together with it
    * @throws {SignInFailed} when the person was changed or disabled since `epoch` was read
    */
   async open(
     tenant: RequestTenant,
     user: Pick<UserEntity, 'id' | 'epoch'>,
     method: SignInMethod,
+    also: () => Promise<void> = () => Promise.resolve(),
   ): Promise<SignedIn> {
+    const rules = signInRules(tenant);
     return this.work.run(async () => {
       await this.#requireUnchanged(user);
+      await also();
+      await this.list.makeRoom(user.id, rules);
       const sessionId = uuidv7();
       const sessionSecret = newSessionSecret(tenant.id);
-      await this.database.query({
-        text: `INSERT INTO sessions (id, user_id, token_hash, fingerprint, expires_at)
-          VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))`,
-        values: [sessionId, user.id, secretHash(sessionSecret), this.#fingerprint(), SESSION_SECONDS],
-      });
+      await this.#insert(sessionId, user.id, sessionSecret, rules.sessionSeconds, method);
       auditDetails({ resource: { type: 'session', id: sessionId }, changes: { user: user.id, method } });
-      return { ...(await this.#issue(tenant.id, sessionId, user.id, user.epoch)), sessionSecret };
+      const { sessionSeconds, refreshSeconds } = rules;
+      const tokens = await this.#issue(tenant.id, sessionId, user, refreshSeconds);
+      return { ...tokens, sessionSecret, sessionSeconds };
     });
   }
 
-  /** Checking a password takes time, in which the person may have been disabled: such a sign-in came too late. */
+  async #insert(
+    id: string,
+    userId: string,
+    secret: string,
+    seconds: number,
+    method: SignInMethod,
+  ): Promise<void> {
+    const request = currentRequest();
+    if (!request) throw new Error('A session begins with a request.');
+    const { exact, network, off } = fingerprintsOf(request);
+    const client = await this.list.sealClient(id, userId, {
+      address: request.ip,
+      userAgent: request.userAgent,
+    });
+    await this.database.query({
+      text: `INSERT INTO sessions (id, user_id, token_hash, exact_fingerprint, fingerprint, agent_fingerprint, client, method, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))`,
+      values: [id, userId, secretHash(secret), exact, network, off, client, method, seconds],
+    });
+  }
+
+  /** Checking a password takes time, in which the person may have been disabled: such a sign-in came too late. Locks the person's row. */
   async #requireUnchanged({ id, epoch }: Pick<UserEntity, 'id' | 'epoch'>): Promise<void> {
     const unchanged = await this.database.query({
-      text: `SELECT 1 FROM users WHERE id = $1 AND epoch = $2 AND status = 'active' FOR SHARE`,
+      text: `SELECT 1 FROM users WHERE id = $1 AND epoch = $2 AND status = 'active' FOR NO KEY UPDATE`,
       values: [id, epoch],
     });
     if (unchanged.length === 0) throw new SignInFailed();
   }
 
   /** Gives new tokens for a refresh token, once. A second use means that it was stolen: the whole session ends. */
-  async refresh(refreshToken: string): Promise<Omit<SignedIn, 'sessionSecret'>> {
-    const tenant = await this.#tenantOf(refreshToken);
+  async refresh(refreshToken: string): Promise<Tokens> {
+    const tenant = await this.tenants.of(REFRESH_TOKEN.exec(refreshToken)?.[1]);
+    if (!tenant) throw new InvalidCredential();
     return this.database.within(tenant, async () => {
       const token = secretHash(refreshToken);
-      const outcome = await this.work.run(() => this.#rotate(tenant.id, token));
+      const outcome = await this.work.run(() => this.#rotate(tenant, token));
       if (!outcome) throw new InvalidCredential();
       return outcome;
     });
@@ -105,51 +136,56 @@ export class Sessions {
     await this.work.run(() => this.#revoke(sessionId, actor.tenant ?? ''));
   }
 
-  async #rotate(tenant: TenantId, token: Buffer): Promise<Omit<SignedIn, 'sessionSecret'> | undefined> {
-    const [row] = await this.database.query<{
-      session_id: string;
-      used_at: Date | null;
-      alive: boolean;
-      user_id: string;
-      epoch: number;
-    }>({
-      text: `SELECT r.session_id, r.used_at, u.id AS user_id, u.epoch,
-          (r.expires_at > now() AND s.revoked_at IS NULL AND u.status = 'active') AS alive
+  async #rotate(tenant: RequestTenant, token: Buffer): Promise<Tokens | undefined> {
+    const rules = signInRules(tenant);
+    const [row] = await this.database.query<RefreshRow>({
+      text: `SELECT r.session_id, r.used_at, u.id AS user_id, u.epoch, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint,
+          greatest(0, extract(epoch FROM s.created_at + make_interval(secs => $2) - now()))::integer AS seconds_left,
+          (r.expires_at > now() AND s.revoked_at IS NULL AND u.status = 'active'
+            AND ($3::integer IS NULL OR s.last_used_at > now() - make_interval(secs => $3))) AS alive
         FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id
         WHERE r.token_hash = $1 FOR UPDATE OF r`,
-      values: [token],
+      values: [token, rules.refreshSeconds, rules.idleSeconds],
     });
     if (!row) throw new InvalidCredential();
     auditDetails({ resource: { type: 'session', id: row.session_id } });
     if (row.used_at) {
       // Committed, although the caller is refused: whoever holds the other copy must lose it too.
       auditDetails({ outcome: 'denied', changes: { reuse: true, revoked: true } });
-      await this.#revoke(row.session_id, tenant);
+      await this.#revoke(row.session_id, tenant.id);
       return undefined;
     }
-    if (!row.alive) throw new InvalidCredential();
+    if (!row.alive || row.seconds_left === 0 || !this.#isBound(row, rules)) throw new InvalidCredential();
     await this.database.query({
       text: 'UPDATE refresh_tokens SET used_at = now() WHERE token_hash = $1',
       values: [token],
     });
     await this.database.query({
-      text: `UPDATE sessions SET expires_at = greatest(expires_at, now() + make_interval(secs => $2)) WHERE id = $1`,
-      values: [row.session_id, ACCESS_TOKEN_SECONDS],
+      text: 'UPDATE sessions SET last_used_at = now() WHERE id = $1',
+      values: [row.session_id],
     });
-    return this.#issue(tenant, row.session_id, row.user_id, row.epoch);
+    return this.#issue(tenant.id, row.session_id, { id: row.user_id, epoch: row.epoch }, row.seconds_left);
   }
 
+  #isBound(row: RefreshRow, { bindTokens, binding }: SignInRules): boolean {
+    const request = currentRequest();
+    if (!bindTokens || !request) return !bindTokens;
+    const bound = { exact: row.exact_fingerprint, network: row.fingerprint, off: row.agent_fingerprint };
+    return isBoundTo(bound, request, binding);
+  }
+
+  /** @param refreshSeconds for so long the refresh token works: no longer than the first one of its session */
   async #issue(
     tenant: TenantId,
     sessionId: string,
-    userId: string,
-    epoch: number,
-  ): Promise<Omit<SignedIn, 'sessionSecret'>> {
+    { id: userId, epoch }: Pick<UserEntity, 'id' | 'epoch'>,
+    refreshSeconds: number,
+  ): Promise<Tokens> {
     const refreshToken = `wxr_${tenant.slice(2)}_${randomBytes(32).toString('base64url')}`;
     await this.database.query({
       text: `INSERT INTO refresh_tokens (id, session_id, token_hash, expires_at)
         VALUES ($1, $2, $3, now() + make_interval(secs => $4))`,
-      values: [uuidv7(), sessionId, secretHash(refreshToken), REFRESH_SECONDS],
+      values: [uuidv7(), sessionId, secretHash(refreshToken), refreshSeconds],
     });
     const accessToken = await this.tokens.issue({ tenant, userId, sessionId, epoch });
     return { accessToken, refreshToken, expiresIn: ACCESS_TOKEN_SECONDS };
@@ -161,26 +197,5 @@ export class Sessions {
       values: [sessionId],
     });
     await this.database.query(announce({ kind: 'session', tenant, id: sessionId }));
-  }
-
-  /** A refresh token carries its tenant; nothing else in its request has to. */
-  async #tenantOf(refreshToken: string): Promise<RequestTenant> {
-    const hex = REFRESH_TOKEN.exec(refreshToken)?.[1];
-    const tenant = hex && (await this.tenants.byId(`t_${hex}` as TenantId));
-    const request = currentRequest();
-    if (!tenant || !request) throw new InvalidCredential();
-    if (tenant.status === 'creating' || tenant.status === 'purging') throw new InvalidCredential();
-    if (request.tenant && request.tenant.id !== tenant.id) throw new InvalidCredential();
-    requireServed(tenant, request.endpoint);
-    request.tenant = requestTenant(tenant);
-    // Its guard could not know yet for whom the request is.
-    this.network.require(request.tenant, request);
-    return request.tenant;
-  }
-
-  #fingerprint(): Buffer {
-    const request = currentRequest();
-    if (!request) throw new Error('A session begins with a request.');
-    return fingerprintOf(request);
   }
 }

@@ -3,7 +3,8 @@ import { TenantDatabase } from '../platform/database/index.js';
 import { AppError } from '../platform/http/errors.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { passwordMatches } from './password.js';
+import { canonicalEmail, UserEntity } from './identity.entity.js';
+import { VerifyPassword, type Proved } from './verify-password.js';
 
 /** For so long a proved password counts. */
 export const STEP_UP_SECONDS = 300;
@@ -39,25 +40,41 @@ export class PasswordWrong extends AppError {
 export class StepUp {
   constructor(
     private readonly database: TenantDatabase,
+    private readonly verify: VerifyPassword,
     private readonly work: UnitOfWork,
   ) {}
 
   async prove(actor: Actor, password: string): Promise<{ expiresIn: number }> {
     const { sessionId } = actor;
     if (sessionId === undefined) throw new StepUpNeedsSession();
-    const [user] = await this.database.query<{ password_hash: string | null }>({
-      text: 'SELECT password_hash FROM users WHERE id = $1',
-      values: [actor.id],
-    });
-    if (!(await passwordMatches(user?.password_hash ?? undefined, password))) throw new PasswordWrong();
-    return this.work.run(async () => {
-      await this.database.query({
-        text: 'UPDATE sessions SET stepped_up_at = now() WHERE id = $1 AND revoked_at IS NULL',
-        values: [sessionId],
-      });
-      auditDetails({ resource: { type: 'session', id: sessionId } });
-      return { expiresIn: STEP_UP_SECONDS };
-    });
+    const proved = await this.verifyOwn(actor, password, (write) =>
+      this.work.run(async () => {
+        await write();
+        await this.database.query({
+          text: 'UPDATE sessions SET stepped_up_at = now() WHERE id = $1 AND revoked_at IS NULL',
+          values: [sessionId],
+        });
+        auditDetails({ resource: { type: 'session', id: sessionId } });
+        return { expiresIn: STEP_UP_SECONDS };
+      }),
+    );
+    if (!proved) throw new PasswordWrong();
+    return proved;
+  }
+
+  /** Calls `proved` where it is the password of whoever acts; whoever has taken over a session guesses as often as others. */
+  async verifyOwn<T>(
+    { id }: Actor,
+    password: string,
+    proved: (write: Proved) => Promise<T>,
+  ): Promise<T | undefined> {
+    const person = await this.database.repository(UserEntity).findOneBy({ id });
+    return this.verify.execute(
+      person,
+      person?.email ? canonicalEmail(person.email.reveal()) : '',
+      password,
+      proved,
+    );
   }
 
   /** @throws {StepUpRequired | StepUpNeedsSession} */

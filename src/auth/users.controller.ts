@@ -35,6 +35,19 @@ export class UsersController {
     return this.users.list(query);
   }
 
+  @Post(':id/unlock')
+  @HttpCode(204)
+  @Endpoint({
+    permission: 'user:update',
+    audit: 'account.unlocked',
+    status: 204,
+    summary: 'Lets a person try again whose account was locked after failed sign-ins.',
+    problems: [404],
+  })
+  unlock(@CurrentActor() actor: Actor, @ResourceId('user') id: string): Promise<void> {
+    return this.users.unlock(actor, id);
+  }
+
   @Patch(':id')
   @Endpoint({
     permission: 'user:update',

@@ -7,12 +7,14 @@ import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
+import { PasswordHashing, PasswordPolicy } from '../passwords/index.js';
 import { UnitOfWork } from '../requests/index.js';
+import { SignInAttempts } from '../sign-in/index.js';
 import { EnforceQuotas, TenantRegistry } from '../tenancy/index.js';
 import type { CreateUserDto, MeDto, UpdateMeDto, UpdateUserDto, UserDto } from './auth.dto.js';
-import { EmailTaken, GrantExceedsOwn, LastOwner, UserErased } from './auth.errors.js';
-import { ROLES, UserEntity, type Role } from './identity.entity.js';
-import { hashPassword } from './password.js';
+import { EmailTaken, LastOwner, UserErased } from './auth.errors.js';
+import { refuseAbove } from './grants.js';
+import { UserEntity, type Role } from './identity.entity.js';
 
 /** A person on the way in. */
 export interface NewUser {
@@ -29,6 +31,9 @@ export class Users {
     private readonly database: TenantDatabase,
     private readonly lookup: BlindLookup,
     private readonly subjects: SubjectKeys,
+    private readonly policy: PasswordPolicy,
+    private readonly hashing: PasswordHashing,
+    private readonly attempts: SignInAttempts,
     private readonly work: UnitOfWork,
     private readonly tenants: TenantRegistry,
     private readonly quotas: EnforceQuotas,
@@ -36,7 +41,8 @@ export class Users {
 
   async create(actor: Actor, body: CreateUserDto): Promise<UserDto> {
     refuseAbove(actor, body.role);
-    const passwordHash = await hashPassword(body.password);
+    await this.policy.require(body.password, body);
+    const passwordHash = await this.hashing.hash(body.password);
     return this.work.run(async () => {
       await this.quotas.requireRoom('users', () => this.countActive());
       const user = await this.insert({ ...body, passwordHash });
@@ -95,6 +101,17 @@ export class Users {
         changes: { ...(role && { role }), ...(status && { status }), ...changedFields(profile) },
       });
       return userDto(await this.database.repository(UserEntity).save(user));
+    });
+  }
+
+  /** Lets somebody try again to sign in whose account was locked. Unlocking one that is not is no error. */
+  async unlock(actor: Actor, id: string): Promise<void> {
+    await this.work.run(async () => {
+      const user = await this.database.repository(UserEntity).findOneBy({ id });
+      if (!user) throw new ResourceNotFound('user');
+      refuseAbove(actor, user.role);
+      await this.attempts.unlock(id);
+      auditDetails({ resource: { type: 'user', id } });
     });
   }
 
@@ -180,12 +197,6 @@ export async function revokeAll(
     text: `UPDATE ${table} SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`,
     values: [userId],
   });
-}
-
-/** Roles are ordered: nobody gives, or takes from, a role above their own. */
-export function refuseAbove(actor: Actor, role: Role): void {
-  const own = Math.min(...actor.roles.map((held) => ROLES.indexOf(held as Role)).filter((rank) => rank >= 0));
-  if (ROLES.indexOf(role) < own) throw new GrantExceedsOwn(`the role ${role}`);
 }
 
 function rectify(user: UserEntity, { displayName, phone }: UpdateMeDto): void {

@@ -34,6 +34,21 @@ export class BlindLookup {
     return now.rows === keys.rows ? null : repository.findOneBy(where(now));
   }
 
+  /**
+   * As `findOne`, in the same steps whether or not there is such a row: for whoever must not be able to tell by the time
+   * that it takes.
+   */
+  async findOneEvenly<Entity extends ObjectLiteral>(
+    entity: EntityClass<Entity>,
+    property: keyof Entity & string,
+    value: string,
+  ): Promise<Entity | null> {
+    const found = await this.findOne(entity, property, value);
+    // What `findOne` does where it finds nothing.
+    if (found) await this.keys.reread(currentTenant());
+    return found;
+  }
+
   #where<Entity extends ObjectLiteral>(
     entity: EntityClass<Entity>,
     property: string,

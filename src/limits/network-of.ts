@@ -11,6 +11,13 @@ export function networkOf(ip: string): string {
   return isIPv4(mapped) ? mapped : groupsOf(ip).slice(0, 4).join(':');
 }
 
+/** The network that a caller moves in without going anywhere else: the /24 of an IPv4 address, the /48 of an IPv6 one. */
+export function siteOf(ip: string): string {
+  const address = addressOf(ip);
+  if (isIPv4(address)) return address.split('.').slice(0, 3).join('.');
+  return isIPv6(address) ? groupsOf(address).slice(0, 3).join(':') : 'unknown';
+}
+
 /** An address as others write it: IPv4 without the prefix that sockets of both kinds give it, IPv6 without its zone. */
 export function addressOf(ip: string): string {
   const [address = ''] = ip.split('%');

@@ -15,6 +15,8 @@ import { CellDetection20261122003100 } from './cell-13-detection.js';
 import { CellAlertWork20261122003200 } from './cell-14-alert-work.js';
 import { CellLogIndex20261122006000 } from './cell-15-log-index.js';
 import { CellSavedExports20261122006100 } from './cell-16-saved-exports.js';
+import { CellSignIn20261122007000 } from './cell-17-sign-in.js';
+import { CellPasswordResets20261122007200 } from './cell-18-password-resets.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -24,6 +26,8 @@ import { TenantAlerts20261122003100 } from './tenant-6-alerts.js';
 import { TenantNotifications20261122003200 } from './tenant-7-notifications.js';
 import { TenantCustody20261122004000 } from './tenant-8-custody.js';
 import { TenantSubjects20261122005000 } from './tenant-9-subjects.js';
+import { TenantSessions20261122007100 } from './tenant-10-sessions.js';
+import { TenantPasswords20261122007300 } from './tenant-11-passwords.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -49,6 +53,8 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellAlertWork20261122003200,
   CellLogIndex20261122006000,
   CellSavedExports20261122006100,
+  CellSignIn20261122007000,
+  CellPasswordResets20261122007200,
 ];
 
 /** Applied once per tenant. */
@@ -62,4 +68,6 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantNotifications20261122003200,
   TenantCustody20261122004000,
   TenantSubjects20261122005000,
+  TenantSessions20261122007100,
+  TenantPasswords20261122007300,
 ];

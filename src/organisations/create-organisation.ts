@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { eventOfRequest, type AuditEvent } from '../audit/index.js';
-import { hashPassword, Users } from '../auth/index.js';
+import { Users } from '../auth/index.js';
 import { KeyRing } from '../encryption/index.js';
 import { RegionConfig } from '../platform/config/index.js';
 import {
@@ -13,6 +13,7 @@ import {
   type TenantRef,
 } from '../platform/database/index.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
+import { PasswordHashing, PasswordPolicy } from '../passwords/index.js';
 import { UnitOfWork } from '../requests/index.js';
 import { requireServedRegion, SlugTaken, TenantRegistry, type Tenant } from '../tenancy/index.js';
 import { Placement } from './placement.js';
@@ -45,6 +46,8 @@ export class CreateOrganisation {
     private readonly keys: KeyRing,
     private readonly database: TenantDatabase,
     private readonly users: Users,
+    private readonly policy: PasswordPolicy,
+    private readonly hashing: PasswordHashing,
     private readonly work: UnitOfWork,
     private readonly regions: RegionConfig,
   ) {}
@@ -56,9 +59,10 @@ export class CreateOrganisation {
     owner,
   }: NewOrganisation): Promise<CreatedOrganisation> {
     requireServedRegion(this.regions, region);
+    if (owner.password !== undefined) await this.policy.require(owner.password, owner, '/owner/password');
     const cell = await this.placement.cellIn(region);
     const generated = owner.password === undefined ? randomBytes(18).toString('base64url') : undefined;
-    const passwordHash = await hashPassword(owner.password ?? generated ?? '');
+    const passwordHash = await this.hashing.hash(owner.password ?? generated ?? '');
     const ref = await this.#claim(cell, { slug, name });
     const ownerId = await this.#build(ref, { slug, name }, { ...owner, passwordHash });
     const tenant = await this.tenants.activate(ref.id);

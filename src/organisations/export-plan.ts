@@ -9,6 +9,7 @@ export interface ExportedTable {
 }
 
 const SECRET_HASH = { leftOut: 'the hash of a secret: of use only to who wants to guess it' };
+const FINGERPRINT = { leftOut: 'a hash of address and browser, which says nothing' };
 const INDEX = { leftOut: 'a blind index, which follows from the value' };
 const plain = (...names: string[]): Record<string, Column> =>
   Object.fromEntries(names.map((name) => [name, 'plain']));
@@ -37,8 +38,12 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'user_id', 'created_at', 'expires_at', 'revoked_at', 'stepped_up_at'),
+      ...plain('method', 'last_used_at'),
+      client: 'sealed',
       token_hash: SECRET_HASH,
-      fingerprint: { leftOut: 'a hash of network and browser, which says nothing' },
+      fingerprint: FINGERPRINT,
+      exact_fingerprint: FINGERPRINT,
+      agent_fingerprint: FINGERPRINT,
     },
   },
   {
@@ -51,6 +56,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'name', 'prefix', 'scopes', 'user_id', 'created_at', 'expires_at', 'revoked_at'),
+      ...plain('last_used_at'),
       secret_hash: SECRET_HASH,
     },
   },
@@ -198,5 +204,9 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   detection_state: 'counts and hashes that follow from the log',
   subject_keys: 'wrapped keys of persons, under those',
   encryption_keys: 'wrapped keys: worth nothing without the key service, and not to be had with it',
+  password_history: 'hashes of former passwords: of use only to who wants to guess them',
+  password_resets: 'hashes of links that work for half an hour',
+  sign_in_places: 'hashes of networks and browsers that people have signed in from',
+  sign_in_attempts: 'counts of failed sign-ins of the last day: the log has each of them',
   idempotency_keys: 'answers kept for a day for repeated requests; they may show a secret that is shown once',
 };

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AgentsModule } from '../agents/index.js';
 import { AuthModule } from '../auth/index.js';
+import { PasswordsModule } from '../passwords/index.js';
 import { RetentionModule } from '../retention/index.js';
 import { RunsModule } from '../runs/index.js';
 import { ChangeOrganisation } from './change-organisation.js';
@@ -26,7 +27,7 @@ import { TellTenant } from './tell-tenant.js';
 import { UpdateOrganisation } from './update-organisation.js';
 
 @Module({
-  imports: [AgentsModule, AuthModule, RetentionModule, RunsModule],
+  imports: [AgentsModule, AuthModule, PasswordsModule, RetentionModule, RunsModule],
   controllers: [OrganisationsController, LifecycleController, LegalHoldController, OwnExportController],
   providers: [
     ChangeOrganisation,

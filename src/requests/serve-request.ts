@@ -3,7 +3,9 @@ import type { Request, Response } from 'express';
 import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { UNAUDITED } from '../platform/http/endpoint.js';
+import { CredentialRevoked } from '../platform/http/errors.js';
 import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
+import { RunningRequests } from '../platform/http/running-requests.js';
 import { StreamedAnswer } from '../platform/http/streamed-answer.js';
 import { Residence, TenantMoving } from '../tenancy/index.js';
 import { Idempotency } from './idempotency.js';
@@ -22,6 +24,7 @@ export class ServeRequest implements CanActivate {
     private readonly events: EventRecorder,
     private readonly idempotency: Idempotency,
     private readonly residence: Residence,
+    private readonly running: RunningRequests,
   ) {}
 
   canActivate(execution: ExecutionContext): boolean {
@@ -30,7 +33,7 @@ export class ServeRequest implements CanActivate {
     const request = contextOf(http.getRequest<Request>());
     request.serve = (handler) => {
       request.status = response.statusCode;
-      const serve = (): Promise<unknown> => this.#serve(request, response, handler);
+      const serve = (): Promise<unknown> => this.#whileRunning(request, response, handler);
       const { tenant } = request;
       if (!tenant) return serve();
       const served = this.database.within(tenant, serve);
@@ -50,6 +53,16 @@ export class ServeRequest implements CanActivate {
     };
   }
 
+  async #whileRunning(request: RequestContext, response: Response, handler: () => unknown): Promise<unknown> {
+    if (request.actor.type === 'anonymous') return this.#serve(request, response, handler);
+    this.running.begin(request);
+    try {
+      return await this.#serve(request, response, handler);
+    } finally {
+      this.running.end(request);
+    }
+  }
+
   async #serve(request: RequestContext, response: Response, handler: () => unknown): Promise<unknown> {
     const stored =
       request.tenant && request.idempotencyKey ? await this.idempotency.replay(request) : undefined;
@@ -59,12 +72,14 @@ export class ServeRequest implements CanActivate {
       request.audit.changes = { replayed: true };
     }
     const result = stored ? stored.body : await handler();
+    // What was changed is told; what was only read is kept from whoever may not see it any more.
+    if (request.revoked && !request.recorded) throw new CredentialRevoked();
     if (!request.recorded && request.endpoint?.audit !== UNAUDITED) {
       await this.events.record(request.tenant, eventOfRequest(request, 'success'));
       request.recorded = true;
     }
     if (result instanceof StreamedAnswer) {
-      await result.serve(response);
+      await result.serve(response, request);
       return undefined;
     }
     const version = (result as { version?: unknown } | undefined)?.version;

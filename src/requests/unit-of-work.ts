@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EventRecorder, eventOfRequest, type AuditEvent } from '../audit/index.js';
 import { currentTenant } from '../platform/database/index.js';
 import { TenantTransactions } from '../platform/database/tenant-transactions.js';
+import { CredentialRevoked } from '../platform/http/errors.js';
 import { currentRequest, type RequestContext } from '../platform/http/request-context.js';
 import { Residence } from '../tenancy/index.js';
 import { Idempotency } from './idempotency.js';
@@ -27,6 +28,8 @@ export class UnitOfWork {
     return this.#commit(
       work,
       async (result) => {
+        // Whoever may not act any more has done nothing.
+        if (request.revoked) throw new CredentialRevoked();
         // The operator's requests have no tenant in which an answer could be found again.
         if (request.tenant) await this.idempotency.remember(request, result);
         await this.events.recordInTransaction(currentTenant(), this.#ofRequest(request));

@@ -63,7 +63,6 @@ export class RunsController {
     problems: [404],
   })
   async events(
-    @CurrentActor() actor: Actor,
     @CurrentTenant() tenant: RequestTenant,
     @ResourceId('run') id: string,
     @Query() query: RunEventsQuery,
@@ -73,7 +72,7 @@ export class RunsController {
   ): Promise<EventStream> {
     await this.runs.get(id);
     const after = query.after ?? (/^\d{1,9}$/.test(lastEventId ?? '') ? Number(lastEventId) : 0);
-    return this.watchRun.execute(actor, tenant, id, after);
+    return this.watchRun.execute(tenant, id, after);
   }
 
   @Post('runs/:id/cancel')

@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Feed, type TenantRef } from '../platform/database/index.js';
 import { EventStream, OpenStreams, type StreamedEvent } from '../platform/http/event-stream.js';
-import type { Actor } from '../platform/http/request-context.js';
 import { TenantRegistry } from '../tenancy/index.js';
 import { RunEvents, TERMINAL_EVENTS } from './run-events.js';
 
 /** The feed may have been down when an event came: it is looked for this often all the same. */
 const LOOK_AGAIN_MS = 1_000;
 
-/** Streams a run's events, from any point to its end. The stream ends at once when who watches may not any more. */
+/** Streams a run's events, from any point to its end. That it ends when the watcher's credential does is for `EventStream`. */
 @Injectable()
 export class WatchRun {
   constructor(
@@ -18,28 +17,24 @@ export class WatchRun {
     private readonly tenants: TenantRegistry,
   ) {}
 
-  execute(actor: Actor, tenant: TenantRef, runId: string, after: number): EventStream {
+  execute(tenant: TenantRef, runId: string, after: number): EventStream {
     const controller = this.streams.begin(tenant.id);
     return new EventStream(controller, (signal) =>
-      this.#follow({ actor, tenant, runId, after, controller, signal }),
+      this.#follow({ tenant, runId, after, controller, signal }),
     );
   }
 
   async *#follow(watch: {
-    actor: Actor;
     tenant: TenantRef;
     runId: string;
     after: number;
     controller: AbortController;
     signal: AbortSignal;
   }): AsyncGenerator<StreamedEvent> {
-    const { actor, tenant, runId, controller, signal } = watch;
-    const credentials = new Set([actor.id, actor.userId, actor.sessionId]);
+    const { tenant, runId, controller, signal } = watch;
     const wait = new Waiting(signal);
     const unsubscribe = this.feed.subscribe((change) => {
       if (change.kind === 'run_progress' && change.id === runId) wait.wake();
-      const mine = change.kind === 'user' || change.kind === 'api_key' || change.kind === 'session';
-      if (mine && credentials.has(change.id)) controller.abort();
       // It may be suspended now, or its network rules may keep this caller out: who may still watch comes again.
       if (change.kind === 'tenant' && change.id === tenant.id) controller.abort();
     });

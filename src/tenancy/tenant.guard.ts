@@ -106,6 +106,7 @@ function announceNewName(
 }
 
 /** What a request carries of its tenant. */
-export function requestTenant({ id, slug, region, cell, rateLimits, networkRules }: Tenant): RequestTenant {
-  return { id, slug, region, cell, rateLimits, networkRules };
+export function requestTenant(tenant: Tenant): RequestTenant {
+  const { id, slug, region, cell, rateLimits, networkRules, signInRules } = tenant;
+  return { id, slug, region, cell, rateLimits, networkRules, signInRules };
 }

@@ -102,6 +102,7 @@ describe('a suspended organisation', () => {
     const theirs = await startRun(neighbour.api, (await publishedAgent(neighbour.api)).id);
     expect((await runIn(neighbour.api, theirs.id)).status).toBe('COMPLETED');
     await must(operator.resume(acme.id), 200);
+    await eventually(async () => expect((await acme.api.get('/v1/me')).status).toBe(200), 5_000);
     for (const { id } of runs) expect((await runIn(acme.api, id)).status).toBe('COMPLETED');
   });
 });

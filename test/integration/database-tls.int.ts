@@ -105,7 +105,9 @@ describe('a database that demands TLS and a certificate from everyone', () => {
          WHERE ssl AND application_name LIKE 'waxell-%' AND application_name <> 'waxell-owner' ORDER BY 1`,
       );
       await observer.end();
-      expect(rows.map(({ name }) => name)).toEqual(LOGINS.map((login) => `waxell-${login}`).sort());
+      expect(rows.map(({ name }) => name)).toEqual(
+        [...LOGINS, 'feed'].map((login) => `waxell-${login}`).sort(),
+      );
     } finally {
       await queue.close();
       await feed.onApplicationShutdown();

@@ -123,9 +123,7 @@ async function carriedOut(killed = false): Promise<number> {
 async function contentOf(tenant: TenantRef, { id }: AuditExportDto) {
   const headers: Record<string, string> = {};
   const pieces: Buffer[] = [];
-  await (
-    await exports.content(tenant, id)
-  ).serve({
+  const response = {
     once: () => undefined,
     off: () => undefined,
     status: () => ({ set: (more: Record<string, string>) => Object.assign(headers, more) }),
@@ -134,7 +132,8 @@ async function contentOf(tenant: TenantRef, { id }: AuditExportDto) {
     destroy: (error: Error) => {
       throw error;
     },
-  } as never);
+  };
+  await (await exports.content(tenant, id)).serve(response as never, {} as never);
   return { headers, content: Buffer.concat(pieces) };
 }
 

@@ -20,7 +20,7 @@ export interface ApplicationOptions {
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const START_LIMIT_MS = 60_000;
 /** All of a test's people come from one address: only tests of the limits themselves have lower ones. */
-const HIGH_LIMITS = Object.fromEntries(
+export const HIGH_LIMITS = Object.fromEntries(
   ['IP', 'TENANT', 'SIGN_IN', 'TENANT_SIGN_IN'].flatMap((name) => [
     [`RATE_LIMIT_${name}_PER_${name.endsWith('SIGN_IN') ? 'MINUTE' : 'SECOND'}`, '100000'],
     [`RATE_LIMIT_${name}_BURST`, '100000'],

@@ -86,7 +86,7 @@ export function logKeeping(
         },
         off: () => undefined,
       };
-      await exporting.serve(response as never);
+      await exporting.serve(response as never, {} as never);
       return Buffer.concat(parts).toString('utf8').split('\n').slice(0, -1);
     },
   };

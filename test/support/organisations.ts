@@ -2,7 +2,7 @@ import type { OrganisationDto } from '../../src/organisations/organisations.dto.
 import { client, must, type Answer, type Client } from './client.js';
 import { asSuperuser } from './embedded-database.js';
 import type { RunningApplication } from './shared-application.js';
-import type { TestTenant } from './tenants.js';
+import { createPerson, type Person, type TestTenant } from './tenants.js';
 
 export const SUSPENDED = { status: 403, code: 'TENANT_SUSPENDED' };
 export const DELETING = { status: 403, code: 'TENANT_DELETING' };
@@ -80,10 +80,11 @@ export async function waysIn(
   tenant: TestTenant,
 ): Promise<Record<string, () => Promise<string>>> {
   const anyone = client(baseUrl, undefined, { 'x-tenant-slug': tenant.slug });
-  const { email, password } = tenant.owner;
-  const login = () =>
+  const login = ({ email, password }: Person) =>
     anyone.post<{ accessToken: string; refreshToken: string }>('/v1/auth/login', { email, password });
-  const signedIn = await login();
+  const signedIn = await login(tenant.owner);
+  // Of whoever signs in again and again, the oldest sessions end.
+  const another = await createPerson(tenant.api, 'Viewer');
   const cookie = (signedIn.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
   const token = client(baseUrl, signedIn.body.accessToken);
   const browser = client(baseUrl, undefined, { cookie });
@@ -95,6 +96,6 @@ export async function waysIn(
     key: () => said(tenant.api.get('/v1/me')),
     token: () => said(token.get('/v1/me')),
     cookie: () => said(browser.get('/v1/me')),
-    password: () => said(login()),
+    password: () => said(login(another)),
   };
 }

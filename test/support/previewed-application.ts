@@ -7,6 +7,7 @@ import {
   AuthConfig,
   DatabaseConfig,
   LimitsConfig,
+  PasswordConfig,
   readEnvironment,
   ReceiversConfig,
   RegionConfig,
@@ -37,6 +38,7 @@ export function previewedApplication(): Promise<INestApplication> {
   const module = AppModule.compose({
     backends,
     auth: new AuthConfig('http://localhost', undefined),
+    passwords: PasswordConfig.of(readEnvironment({}), 'http://localhost'),
     worker: new WorkerConfig(1, true),
     limits: LimitsConfig.of(readEnvironment({})),
     regions: new RegionConfig(undefined, {}),

@@ -32,6 +32,7 @@ export * from './egress/address-policy.js';
 export * from './egress/egress-error.js';
 export * from './egress/guarded-fetch.js';
 export { OutgoingPosts, type OutgoingPostsOptions } from './egress/outgoing-posts.js';
+export { HttpBreachRanges } from './egress/breach-ranges.js';
 export { SmtpMailer, type SmtpMailerOptions } from './mail/smtp-mailer.js';
 export * from './models/anthropic.js';
 export * from './models/demo.js';

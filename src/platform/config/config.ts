@@ -22,6 +22,21 @@ export class AuthConfig {
   ) {}
 }
 
+export class PasswordConfig {
+  constructor(
+    /** Memory of one argon2id hash, in KiB. */
+    readonly memoryKib: number,
+    readonly passes: number,
+    /** The page that takes a new password; the token is put behind it. */
+    readonly resetUrl: string,
+  ) {}
+
+  static of(env: Environment, baseUrl: string): PasswordConfig {
+    const resetUrl = env.PASSWORD_RESET_URL ?? `${baseUrl.replace(/\/$/, '')}/reset-password`;
+    return new PasswordConfig(env.ARGON2_MEMORY_KIB, env.ARGON2_PASSES, resetUrl);
+  }
+}
+
 export class HttpConfig {
   constructor(
     readonly host: string,

@@ -68,6 +68,23 @@ export const environment = z.object({
   RATE_LIMIT_TENANT_SIGN_IN_BURST: atLeastOne(1_000_000)
     .default(30)
     .describe('The same at once, after a pause'),
+  ARGON2_MEMORY_KIB: z.coerce
+    .number()
+    .int()
+    .min(8_192)
+    .max(1_048_576)
+    .default(19_456)
+    .describe('Memory of one hash of a password (argon2id); raised, hashes follow as people sign in'),
+  ARGON2_PASSES: atLeastOne(20).default(2).describe('Passes over that memory'),
+  PASSWORD_BREACH_CHECK: flag
+    .optional()
+    .describe('Whether new passwords are looked up among breached ones; unset: in production'),
+  PASSWORD_BREACH_URL: url(/^https?$/)
+    .default('https://api.pwnedpasswords.com')
+    .describe('Have I Been Pwned, or a mirror of its ranges'),
+  PASSWORD_RESET_URL: url(/^https?$/)
+    .optional()
+    .describe('Page that takes a new password, with #token=; unset: PUBLIC_URL/reset-password'),
   GEO_DATABASE: z
     .string()
     .min(1)

@@ -4,6 +4,7 @@ export {
   DatabaseConfig,
   HttpConfig,
   LimitsConfig,
+  PasswordConfig,
   ReceiversConfig,
   RegionConfig,
   RetentionConfig,

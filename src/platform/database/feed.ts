@@ -7,8 +7,15 @@ import type { Statement } from './tenant-database.js';
 
 const CHANNEL = 'waxell';
 const RECONNECT_MS = 500;
-/** A silent connection is no proof of a live one. */
-const PROBE_MS = 1_000;
+/** A silent connection is no proof of a live one: it is asked this often. */
+const PROBE_MS = 200;
+/**
+ * An answer is proof of what was heard until its question was sent. With no newer proof than this, nothing kept in memory
+ * is believed: what is revoked anywhere is refused here within a second, also where a connection dies without a word.
+ */
+const TRUSTED_MS = 600;
+/** A connection that does not answer for so long is given up. */
+const ANSWER_WITHIN_MS = 1_000;
 
 /** Something changed that processes keep in memory, or that somebody waits for. */
 export interface Change {
@@ -81,8 +88,10 @@ export class Feed implements OnApplicationShutdown {
 }
 
 class FeedConnection {
-  reliable = false;
   #client: pg.Client | undefined;
+  /** When the question was sent that was answered last. */
+  #provedAt = 0;
+  #asking = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -92,18 +101,41 @@ class FeedConnection {
     private readonly publish: Listener,
   ) {}
 
+  get reliable(): boolean {
+    return this.#client !== undefined && performance.now() - this.#provedAt < TRUSTED_MS;
+  }
+
   async open(): Promise<void> {
-    const client = new pg.Client({ ...this.cell.connection('control'), query_timeout: PROBE_MS });
+    const client = new pg.Client({
+      ...this.cell.connection('control'),
+      application_name: 'waxell-feed',
+      query_timeout: ANSWER_WITHIN_MS,
+    });
     client.on('notification', ({ payload }) => this.#heard(payload));
     client.on('error', (error) => this.#lost(client, error));
     client.on('end', () => this.#lost(client, new Error('The connection ended.')));
     await client.connect();
+    const sentAt = performance.now();
     await client.query(`LISTEN ${CHANNEL}`);
     this.#client = client;
-    this.reliable = true;
-    this.#timer = setInterval(() => {
-      client.query('SELECT 1').catch((error: Error) => this.#lost(client, error));
-    }, PROBE_MS).unref();
+    this.#provedAt = sentAt;
+    this.#asking = false;
+    this.#timer = setInterval(() => this.#ask(client), PROBE_MS).unref();
+  }
+
+  /** Notifications come in order with answers: with this one, everything has come that was sent before the question. */
+  #ask(client: pg.Client): void {
+    if (this.#asking) return;
+    this.#asking = true;
+    const sentAt = performance.now();
+    client.query('SELECT 1').then(
+      () => {
+        if (client !== this.#client) return;
+        this.#provedAt = sentAt;
+        this.#asking = false;
+      },
+      (error: Error) => this.#lost(client, error),
+    );
   }
 
   async close(): Promise<void> {
@@ -122,7 +154,6 @@ class FeedConnection {
 
   #lost(client: pg.Client, error: Error): void {
     if (this.#closed || client !== this.#client) return;
-    this.reliable = false;
     this.#client = undefined;
     clearInterval(this.#timer);
     this.log.warn(

@@ -59,7 +59,8 @@ export class TenantErasure {
       await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [INDEX_LOCK, tenant.id]);
       for (const table of TABLES)
         await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant.id]);
-      await client.query('DELETE FROM work.alerts WHERE tenant = $1', [tenant.id]);
+      for (const table of ['alerts', 'password_resets'])
+        await client.query(`DELETE FROM work.${table} WHERE tenant = $1`, [tenant.id]);
       for (const table of ['checkpoints', 'progress', 'tiles'])
         await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant.id]);
       const { rows } = await client.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(

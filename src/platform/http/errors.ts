@@ -115,6 +115,17 @@ export class VersionRequired extends AppError {
   }
 }
 
+/** The credential was good when the request began, and was revoked while it was being served. */
+export class CredentialRevoked extends AppError {
+  readonly kind = 'unauthenticated';
+  readonly code = 'CREDENTIAL_REVOKED';
+  constructor() {
+    super(
+      'The credential was revoked while this request was being served. Nothing was changed. Sign in again.',
+    );
+  }
+}
+
 export class InternalError extends AppError {
   readonly kind = 'internal';
   readonly code = 'INTERNAL';

@@ -2,7 +2,8 @@ import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Response } from 'express';
 import type { TenantId } from '../database/tenant-id.js';
 import { ServiceUnavailable } from './errors.js';
-import { StreamedAnswer, writable } from './streamed-answer.js';
+import type { RequestContext } from './request-context.js';
+import { StreamedAnswer, whenRevoked, writable } from './streamed-answer.js';
 
 /** One server-sent event. */
 export interface StreamedEvent {
@@ -55,9 +56,10 @@ export class EventStream extends StreamedAnswer {
     super();
   }
 
-  async serve(response: Response): Promise<void> {
+  async serve(response: Response, request: RequestContext): Promise<void> {
     const { signal } = this.controller;
     const end = (): void => this.controller.abort();
+    whenRevoked(request, end);
     response.once('close', end);
     response.status(200).set({ 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
     response.flushHeaders();

@@ -4,7 +4,7 @@ import type { TenantId, TenantRef } from '../database/tenant-id.js';
 
 import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint-options.js';
-import type { NetworkRules, RateLimits } from './tenant-rules.js';
+import type { NetworkRules, RateLimits, SignInRules } from './tenant-rules.js';
 
 /** A tenant as requests see it. */
 export interface RequestTenant extends TenantRef {
@@ -13,6 +13,8 @@ export interface RequestTenant extends TenantRef {
   readonly rateLimits?: RateLimits;
   /** Where the organisation has any. */
   readonly networkRules?: NetworkRules;
+  /** Where the organisation has set any. */
+  readonly signInRules?: SignInRules;
 }
 
 /** Who acts. A user's API key acts for the user, within its scopes. */
@@ -64,6 +66,10 @@ export interface RequestContext {
   readonly audit: AuditDetails;
   /** Calls the handler with everything around it; set by the last guard. */
   serve?: (handler: () => unknown) => Promise<unknown>;
+  /** Its credential has ended since it began. */
+  revoked?: boolean;
+  /** Called when that happens. */
+  onRevoked?: () => void;
   /** Set once the event is part of a transaction; the interceptor records it otherwise. */
   recorded: boolean;
   /** The request's body as it belongs into its event: without secrets. */

@@ -1,8 +1,15 @@
 import type { Response } from 'express';
+import type { RequestContext } from './request-context.js';
 
 /** An answer that is sent piece by piece. It begins once the event of its request is durable. */
 export abstract class StreamedAnswer {
-  abstract serve(response: Response): Promise<void>;
+  abstract serve(response: Response, request: RequestContext): Promise<void>;
+}
+
+/** Has an answer end when the credential of its request does, be it by now. */
+export function whenRevoked(request: RequestContext, end: () => void): void {
+  request.onRevoked = end;
+  if (request.revoked) end();
 }
 
 /** Waits until more can be written; no longer than the signal lets. */
@@ -35,10 +42,12 @@ export class StreamedFile extends StreamedAnswer {
     super();
   }
 
-  async serve(response: Response): Promise<void> {
+  async serve(response: Response, request: RequestContext): Promise<void> {
     const left = new AbortController();
     const end = (): void => left.abort();
     response.once('close', end);
+    // Cut, so that it is seen to be incomplete.
+    whenRevoked(request, () => response.destroy());
     response.status(200).set({
       'Content-Type': this.headers.type,
       'Content-Disposition': `attachment; filename="${this.headers.name}"`,

@@ -5,6 +5,24 @@ export interface RateLimits {
   readonly signIns?: { readonly perMinute: number; readonly burst: number };
 }
 
+/** How people sign in to a tenant, and for how long. Set by its administrators. */
+export interface SignInRules {
+  /** For so long a session lives, from the sign-in on. */
+  readonly sessionSeconds: number;
+  /** A session that was not used for so long is over; `null`: it may rest. */
+  readonly idleSeconds: number | null;
+  /** For so long refresh tokens go on being exchanged, from the sign-in on. */
+  readonly refreshSeconds: number;
+  /** Which part of the caller's address a session belongs to; the browser it always belongs to. */
+  readonly binding: 'exact' | 'network' | 'off';
+  /** Whether access and refresh tokens belong to address and browser of their sign-in as cookies do. */
+  readonly bindTokens: boolean;
+  /** Of one person; the oldest ends where another begins. */
+  readonly concurrentSessions: number;
+  /** So many of a person's last passwords are not taken again. */
+  readonly passwordHistory: number;
+}
+
 /** From which countries a tenant may be called. Set by its administrators. */
 export interface NetworkRules {
   /** Whether the countries are those that are served, or those that are not. */

@@ -1,0 +1,86 @@
+import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RepeatedWork } from '../platform/background/index.js';
+import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
+import type { RequestContext } from '../platform/http/request-context.js';
+import { RunningRequests } from '../platform/http/running-requests.js';
+import { Log } from '../platform/observability/log.js';
+
+const LOOK_MS = 200;
+/** What ends by itself, as keys do and sessions, is looked for this often. */
+const LOOK_ANYWAY_MS = 60_000;
+const CREDENTIALS: ReadonlySet<Change['kind']> = new Set(['user', 'api_key', 'session']);
+
+/**
+ * Ends requests that are being served when their credential is revoked: by the change feed at once, and by asking the
+ * database while the feed cannot be trusted. New requests are refused by `Principals`.
+ */
+@Injectable()
+export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  #lookedAt = performance.now();
+  #unsubscribe: () => void = () => undefined;
+  readonly #rounds = new RepeatedWork(
+    () => this.round(),
+    LOOK_MS,
+    (error) =>
+      this.log.error('it could not be looked up whether credentials are alive; it is repeated', error),
+  );
+
+  constructor(
+    private readonly running: RunningRequests,
+    private readonly database: TenantDatabase,
+    private readonly feed: Feed,
+    private readonly log: Log,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#unsubscribe = this.feed.subscribe(({ kind, id }) => {
+      if (CREDENTIALS.has(kind)) this.running.revoke(({ actor }) => dependsOn(actor, id));
+    });
+    this.#rounds.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#unsubscribe();
+    await this.#rounds.stop();
+  }
+
+  /** Asks the database, where that is due. */
+  async round(): Promise<void> {
+    const now = performance.now();
+    if (this.feed.reliable() && now - this.#lookedAt < LOOK_ANYWAY_MS) return;
+    this.#lookedAt = now;
+    const byTenant = Map.groupBy(this.running.all(), ({ tenant }) => tenant);
+    for (const [tenant, requests] of byTenant) if (tenant) await this.#look(tenant, requests);
+  }
+
+  async #look(tenant: TenantRef, requests: readonly RequestContext[]): Promise<void> {
+    const ids = requests.flatMap(({ actor }) => (actor.tenant === tenant.id ? [credentialOf(actor)] : []));
+    if (ids.length === 0) return;
+    const alive = await this.database.within(tenant, () =>
+      this.database.query<{ id: string }>({
+        text: `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
+            WHERE s.id = ANY ($1::uuid[]) AND s.revoked_at IS NULL AND u.status = 'active'
+          UNION ALL
+          SELECT k.id FROM api_keys k JOIN users u ON u.id = k.user_id
+            WHERE k.id = ANY ($1::uuid[]) AND k.revoked_at IS NULL AND u.status = 'active'
+              AND (k.expires_at IS NULL OR k.expires_at > now())`,
+        values: [[...new Set(ids)]],
+      }),
+    );
+    const living = new Set(alive.map(({ id }) => id));
+    const asked = new Set(requests);
+    this.running.revoke(
+      (request) =>
+        asked.has(request) && request.actor.tenant === tenant.id && !living.has(credentialOf(request.actor)),
+    );
+  }
+}
+
+function dependsOn({ id, userId, sessionId }: RequestContext['actor'], changed: string): boolean {
+  return id === changed || userId === changed || sessionId === changed;
+}
+
+/** The id of the session or key that was shown. */
+function credentialOf({ id, sessionId }: RequestContext['actor']): string {
+  return sessionId ?? id;
+}

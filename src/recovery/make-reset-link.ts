@@ -1,0 +1,93 @@
+import { hash, randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { AuditEvent } from '../audit/index.js';
+import { UserEntity } from '../auth/index.js';
+import { BlindLookup } from '../encryption/index.js';
+import { PasswordConfig } from '../platform/config/index.js';
+import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { UnitOfWork } from '../requests/index.js';
+import { RESET_SECONDS } from './reset-request.js';
+
+export interface ResetLink {
+  readonly email: string;
+  readonly url: string;
+  /** As the database knows it. */
+  readonly tokenHash: Buffer;
+}
+
+/** Nobody's mailbox is filled by others' requests. */
+const LINKS_PER_HOUR = 3;
+
+/** Makes the link for a person of the tenant in scope, of which the database keeps a hash. */
+@Injectable()
+export class MakeResetLink {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly lookup: BlindLookup,
+    private readonly work: UnitOfWork,
+    private readonly config: PasswordConfig,
+  ) {}
+
+  /** Undefined where nobody can sign in with a password under that address, or has had enough links of late. */
+  async execute(email: string): Promise<ResetLink | undefined> {
+    const person = await this.lookup.findOne(UserEntity, 'email', email);
+    if (person?.status !== 'active' || !person.email || person.passwordHash === null) return undefined;
+    const token = `wxp_${currentTenant().id.slice(2)}_${randomBytes(32).toString('base64url')}`;
+    const tokenHash = hash('sha256', token, 'buffer');
+    const made = await this.#store(person.id, tokenHash);
+    const url = `${this.config.resetUrl}#token=${token}`;
+    return made ? { email: person.email.reveal(), url, tokenHash } : undefined;
+  }
+
+  /** The link did not reach anybody. */
+  async undo({ tokenHash }: ResetLink): Promise<void> {
+    await this.work.bookkeeping('a link that nobody has got is none', async () => {
+      await this.database.query({
+        text: 'DELETE FROM password_resets WHERE token_hash = $1',
+        values: [tokenHash],
+      });
+    });
+  }
+
+  /** Whether it was stored. The person's row is locked: requests that are dealt with at once do not count past each other. */
+  async #store(userId: string, tokenHash: Buffer): Promise<boolean> {
+    try {
+      await this.work.runAs(
+        () => linkCreated(userId),
+        async () => {
+          await this.database.query({
+            text: 'SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE',
+            values: [userId],
+          });
+          await this.database.query({
+            text: `DELETE FROM password_resets WHERE user_id = $1 AND created_at < now() - interval '1 day'`,
+            values: [userId],
+          });
+          const stored = await this.database.query({
+            text: `INSERT INTO password_resets (token_hash, user_id, expires_at)
+              SELECT $1, $2, now() + make_interval(secs => $3) WHERE $4 > (SELECT count(*) FROM password_resets
+                WHERE user_id = $2 AND created_at > now() - interval '1 hour') RETURNING user_id`,
+            values: [tokenHash, userId, RESET_SECONDS, LINKS_PER_HOUR],
+          });
+          if (stored.length === 0) throw new EnoughLinks();
+        },
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof EnoughLinks) return false;
+      throw error;
+    }
+  }
+}
+
+/** There is nothing to store, and no event of it. */
+class EnoughLinks extends Error {}
+
+function linkCreated(userId: string): AuditEvent {
+  return {
+    action: 'password.reset_link_created',
+    actor: { type: 'system', id: 'recovery' },
+    outcome: 'success',
+    resource: { type: 'user', id: userId },
+  };
+}
