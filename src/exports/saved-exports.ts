@@ -92,9 +92,9 @@ export class SavedExports {
   }
 
   async #require(tenant: TenantRef, id: string): Promise<SavedExport> {
-    auditDetails({ resource: { type: 'audit_export', id } });
     const found = await this.rows.get(tenant, id);
     if (!found) throw new ResourceNotFound('export');
+    auditDetails({ resource: { type: 'audit_export', id } });
     return found;
   }
 }

@@ -292,7 +292,10 @@ describe('wax keys', () => {
     const [warned] = [await wax(['keys', 'list', ...url], { WAXELL_API_KEY: acme.apiKey })];
     expect(warned.out).toContain('TO BE DESTROYED');
     expect(await wax(['keys', 'cancel-deletion', ...person], secret)).toMatchObject({ code: 0, err: '' });
-    expect(await keysOf(acme.api)).toMatchObject({ rotateAfterDays: 30, rotation: { status: 'running' } });
-    expect(await keysOf(acme.api)).not.toHaveProperty('deletion');
+    // Whether it is at its end yet is a matter of time.
+    const { rotation, ...keys } = await keysOf(acme.api);
+    expect(keys).toMatchObject({ rotateAfterDays: 30 });
+    expect(['running', 'done']).toContain(rotation?.status);
+    expect(keys).not.toHaveProperty('deletion');
   });
 });

@@ -116,7 +116,8 @@ describe('a quota', () => {
     const agent = await publishedAgent(acme.api);
     await tamper(
       acme.id,
-      `INSERT INTO {usage} (quota, used, measured_at) VALUES ('storageBytes', 1000000, now())`,
+      `INSERT INTO {usage} (quota, used, measured_at) VALUES ('storageBytes', 1000000, now())
+       ON CONFLICT (quota) DO UPDATE SET used = EXCLUDED.used, measured_at = EXCLUDED.measured_at`,
     );
     await limit(acme.id, { storageBytes: 1_000_000 });
     const refused = await acme.api.post(`/v1/agents/${agent.id}/runs`, { input: 'x' });

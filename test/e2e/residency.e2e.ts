@@ -57,7 +57,9 @@ async function plant({ id, slug, api, owner }: TestTenant): Promise<Map<string, 
   texts.set('agent id', agent.id);
   const run = await runIn(api, (await startRun(api, agent.id, { question: text('input') })).id);
   texts.set('run id', run.id);
-  const person = { email: `${text('email')}@people.example`, password: `Aa1 ${text('password')}` };
+  // Of nothing that is in the person's address or name.
+  const person = { email: `${text('email')}@people.example`, password: `Aa1 ${randomUUID()}` };
+  texts.set('password', person.password);
   await must(api.post('/v1/users', { ...person, displayName: text('display-name'), role: 'Admin' }), 201);
   await signIn(app, slug, person);
   const body = { name: text('key-name'), scopes: ['agent:read'] };
