@@ -49,7 +49,19 @@ export default defineConfig({
         test: {
           name: 'processes',
           // Each file starts processes of its own, to look at them, to configure, to stop or to kill them.
-          include: ['test/processes/**/*.e2e.ts', 'test/faults/**/*.fault.ts'],
+          include: ['test/processes/**/*.e2e.ts', 'test/faults/kill-9.fault.ts'],
+          globalSetup: ['test/support/postgres-server.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults',
+          // What is killed at step after step of long work, which takes minutes: `npm run test:faults`.
+          include: ['test/faults/**/*.fault.ts'],
+          exclude: ['test/faults/kill-9.fault.ts'],
           globalSetup: ['test/support/postgres-server.ts'],
           testTimeout: 90_000,
           hookTimeout: 120_000,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FirstRun } from '../../src/first-run.js';
+import { COMPILED } from './compiled.js';
 import { freePort } from './free-port.js';
 
 export type { FirstRun };
@@ -109,6 +110,7 @@ export class Application {
       WAXELL_HOME: this.home,
       PORT: String(this.port),
       LOG_LEVEL: 'warn',
+      ...COMPILED,
       // Each start would build sixteen, which few tests need.
       SPARE_TENANTS: '2',
       ...HIGH_LIMITS,

@@ -7,6 +7,7 @@ import { startEmbeddedPostgres } from '@waxell/infra';
 import pg from 'pg';
 import { newKey } from '../../src/platform/http/credential.js';
 import { Application, newHome } from './application.js';
+import { COMPILED } from './compiled.js';
 import { freePort } from './free-port.js';
 
 export interface CellPlan {
@@ -65,7 +66,7 @@ export async function installCells(plan: readonly CellPlan[]): Promise<CellInsta
   };
   const shared = join(home, 'shared');
   await promisify(execFile)(process.execPath, [MIGRATE], {
-    env: { PATH: process.env['PATH'], WAXELL_HOME: shared, ...variables },
+    env: { PATH: process.env['PATH'], WAXELL_HOME: shared, ...COMPILED, ...variables },
   });
   // Where the embedded mode writes it down; here it is the operator who knows it.
   await writeFile(join(shared, 'first-run.json'), JSON.stringify({ operatorKey }));

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { startEmbeddedPostgres } from '@waxell/infra';
 import { newKey } from '../../src/platform/http/credential.js';
 import { isReady, newHome } from './application.js';
+import { COMPILED } from './compiled.js';
 import { freePort } from './free-port.js';
 import { eventually } from './eventually.js';
 
@@ -47,6 +48,7 @@ export async function startInstallation(
     WAXELL_OPERATOR_KEY_HASH: createHash('sha256').update(operatorKey).digest('hex'),
     WORKER: 'in-process',
     LOG_LEVEL: 'warn',
+    ...COMPILED,
     NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`,
     TEST_CLOCK_FILE: clock,
     ...further,
