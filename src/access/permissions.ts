@@ -55,6 +55,7 @@ export const PERMISSIONS = {
   'audit:export': { grantee: 'admin', scope: 'audit:admin' },
   'audit_retention:update': { grantee: 'owner', scope: 'audit:admin' },
   'audit_restore:create': { grantee: 'admin', scope: 'audit:admin' },
+  'request_bodies:update': { grantee: 'owner', scope: 'audit:admin' },
   'legal_hold:update': { grantee: 'owner', scope: 'audit:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'installation_log:read': { grantee: 'operator', scope: 'tenant:read' },

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../platform/events/index.js';
+import { recordableBody } from '../platform/http/body.js';
 import type { Actor, RequestContext } from '../platform/http/request-context.js';
 
 export type Outcome = 'success' | 'denied' | 'failure';
@@ -20,8 +21,8 @@ export interface AuditEvent {
   readonly client?: Client;
   /** Personal data of the event: encrypted before it is stored or hashed. */
   readonly personal?: Record<string, unknown>;
-  /** The person whom `personal` concerns, where that is not who acts: it is sealed under that person's key. */
-  readonly subject?: string;
+  /** The person whom `personal` concerns, where that is not who acts: it is sealed under that person's key; `null`: nobody. */
+  readonly subject?: string | null;
 }
 
 export interface Client {
@@ -157,8 +158,18 @@ export function personActing({ type, id, userId }: AuditEvent['actor']): string 
   return type === 'api_key' ? userId : undefined;
 }
 
-function personalOf({ body, audit }: RequestContext): Record<string, unknown> | undefined {
-  return body === undefined ? audit.personal : { body, ...audit.personal };
+function personalOf(context: RequestContext): Record<string, unknown> | undefined {
+  const { personal } = context.audit;
+  const body = bodyOf(context);
+  return body === undefined ? personal : { body, ...personal };
+}
+
+/** As much of the body as the organisation wants; in the installation's own log, what the operator has sent. */
+function bodyOf({ body, tenant, actor, audit }: RequestContext): unknown {
+  const recording = tenant ? tenant.requestBodies : actor.type === 'operator' ? 'redacted' : 'none';
+  if (recording === undefined || recording === 'none') return undefined;
+  // Personal data of nobody in particular would be found by no erasure.
+  return recordableBody(body, typeof audit.subject === 'string' ? recording : 'redacted');
 }
 
 /** A wall clock that was set is followed, once it is further off than this. */

@@ -110,8 +110,13 @@ export class EventRecorder {
     const acting = personActing(event.actor);
     const sealed =
       personal &&
-      (await this.#unlessErased(tenant, { ...PERSONAL_PLACE, row: id }, personal, subject ?? acting));
-    const from = client && (await this.#client(tenant, client, acting ?? subject));
+      (await this.#unlessErased(
+        tenant,
+        { ...PERSONAL_PLACE, row: id },
+        personal,
+        subject === null ? undefined : (subject ?? acting),
+      ));
+    const from = client && (await this.#client(tenant, client, acting ?? subject ?? undefined));
     return canonicalEvent(id, tenant, event, sealed, from);
   }
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import {
   FieldEncryption,
   FieldUnreadable,
+  HeldKeyRefused,
   KeysDestroyed,
   PersonErased,
   type Place,
@@ -59,7 +60,9 @@ export class PersonalParts {
       >;
     } catch (error) {
       if (error instanceof PersonErased) return 'erased';
-      if (error instanceof FieldUnreadable || error instanceof KeysDestroyed) return undefined;
+      // Refused of a single value: a key that was the customer's once, and is asked no more.
+      const gone = [FieldUnreadable, KeysDestroyed, HeldKeyRefused].some((kind) => error instanceof kind);
+      if (gone) return undefined;
       throw error;
     }
   }

@@ -120,7 +120,7 @@ export class Users {
     const id = actor.userId ?? actor.id;
     await this.work.run(async () => {
       const { user } = await lockedUser(this.database, id);
-      auditDetails({ resource: { type: 'user', id }, changes: changedFields(profile) });
+      auditDetails({ resource: { type: 'user', id }, changes: changedFields(profile), subject: id });
       rectify(user, profile);
       await this.database.repository(UserEntity).save(user);
     });

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { FindOptionsWhere, ObjectLiteral } from 'typeorm';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { encryptedFieldsOf, type EncryptedField, type Lookup } from './encrypted.decorator.js';
-import { blindIndexWith, openWith } from './field-encryption.js';
+import { blindIndexWith } from './field-encryption.js';
 import { KeyRing } from './key-ring.js';
-import type { FindKek } from './subject-keys.js';
+import type { Open } from './openers.js';
 import type { TenantKeys } from './tenant-keys.js';
 
 type EntityClass<Entity> = new () => Entity;
@@ -74,9 +74,9 @@ export interface IndexedField {
   readonly slot: number;
 }
 
-/** The index of a stored value under the key that fills a slot. `find` has the key that the value names. */
+/** The index of a stored value under the key that fills a slot. `open` opens the value. */
 export function indexOf(
-  { keys, find }: { readonly keys: TenantKeys; readonly find: FindKek },
+  { keys, open }: { readonly keys: TenantKeys; readonly open: Open },
   tenant: string,
   { table, field, row, slot }: IndexedField,
   stored: Buffer,
@@ -84,7 +84,8 @@ export function indexOf(
   const key = keys.indexes.find((one) => one.slot === slot);
   if (!key) throw new Error('No index key fills this column.');
   const { column, lookup } = field;
-  const value = String(openWith(find, { tenant, table, column, row }, stored));
+  const opened = open({ tenant, table, column, row }, stored).toString('utf8');
+  const value = String(JSON.parse(opened) as unknown);
   return blindIndexWith(key, table, column, lookup.canonical(value));
 }
 

@@ -4,11 +4,13 @@ import { BlindLookup } from './blind-lookup.js';
 import { CustomerKeys } from './customer-keys.js';
 import { EncryptionSubscriber } from './encryption.subscriber.js';
 import { FieldEncryption } from './field-encryption.js';
+import { HeldKeys } from './held-keys.js';
 import { KeyRing } from './key-ring.js';
 import { KeySchedules } from './key-schedules.js';
 import { KEY_TIMES, KeyTimes } from './key-times.js';
 import { MoveKeys } from './move-keys.js';
 import { NewKeyVersions } from './new-key-version.js';
+import { Openers } from './openers.js';
 import { SealedObjects } from './sealed-objects.js';
 import { requireSensitiveColumns } from './sensitive-columns.js';
 import { SubjectKeys } from './subject-keys.js';
@@ -23,7 +25,9 @@ import { SubjectKeys } from './subject-keys.js';
     FieldEncryption,
     BlindLookup,
     MoveKeys,
+    HeldKeys,
     NewKeyVersions,
+    Openers,
     SealedObjects,
     SubjectKeys,
     { provide: KeyTimes, useValue: KEY_TIMES },
@@ -37,6 +41,7 @@ import { SubjectKeys } from './subject-keys.js';
     BlindLookup,
     MoveKeys,
     NewKeyVersions,
+    Openers,
     SealedObjects,
     SubjectKeys,
   ],
@@ -46,12 +51,20 @@ export class EncryptionModule implements OnModuleInit {
     private readonly cells: Cells,
     private readonly keys: KeyRing,
     private readonly subjects: SubjectKeys,
+    private readonly openers: Openers,
+    private readonly fields: FieldEncryption,
     private readonly database: TenantDatabase,
   ) {}
 
   onModuleInit(): void {
     requireSensitiveColumns();
-    const subscriber = new EncryptionSubscriber(this.keys, this.subjects, this.database);
+    const subscriber = new EncryptionSubscriber(
+      this.keys,
+      this.subjects,
+      this.openers,
+      this.fields,
+      this.database,
+    );
     for (const cell of this.cells.all()) cell.observe(subscriber);
   }
 }

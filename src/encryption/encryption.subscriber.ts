@@ -9,12 +9,12 @@ import type {
 import { currentTenant, type TenantDatabase, type TenantRef } from '../platform/database/index.js';
 import { indexesOf } from './blind-lookup.js';
 import { encryptedFieldsOf, type EncryptedField } from './encrypted.decorator.js';
-import { kekIdOf, type Kek } from './field-codec.js';
-import { openWith, sealWith } from './field-encryption.js';
+import { sealUnder, type FieldEncryption } from './field-encryption.js';
 import type { FieldPlace } from './field-place.js';
 import type { KeyRing } from './key-ring.js';
+import type { Open, Openers } from './openers.js';
 import { Sealed } from './sealed.js';
-import type { FindKek, SubjectKeys } from './subject-keys.js';
+import type { SubjectKeys } from './subject-keys.js';
 import type { TenantKeys } from './tenant-keys.js';
 
 /** A transition of index keys takes milliseconds; one after the other would have to be met as often as this. */
@@ -25,6 +25,8 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
   constructor(
     private readonly keys: KeyRing,
     private readonly subjects: SubjectKeys,
+    private readonly openers: Openers,
+    private readonly fields: FieldEncryption,
     private readonly database: TenantDatabase,
   ) {}
 
@@ -40,54 +42,46 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
     const values = event ? storedValues(event.metadata, entity) : [];
     if (!event || values.length === 0) return;
     const tenant = currentTenant();
-    const bind = (find: FindKek): void => {
+    const bind = (open: Open): void => {
       for (const { field, value } of values) {
         const place = placeOf(tenant.id, event.metadata, field, entity);
-        value.bind((bytes) => openWith(find, place, bytes));
+        value.bind((bytes) => JSON.parse(open(place, bytes).toString('utf8')) as unknown);
       }
     };
-    const ids = values.flatMap(({ id }) => id ?? []);
-    const keys = this.keys.warm(tenant.id);
-    const warm = keys && this.subjects.openingWarm(keys, tenant.id, ids);
-    return warm ? bind(warm) : this.subjects.opening(tenant, ids).then(bind);
+    const stored = values.map(({ bytes }) => bytes);
+    const warm = this.openers.warm(tenant.id, stored);
+    return warm ? bind(warm) : this.openers.of(tenant, stored).then(bind);
   }
 
   #seal(metadata: EntityMetadata, entity: ObjectLiteral | undefined): Promise<void> | void {
     const fields = entity ? plainFields(metadata, entity) : [];
     if (!entity || fields.length === 0) return;
     const tenant = currentTenant();
-    const seal = (keys: TenantKeys, keks: ReadonlyMap<string, Kek>): void => {
-      for (const { field, value, person } of fields) {
+    const indexed = fields.some(({ field }) => field.lookup);
+    const keys = this.keys.warm(tenant.id);
+    if (keys && !keys.holds && !indexed && fields.every(({ person }) => person === undefined)) {
+      for (const { field, value } of fields) {
         const place = placeOf(tenant.id, metadata, field, entity);
-        const kek = keks.get(person ?? '') ?? keys.current;
-        value.seal((plain) => sealWith(keys, kek, place, plain));
-        if (!field.lookup) continue;
-        const canonical = field.lookup.canonical(String(value.reveal()));
-        const indexes = indexesOf(keys, field.lookup, metadata.tableName, field.column, canonical);
-        for (const [property, index] of indexes) entity[property] = index;
+        value.seal((plain) => sealUnder(keys, keys.current, place, bytesOf(plain)));
       }
-    };
-    const persons = [...new Set(fields.flatMap(({ person }) => person ?? []))];
-    const warm = this.keys.warm(tenant.id);
-    if (warm && persons.length === 0 && !fields.some(({ field }) => field.lookup))
-      return seal(warm, new Map());
-    const keys = fields.some(({ field }) => field.lookup) ? this.#indexKeysHeld() : this.keys.of(tenant);
-    return keys.then(async (held) => seal(held, await this.#keysOf(held, tenant, persons)));
+      return;
+    }
+    const held = indexed ? this.#indexKeysHeld() : this.keys.of(tenant);
+    return held.then((known) => this.#sealAll({ metadata, entity, tenant, keys: known }, fields));
   }
 
-  async #keysOf(
-    keys: TenantKeys,
-    tenant: TenantRef,
-    persons: readonly string[],
-  ): Promise<ReadonlyMap<string, Kek>> {
-    const known = persons.map(
-      async (person) =>
-        [
-          person,
-          this.subjects.warm(keys, tenant.id, person) ?? (await this.subjects.sealing(keys, tenant, person)),
-        ] as const,
-    );
-    return new Map(await Promise.all(known));
+  async #sealAll({ metadata, entity, tenant, keys }: Sealing, fields: readonly PlainField[]): Promise<void> {
+    for (const { field, value, person } of fields) {
+      const place = placeOf(tenant.id, metadata, field, entity);
+      const kek = person === undefined ? keys.current : await this.subjects.sealing(keys, tenant, person);
+      const plain = value.reveal();
+      const sealed = await this.fields.seal(tenant, keys, kek, place, bytesOf(plain));
+      value.seal(() => sealed);
+      if (!field.lookup) continue;
+      const canonical = field.lookup.canonical(String(plain));
+      const indexes = indexesOf(keys, field.lookup, metadata.tableName, field.column, canonical);
+      for (const [property, index] of indexes) entity[property] = index;
+    }
   }
 
   /**
@@ -116,15 +110,29 @@ interface FieldValue {
   readonly value: Sealed<unknown>;
 }
 
+interface PlainField extends FieldValue {
+  /** Whose it is. */
+  readonly person: string | undefined;
+}
+
+/** A row that is about to be written. */
+interface Sealing {
+  readonly metadata: EntityMetadata;
+  readonly entity: ObjectLiteral;
+  readonly tenant: TenantRef;
+  readonly keys: TenantKeys;
+}
+
 function fieldsOf(metadata: EntityMetadata): readonly EncryptedField[] {
   return typeof metadata.target === 'function' ? encryptedFieldsOf(metadata.target) : [];
 }
 
-/** Values on their way in, and whose they are. */
-function plainFields(
-  metadata: EntityMetadata,
-  entity: ObjectLiteral,
-): (FieldValue & { readonly person: string | undefined })[] {
+function bytesOf(plain: unknown): Buffer {
+  return Buffer.from(JSON.stringify(plain));
+}
+
+/** Values on their way in. */
+function plainFields(metadata: EntityMetadata, entity: ObjectLiteral): PlainField[] {
   return fieldsOf(metadata).flatMap((field) => {
     const value: unknown = entity[field.property];
     if (!(value instanceof Sealed) || !value.isPlain) return [];
@@ -132,24 +140,16 @@ function plainFields(
   });
 }
 
-/** Values as they were loaded, with the id of the key that each needs; a damaged one says so when it is opened. */
+/** Values as they were loaded. */
 function storedValues(
   metadata: EntityMetadata,
   entity: ObjectLiteral,
-): (FieldValue & { readonly id: string | undefined })[] {
+): (FieldValue & { readonly bytes: Buffer })[] {
   return fieldsOf(metadata).flatMap((field) => {
     const value: unknown = entity[field.property];
-    const bytes = value instanceof Sealed ? value.ciphertext() : undefined;
-    return value instanceof Sealed && Buffer.isBuffer(bytes) ? [{ field, value, id: idOf(bytes) }] : [];
+    const bytes = value instanceof Sealed ? value.bytes : undefined;
+    return value instanceof Sealed && bytes ? [{ field, value, bytes }] : [];
   });
-}
-
-function idOf(bytes: Buffer): string | undefined {
-  try {
-    return kekIdOf(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 function placeOf(

@@ -21,6 +21,9 @@ export class KeysRefused extends AppError {
   }
 }
 
+/** The same, said of a single value that the customer's key has to open or seal itself. */
+export class HeldKeyRefused extends KeysRefused {}
+
 /** Nothing that the organisation's keys have sealed can be read any more, by anybody. */
 export class KeysDestroyed extends AppError {
   readonly kind = 'gone';

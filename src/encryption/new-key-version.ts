@@ -11,6 +11,8 @@ import { wrapKey } from './wrapped-key.js';
 export interface KmsKey {
   readonly kmsKeyId: string;
   readonly custody: Custody;
+  /** Whether it is asked for each value; only of a customer's. */
+  readonly holds?: boolean;
 }
 
 /** What brings a new version into use. */
@@ -42,7 +44,7 @@ export class NewKeyVersions {
     const known = await this.keys.reread(tenant);
     if (known.byId.has(hexOf(id))) return undefined;
     const kms = this.kms.of(tenant.cell);
-    const { kmsKeyId, custody } = under ?? known;
+    const { kmsKeyId, custody, holds = false } = under ?? known;
     const made = await kms.generateDataKey(kmsKeyId, kmsContext(tenant, 'field'));
     const current = named(id, createSecretKey(made.plaintext));
     made.plaintext.fill(0);
@@ -54,8 +56,8 @@ export class NewKeyVersions {
           values: [],
         },
         {
-          text: `INSERT INTO encryption_keys (id, purpose, kms_key_id, custody, wrapped) VALUES ($1, 'field', $2, $3, $4)`,
-          values: [id, kmsKeyId, custody, made.wrapped],
+          text: `INSERT INTO encryption_keys (id, purpose, kms_key_id, custody, holds, wrapped) VALUES ($1, 'field', $2, $3, $4, $5)`,
+          values: [id, kmsKeyId, custody, holds, made.wrapped],
         },
         ...wrappedAnew(tenant, known, current, id),
         ...nextIndex(tenant, known, current, { field: id, index }),

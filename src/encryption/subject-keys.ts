@@ -8,7 +8,7 @@ import {
   type TenantRef,
 } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
-import { FieldUnreadable, kekIdOf, type Kek } from './field-codec.js';
+import { FieldUnreadable, type Kek } from './field-codec.js';
 import { PersonErased } from './key-errors.js';
 import { KeyRing } from './key-ring.js';
 import { SubjectCache, type Subject } from './subject-cache.js';
@@ -83,11 +83,6 @@ export class SubjectKeys implements OnModuleInit {
     if (subject?.current) return subject.current;
     this.#adoptLater(keys, tenant, person);
     return keys.current;
-  }
-
-  /** What opens stored values. @throws {FieldUnreadable} where one is none */
-  openingOf(tenant: TenantRef, stored: readonly Buffer[]): Promise<FindKek> {
-    return this.opening(tenant, stored.map(kekIdOf));
   }
 
   /** The keys that stored values name: the tenant's own, and those of persons, asked for in one statement. */

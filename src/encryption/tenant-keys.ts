@@ -29,6 +29,8 @@ export interface KeyRow {
   readonly revision: number;
   readonly kms_key_id: string;
   readonly custody: Custody;
+  /** Whether the KMS is asked for each value. */
+  readonly holds: boolean;
   /** By the KMS; null where only the field key wraps it. */
   readonly wrapped: Buffer | null;
   /** By the field key `wrapped_by`. */
@@ -38,7 +40,7 @@ export interface KeyRow {
 }
 
 export const KEY_ROWS = {
-  text: `SELECT id, purpose, state, slot, revision, kms_key_id, custody, wrapped, inner_wrapped, wrapped_by, created_at
+  text: `SELECT id, purpose, state, slot, revision, kms_key_id, custody, holds, wrapped, inner_wrapped, wrapped_by, created_at
     FROM encryption_keys ORDER BY id`,
   values: [],
 };
@@ -65,6 +67,10 @@ export interface TenantKeys {
   /** The KMS key that wraps the current field key, and who keeps it. */
   readonly kmsKeyId: string;
   readonly custody: Custody;
+  /** Whether the KMS itself wraps the data key of each new value. */
+  readonly holds: boolean;
+  /** The keys in the KMS that wrap data keys themselves, by the id in the header of what they hold. */
+  readonly heldBy: ReadonlyMap<string, string>;
   /** The KMS key that was made for the tenant. */
   readonly ownKmsKeyId: string;
   /** The UUID of the current field key. */
@@ -111,6 +117,8 @@ export async function openKeys(tenant: TenantRef, rows: readonly KeyRow[], kms: 
     indexRevision,
     kmsKeyId: currentRow.kms_key_id,
     custody: currentRow.custody,
+    holds: currentRow.holds,
+    heldBy: new Map(rows.flatMap((row) => (row.holds ? [[hexOf(row.id), row.kms_key_id] as const] : []))),
     ownKmsKeyId: rows.findLast(({ custody }) => custody === 'ours')?.kms_key_id ?? '',
     since: currentRow.created_at,
     rows: fingerprintOf(rows),

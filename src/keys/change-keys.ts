@@ -9,7 +9,7 @@ import { auditDetails, currentRequest, type RequestTenant } from '../platform/ht
 import { RegistryWork } from '../requests/index.js';
 import { deletionDue, DELETION, DestroyKeys } from './destroy-keys.js';
 import { KeyDeletionBegun, NoCustomerKey } from './keys.errors.js';
-import type { DeleteKeysDto, KeyDeletionDto, KeyRotationDto, KeysDto } from './keys.dto.js';
+import type { AttachKeyDto, DeleteKeysDto, KeyDeletionDto, KeyRotationDto, KeysDto } from './keys.dto.js';
 import { deletionDto, ReadKeys, rotationDto } from './read-keys.js';
 import { RotateKeys } from './rotate-keys.js';
 
@@ -41,9 +41,10 @@ export class ChangeKeys {
   }
 
   /** Verifies the key, and begins a rotation to keys that it alone opens. */
-  async attach(tenant: RequestTenant, arn: string): Promise<KeyRotationDto> {
+  async attach(tenant: RequestTenant, { arn, mode }: AttachKeyDto): Promise<KeyRotationDto> {
     await this.customers.verify(tenant, arn);
-    return this.#rotateTo(tenant, 'keys.customer_key_attached', { kmsKeyId: arn, custody: 'customer' });
+    const under: KmsKey = { kmsKeyId: arn, custody: 'customer', holds: mode === 'hold' };
+    return this.#rotateTo(tenant, 'keys.customer_key_attached', under);
   }
 
   /** Begins a rotation to keys that the tenant's key of ours opens. The customer's is needed until it has begun. */
@@ -65,7 +66,7 @@ export class ChangeKeys {
       this.rotation.begin(registry, tenant.id, reason, under),
     );
     this.runner.nudge();
-    const changes = { operation: id, key: under.kmsKeyId };
+    const changes = { operation: id, key: under.kmsKeyId, ...(under.holds && { mode: 'hold' }) };
     auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes });
     return rotationDto(await this.#operation(tenant.id, id));
   }

@@ -68,8 +68,8 @@ export class KeysController {
     problems: [409, 422],
     stepUp: true,
   })
-  attach(@CurrentTenant() tenant: RequestTenant, @Body() { arn }: AttachKeyDto): Promise<KeyRotationDto> {
-    return this.changing.attach(tenant, arn);
+  attach(@CurrentTenant() tenant: RequestTenant, @Body() body: AttachKeyDto): Promise<KeyRotationDto> {
+    return this.changing.attach(tenant, body);
   }
 
   @Delete('customer-key')

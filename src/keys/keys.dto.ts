@@ -1,8 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsInt, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { IsIn, IsInt, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { Optional } from '../platform/http/fields.js';
 
 export const SHORTEST_WAIT_DAYS = 7;
 const LONGEST_WAIT_DAYS = 30;
+
+export const KEY_MODES = ['envelope', 'hold'] as const;
+export type KeyMode = (typeof KEY_MODES)[number];
 
 export class KeyDto {
   @ApiProperty({ format: 'uuid' })
@@ -59,6 +63,9 @@ export class KeysDto {
   custody!: string;
   /** The ARN of your key, while one is attached. */
   customerKey?: string;
+  /** How it is used, while one is attached. */
+  @ApiProperty({ enum: KEY_MODES, required: false })
+  mode?: KeyMode;
   /** The latest last. */
   items!: KeyDto[];
   /** Values that the current field key has sealed, counted in blocks and ahead. */
@@ -92,6 +99,15 @@ export class AttachKeyDto {
     message: 'arn must be the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID',
   })
   arn!: string;
+
+  /**
+   * `envelope`: it is asked once in 45 seconds and process, for the key that seals your values. `hold`: it is asked for each
+   * value, which makes each read and write of it slower, and each use visible to you.
+   */
+  @Optional()
+  @IsIn(KEY_MODES)
+  @ApiProperty({ enum: KEY_MODES, required: false, default: 'envelope' })
+  mode?: KeyMode;
 }
 
 export class DeleteKeysDto {

@@ -14,6 +14,7 @@ interface Row {
   purpose: string;
   state: string;
   custody: string;
+  holds: boolean;
   kms_key_id: string;
   created_at: Date;
 }
@@ -29,7 +30,7 @@ export class ReadKeys {
 
   async execute(tenant: TenantRef): Promise<KeysDto> {
     const rows = await this.database.query<Row & Record<string, unknown>>({
-      text: 'SELECT id, purpose, state, custody, kms_key_id, created_at FROM encryption_keys ORDER BY id',
+      text: 'SELECT id, purpose, state, custody, holds, kms_key_id, created_at FROM encryption_keys ORDER BY id',
       values: [],
     });
     const schedule = await this.schedules.of(tenant.id);
@@ -40,7 +41,10 @@ export class ReadKeys {
     const attached = current?.custody === 'customer';
     return {
       custody: attached ? 'customer' : 'platform',
-      ...(attached && { customerKey: current.kms_key_id }),
+      ...(attached && {
+        customerKey: current.kms_key_id,
+        mode: current.holds ? ('hold' as const) : ('envelope' as const),
+      }),
       items: rows.map(({ id, purpose, state, created_at: at }) => ({
         id,
         purpose,

@@ -3,7 +3,7 @@ import {
   encryptedFields,
   indexOf,
   KeyRing,
-  SubjectKeys,
+  Openers,
   type EncryptedField,
   type TenantKeys,
 } from '../encryption/index.js';
@@ -29,7 +29,7 @@ export class ReplaceIndex {
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
     private readonly keys: KeyRing,
-    private readonly subjects: SubjectKeys,
+    private readonly openers: Openers,
   ) {}
 
   /** A page for each column; again until none has a row without its new index. */
@@ -76,12 +76,12 @@ export class ReplaceIndex {
       }),
     );
     if (rows.length === 0) return 0;
-    const find = await this.subjects.openingOf(
+    const open = await this.openers.of(
       tenant,
       rows.map(({ value }) => value),
     );
     const indexes = rows.map(({ id, value }) =>
-      indexOf({ keys, find }, tenant.id, { ...column, row: id, slot }, value),
+      indexOf({ keys, open }, tenant.id, { ...column, row: id, slot }, value),
     );
     // Whoever has changed the value since has written its index too.
     const text = `UPDATE ${table} t SET ${target} = n.index

@@ -1,22 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import {
+  FieldEncryption,
+  headerUnder,
   KeyRing,
   KeyTimes,
   nameOf,
-  rewrap,
   sealedColumns,
   SubjectKeys,
   isSealedBy,
-  type Kek,
   type SealedColumn,
   type TenantKeys,
 } from '../encryption/index.js';
 import type { OperationData, StepResult } from '../operations/index.js';
 import { PLATFORM_TENANT, type TenantRef } from '../platform/database/index.js';
-import { SealedRows, type StoredValue } from './sealed-rows.js';
+import { SealedRows, type StaleValue, type StoredValue } from './sealed-rows.js';
 
 /** For so long a step works before what it has done is noted. */
 const STEP_MS = 1_000;
+/** Values at once: where the KMS itself has to open or seal each, they wait for it together. */
+const AT_ONCE = 16;
 
 /** How far a rewrap has come. */
 interface Progress {
@@ -42,6 +44,7 @@ export class RewrapValues {
   constructor(
     private readonly keys: KeyRing,
     private readonly subjects: SubjectKeys,
+    private readonly fields: FieldEncryption,
     private readonly rows: SealedRows,
     private readonly times: KeyTimes,
   ) {}
@@ -69,17 +72,17 @@ export class RewrapValues {
   }
 
   async #page(tenant: TenantRef, keys: TenantKeys, column: SealedColumn, done: Progress): Promise<Progress> {
-    const { stale, last } = await this.rows.page(tenant, column, keys.current.id, done.after);
+    const { stale, last } = await this.rows.page(tenant, column, headerUnder(keys), done.after);
     const anew: StoredValue[] = [];
     let unreadable = 0;
-    for (const { key, value } of stale) {
-      const place = { tenant: tenant.id, table: column.table, column: column.column, row: key.join('/') };
-      const to = await this.#to(tenant, keys, column, key);
-      // Of a person who has no key yet, and under the tenant's already.
-      if (column.ofPerson && isSealedBy(to, value)) continue;
-      const rewrapped = rewrap(keys, to, place, value);
-      if (rewrapped) anew.push({ key, value, rewrapped });
-      else unreadable += 1;
+    for (let at = 0; at < stale.length; at += AT_ONCE) {
+      const some = stale.slice(at, at + AT_ONCE);
+      const done = await Promise.all(some.map((one) => this.#anew(tenant, keys, column, one)));
+      for (const [offset, rewrapped] of done.entries()) {
+        const one = some[offset];
+        if (rewrapped === 'unreadable') unreadable += 1;
+        else if (rewrapped && one) anew.push({ ...one, rewrapped });
+      }
     }
     const replaced = await this.rows.replace(tenant, column, anew);
     return {
@@ -92,14 +95,18 @@ export class RewrapValues {
     };
   }
 
-  /** The key that a value comes under: the tenant's, or that of the person whose row it is. */
-  async #to(
+  /** The value under the tenant's current key, or that of the person whose row it is; undefined where it is that already. */
+  async #anew(
     tenant: TenantRef,
     keys: TenantKeys,
-    { ofPerson }: SealedColumn,
-    [row = '']: readonly string[],
-  ): Promise<Kek> {
-    return ofPerson ? this.subjects.sealing(keys, tenant, row) : keys.current;
+    { table, column, ofPerson }: SealedColumn,
+    { key, value }: StaleValue,
+  ): Promise<Buffer | 'unreadable' | undefined> {
+    const place = { tenant: tenant.id, table, column, row: key.join('/') };
+    const to = ofPerson ? await this.subjects.sealing(keys, tenant, place.row) : keys.current;
+    // Of a person who has no key yet, and under the tenant's already.
+    if (ofPerson && isSealedBy(to, value)) return undefined;
+    return (await this.fields.rewrapped(tenant, keys, to, place, value)) ?? 'unreadable';
   }
 }
 

@@ -10,7 +10,6 @@ const PAGE_BYTES = 4 * 1_024 * 1_024;
 /** The suite and the key's id stand in the bytes 2 to 18 of a stored value. */
 const HEADER = 'from 2 for 17';
 const KEY_ID = 'from 3 for 16';
-const SUITE = Buffer.of(0x01);
 
 export interface StaleValue {
   /** The row's key, part by part, as text. */
@@ -42,11 +41,12 @@ export class SealedRows {
   async page(
     tenant: TenantRef,
     column: SealedColumn,
-    current: Buffer,
+    /** Of what is under the right key. */
+    header: Buffer,
     after: readonly string[] | undefined,
   ): Promise<SealedPage> {
     const text = pageOf(column, after !== undefined);
-    const values = [Buffer.concat([SUITE, current]), PAGE_BYTES, ...(after ?? [])];
+    const values = [header, PAGE_BYTES, ...(after ?? [])];
     const rows = await this.#read<Record<string, string> & { value: Buffer | null }>(tenant, column, {
       text,
       values,

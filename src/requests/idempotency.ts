@@ -66,7 +66,12 @@ export class Idempotency {
     if (!key) return;
     const stored: StoredResponse = { status: request.status ?? 201, body };
     const { subject } = request.audit;
-    const response = await this.encryption.sealJson(currentTenant(), place(key), stored, subject);
+    const response = await this.encryption.sealJson(
+      currentTenant(),
+      place(key),
+      stored,
+      subject ?? undefined,
+    );
     await this.database.query({
       text: `DELETE FROM idempotency_keys WHERE created_at <= now() - ${KEPT}`,
       values: [],

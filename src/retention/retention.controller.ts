@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Post, Put } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { CurrentTenant, IfMatch } from '../platform/http/parameters.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
-import { LegalHoldReasonDto, ReplaceRetentionDto, RetentionDto } from './retention.dto.js';
+import { LegalHoldReasonDto, ReplaceRetentionDto, RequestBodiesDto, RetentionDto } from './retention.dto.js';
 import { TenantRetention } from './tenant-retention.js';
 
 @Controller('v1/audit')
@@ -34,6 +34,30 @@ export class RetentionController {
     return this.retention.replace(tenant, body, version);
   }
 
+  @Get('request-bodies')
+  @Endpoint({
+    permission: 'audit:read',
+    audit: 'audit_request_bodies.read',
+    summary: 'What of the bodies of requests your log has.',
+  })
+  requestBodies(@CurrentTenant() { requestBodies = 'none' }: RequestTenant): RequestBodiesDto {
+    return { recorded: requestBodies };
+  }
+
+  @Put('request-bodies')
+  @Endpoint({
+    permission: 'request_bodies:update',
+    audit: 'audit_request_bodies.updated',
+    summary:
+      'Has bodies of requests recorded in your log, encrypted: none, without what is personal, or in full. Secrets never are.',
+  })
+  recordBodies(
+    @CurrentTenant() tenant: RequestTenant,
+    @Body() { recorded }: RequestBodiesDto,
+  ): Promise<RequestBodiesDto> {
+    return this.retention.recordBodies(tenant, recorded);
+  }
+
   @Put('legal-hold')
   @Endpoint({
     permission: 'legal_hold:update',
@@ -57,7 +81,10 @@ export class RetentionController {
     summary: 'Lifts the legal hold that an owner has set.',
     problems: [409],
   })
-  lift(@CurrentTenant() tenant: RequestTenant, @Body() _body: LegalHoldReasonDto): Promise<RetentionDto> {
-    return this.retention.lift(tenant);
+  lift(
+    @CurrentTenant() tenant: RequestTenant,
+    @Body() { reason }: LegalHoldReasonDto,
+  ): Promise<RetentionDto> {
+    return this.retention.lift(tenant, reason);
   }
 }

@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsInt, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
+import { IsIn, IsInt, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
 import { applyDecorators } from '@nestjs/common';
+import { BODY_RECORDINGS, type BodyRecording } from '../platform/http/tenant-rules.js';
 
 /** Days, or `null` for the installation's. */
 function Days(least: number): PropertyDecorator {
@@ -49,6 +50,16 @@ export class RetentionDto {
   /** Absent where there is none. While there is, nothing of the log is deleted. */
   legalHold?: HoldDto;
   version!: number;
+}
+
+export class RequestBodiesDto {
+  /**
+   * `redacted`: without what is secret or personal by the names of its fields. `full`: with what is personal, where it is
+   * known whose it is, and under that person's key. A body of more than 16 KiB is told by its length alone.
+   */
+  @IsIn(BODY_RECORDINGS)
+  @ApiProperty({ enum: BODY_RECORDINGS })
+  recorded!: BodyRecording;
 }
 
 export class LegalHoldReasonDto {

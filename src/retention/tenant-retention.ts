@@ -6,11 +6,12 @@ import type { AuditAction } from '../platform/events/index.js';
 import { InvalidRequest, ResourceNotFound, type FieldError } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, currentRequest, type RequestTenant } from '../platform/http/request-context.js';
+import type { BodyRecording } from '../platform/http/tenant-rules.js';
 import { RegistryWork } from '../requests/index.js';
 import { LegalHolds } from './legal-holds.js';
 import { RetentionKeeper } from './retention-keeper.js';
 import { RetentionPolicy } from './retention-policy.js';
-import type { ReplaceRetentionDto, RetentionDto } from './retention.dto.js';
+import type { ReplaceRetentionDto, RequestBodiesDto, RetentionDto } from './retention.dto.js';
 
 interface Row extends Record<string, unknown> {
   hot_days: number | null;
@@ -70,8 +71,18 @@ export class TenantRetention {
     return this.read(tenant);
   }
 
+  /** From now on, in every process that has heard of it. */
+  async recordBodies(tenant: RequestTenant, recorded: BodyRecording): Promise<RequestBodiesDto> {
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { recorded } });
+    await this.#change(tenant, 'audit_request_bodies.updated', { recorded }, async (registry) => {
+      const text = 'UPDATE control.tenants SET request_bodies = $2 WHERE id = $1';
+      await registry.query({ text, values: [tenant.id, recorded] });
+    });
+    return { recorded };
+  }
+
   async hold(tenant: RequestTenant, reason: string): Promise<RetentionDto> {
-    auditDetails({ resource: { type: 'tenant', id: tenant.id } });
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, personal: { reason }, subject: null });
     await this.#change(tenant, 'legal_hold.set', {}, (registry) =>
       this.holds.set(registry, tenant, 'owner', reason),
     );
@@ -79,8 +90,8 @@ export class TenantRetention {
   }
 
   /** The reason is in the event. */
-  async lift(tenant: RequestTenant): Promise<RetentionDto> {
-    auditDetails({ resource: { type: 'tenant', id: tenant.id } });
+  async lift(tenant: RequestTenant, reason: string): Promise<RetentionDto> {
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, personal: { reason }, subject: null });
     await this.#change(tenant, 'legal_hold.lifted', {}, (registry) =>
       this.holds.lift(registry, tenant, 'owner'),
     );

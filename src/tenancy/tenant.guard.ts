@@ -6,7 +6,7 @@ import { endpointOf } from '../platform/http/endpoint.js';
 import { AppError, InvalidRequest } from '../platform/http/errors.js';
 import { requireServed } from './tenant-status.js';
 import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
-import { bodyHashOf, recordableBody } from '../platform/http/body.js';
+import { bodyHashOf } from '../platform/http/body.js';
 import { TenantRegistry, type Tenant } from './tenant-registry.js';
 
 /** The tenant that the request names in its header and the one that its credential belongs to are not the same. */
@@ -40,7 +40,7 @@ export class TenantGuard implements CanActivate {
     const response = execution.switchToHttp().getResponse<Response>();
     const request = contextOf(http);
     request.endpoint = endpointOf(execution);
-    request.body = recordableBody(http.body);
+    request.body = http.body as unknown;
     request.bodyHash = bodyHashOf(http);
     const idempotencyKey = http.headers['idempotency-key'];
     if (typeof idempotencyKey === 'string') {
@@ -107,6 +107,6 @@ function announceNewName(
 
 /** What a request carries of its tenant. */
 export function requestTenant(tenant: Tenant): RequestTenant {
-  const { id, slug, region, cell, rateLimits, networkRules, signInRules } = tenant;
-  return { id, slug, region, cell, rateLimits, networkRules, signInRules };
+  const { id, slug, region, cell, rateLimits, networkRules, signInRules, requestBodies } = tenant;
+  return { id, slug, region, cell, rateLimits, networkRules, signInRules, requestBodies };
 }

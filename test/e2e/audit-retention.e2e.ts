@@ -104,9 +104,7 @@ describe('a legal hold', () => {
       code: 'NO_LEGAL_HOLD',
     });
     expect(await told(acme, 'legal_hold.set')).toHaveLength(1);
-    expect(await told(acme, 'legal_hold.lifted')).toMatchObject([
-      { personal: { body: { reason: 'settled' } } },
-    ]);
+    expect(await told(acme, 'legal_hold.lifted')).toMatchObject([{ personal: { reason: 'settled' } }]);
   });
 
   it('of the operator is told to the organisation, and no owner lifts it; without it the organisation goes', async () => {

@@ -8,7 +8,7 @@ import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { LogClosed } from '../../src/audit/append-group.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { MoveLog } from '../../src/audit/move-log.js';
-import { FieldEncryption } from '../../src/encryption/field-encryption.js';
+import type { FieldEncryption } from '../../src/encryption/field-encryption.js';
 import { KeyRing } from '../../src/encryption/key-ring.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
@@ -26,6 +26,7 @@ import {
 } from '../../src/platform/objects/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 import { verifierOf } from '../support/log-parts.js';
+import { fieldsOf } from '../support/sealing.js';
 import { openTestCells, type TestCells } from '../support/test-cells.js';
 
 let test: TestCells;
@@ -34,14 +35,19 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-const fieldsOf = (keys: KeyRing): FieldEncryption =>
-  new FieldEncryption(keys, new SubjectKeys(keys, test.database, FEED, KEY_TIMES, new Log('silent')));
 const write = (tenant: TenantRef, text: string, values: unknown[] = []): Promise<unknown> =>
   test.database.within(tenant, () => test.transactions.run(() => test.database.query({ text, values })));
 /** Nobody announces anything here. */
 const FEED = { subscribe: () => () => undefined, reliable: () => true } as unknown as Feed;
 const ringOf = (kms: CellKms): KeyRing =>
   new KeyRing(test.database, kms, FEED, new KeySchedules(test.cells), KEY_TIMES, new Log('silent'));
+
+const fieldsFrom = (keys: KeyRing, kms: CellKms): FieldEncryption =>
+  fieldsOf({
+    keys,
+    subjects: new SubjectKeys(keys, test.database, FEED, KEY_TIMES, new Log('silent')),
+    kms,
+  }).fields;
 
 describe('the log of a tenant that moves', () => {
   const EVENT = { action: 'agent.read', actor: { type: 'user', id: 'a' }, outcome: 'success' } as const;
@@ -149,7 +155,7 @@ describe('the keys of a tenant that moves', () => {
       const ring = ringOf(both);
       for (const { text, values } of await ring.provision(here)) await write(here, text, [...values]);
       const place = { table: 'users', column: 'email', row: 'r1' };
-      const sealed = await fieldsOf(ring).sealJson(here, place, 'a secret');
+      const sealed = await fieldsFrom(ring, both).sealJson(here, place, 'a secret');
       const indexOf = async (keys: KeyRing, tenant: TenantRef): Promise<Buffer[]> =>
         (await keys.of(tenant)).indexes.map(({ key }) => key.export());
       const index = await indexOf(ring, here);
@@ -172,8 +178,9 @@ describe('the keys of a tenant that moves', () => {
         await keys.rewrap(sessions, route);
         expect(await rows()).toEqual(before);
       });
-      const alone = ringOf(new CellKms(new Map([['target', two]])));
-      expect(await fieldsOf(alone).openJson(there, place, sealed)).toBe('a secret');
+      const targets = new CellKms(new Map([['target', two]]));
+      const alone = ringOf(targets);
+      expect(await fieldsFrom(alone, targets).openJson(there, place, sealed)).toBe('a secret');
       expect(await indexOf(alone, there)).toEqual(index);
       const swapped = ringOf(new CellKms(new Map([['target', one]])));
       await expect(swapped.of(there)).rejects.toMatchObject({ cause: { code: 'key_not_found' } });

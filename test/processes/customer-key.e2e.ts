@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { KeysDto } from '../../src/keys/keys.dto.js';
 import { startFakeKms, type FakeKms } from '../fakes/kms.js';
+import { publishedAgent, runIn, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
@@ -42,12 +43,18 @@ async function owner(): Promise<Client> {
 
 const keys = (): Promise<KeysDto> => must(acme.api.get<KeysDto>('/v1/keys'), 200);
 
-it('a key that the customer keeps is attached, revoked, given back and detached through the API', async () => {
+it('a key that the customer keeps is attached and held, revoked, given back and detached through the API', async () => {
   const arn = fake.newKey();
-  await must((await owner()).put('/v1/keys/customer-key', { arn }), 202);
+  await must((await owner()).put('/v1/keys/customer-key', { arn, mode: 'hold' }), 202);
   await eventually(async () => expect(await keys()).toMatchObject({ rotation: { status: 'done' } }), WAIT_MS);
-  expect(await keys()).toMatchObject({ custody: 'customer', customerKey: arn });
+  expect(await keys()).toMatchObject({ custody: 'customer', customerKey: arn, mode: 'hold' });
   await must(acme.api.get('/v1/users'), 200);
+  const before = fake.count('GenerateDataKey');
+  const agent = await publishedAgent(acme.api, { apiKeys: { openai: 'sk-held' } });
+  const run = await runIn(acme.api, (await startRun(acme.api, agent.id, 'held input')).id);
+  expect(JSON.stringify(run.output)).toContain('held input');
+  // Provider keys, input, output, and each event of the run.
+  expect(fake.count('GenerateDataKey') - before).toBeGreaterThan(4);
 
   fake.deny(arn, true);
   // A process that has nothing in memory asks at once.

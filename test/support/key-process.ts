@@ -11,6 +11,8 @@ import { KeyRing } from '../../src/encryption/key-ring.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES, KeyTimes } from '../../src/encryption/key-times.js';
 import { CellKms, type Kms } from '../../src/encryption/kms.js';
+import { HeldKeys } from '../../src/encryption/held-keys.js';
+import { Openers } from '../../src/encryption/openers.js';
 import { SubjectKeys } from '../../src/encryption/subject-keys.js';
 import { NewKeyVersions } from '../../src/encryption/new-key-version.js';
 import { AdoptKeys } from '../../src/keys/adopt-keys.js';
@@ -93,8 +95,11 @@ export async function startKeyProcess(
   keys.onModuleInit();
   const subjects = new SubjectKeys(keys, database, heard, times, log);
   subjects.onModuleInit();
-  cell.observe(new EncryptionSubscriber(keys, subjects, database));
-  const fields = new FieldEncryption(keys, subjects);
+  const held = new HeldKeys(cellKms, times);
+  held.onModuleInit();
+  const openers = new Openers(keys, subjects, held);
+  const fields = new FieldEncryption(keys, subjects, openers, held);
+  cell.observe(new EncryptionSubscriber(keys, subjects, openers, fields, database));
   const auditLog = new AuditLog(cells);
   const events = new EventRecorder(auditLog, database, fields, residence, cells);
   const idempotency = new Idempotency(database, fields);
@@ -123,8 +128,8 @@ export async function startKeyProcess(
     schedules,
     times,
     new RewrapPersons(database, work, keys),
-    new RewrapValues(keys, subjects, sealedRows, times),
-    new ReplaceIndex(database, work, keys, subjects),
+    new RewrapValues(keys, subjects, fields, sealedRows, times),
+    new ReplaceIndex(database, work, keys, openers),
   );
   rotate.onModuleInit();
   const schedule = new RotationSchedule(schedules, rotate, registry, log);
@@ -151,6 +156,7 @@ export async function startKeyProcess(
     close: async () => {
       await runner.beforeApplicationShutdown();
       keys.onApplicationShutdown();
+      held.onApplicationShutdown();
       await auditLog.onApplicationShutdown();
       await feed.onApplicationShutdown();
       await provisioning.close();

@@ -5,7 +5,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { LocalKms } from '@waxell/infra';
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
 import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
-import { FieldEncryption, KeyRing, SubjectKeys } from '../../src/encryption/index.js';
+import { HeldKeys } from '../../src/encryption/held-keys.js';
+import { FieldEncryption, KeyRing, Openers, SubjectKeys } from '../../src/encryption/index.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
 import { CellKms } from '../../src/encryption/kms.js';
@@ -29,6 +30,21 @@ export interface Sealing {
   readonly close: () => Promise<void>;
 }
 
+/** What seals and opens values with these keys. */
+export function fieldsOf({
+  keys,
+  subjects,
+  kms,
+}: {
+  readonly keys: KeyRing;
+  readonly subjects: SubjectKeys;
+  readonly kms: CellKms;
+}): { readonly openers: Openers; readonly fields: FieldEncryption } {
+  const held = new HeldKeys(kms, KEY_TIMES);
+  const openers = new Openers(keys, subjects, held);
+  return { openers, fields: new FieldEncryption(keys, subjects, openers, held) };
+}
+
 export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>[]): Promise<Sealing> {
   const db = await openTestDatabase({ entities });
   const home = await mkdtemp(join(tmpdir(), 'waxell-keys-'));
@@ -40,12 +56,14 @@ export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>
   const keys = new KeyRing(db.database, kms, feed, new KeySchedules(db.cells), KEY_TIMES, new Log('silent'));
   const subjects = new SubjectKeys(keys, db.database, feed, KEY_TIMES, new Log('silent'));
   keys.onModuleInit();
-  cell.observe(new EncryptionSubscriber(keys, subjects, db.database));
+  subjects.onModuleInit();
+  const encryption = fieldsOf({ keys, subjects, kms });
+  cell.observe(new EncryptionSubscriber(keys, subjects, encryption.openers, encryption.fields, db.database));
   const inTenant = <T>(tenant: TenantRef, work: () => Promise<T>): Promise<T> =>
     db.database.within(tenant, () => db.transactions.run(work));
   return {
     db,
-    encryption: new FieldEncryption(keys, subjects),
+    encryption: encryption.fields,
     inTenant,
     destroyKeys: async (tenant) => {
       await db.superuser.query(

@@ -4,6 +4,7 @@ import { ask, baseUrl, parsed } from './server.js';
 interface Keys {
   readonly custody: string;
   readonly customerKey?: string;
+  readonly mode?: string;
   readonly items: readonly { id: string; purpose: string; state: string; ageDays: number }[];
   readonly seals: number;
   readonly rotateAfterDays: number;
@@ -19,9 +20,9 @@ export const listKeys: Command = async (args, { env, out }) => {
   if (key === undefined || key === '')
     throw new UsageError('Put an API key with the scope key:read into WAXELL_API_KEY.');
   const answer = await ask(new URL('/v1/keys', baseUrl(values.url)), { authorization: `Bearer ${key}` });
-  const { custody, customerKey, items, seals, rotateAfterDays, rotateAt, rotation, deletion } =
+  const { custody, customerKey, mode, items, seals, rotateAfterDays, rotateAt, rotation, deletion } =
     (await answer.json()) as Keys;
-  out(`custody: ${custody}${customerKey === undefined ? '' : `, ${customerKey}`}`);
+  out(`custody: ${custody}${customerKey === undefined ? '' : `, ${customerKey}, ${mode}`}`);
   for (const { id, purpose, state, ageDays } of items) out(`${id}  ${purpose}  ${state}  ${ageDays} days`);
   out(
     `${seals} seals; replaced after ${rotateAfterDays} days${rotateAt === undefined ? '' : `, at ${rotateAt}`}`,
@@ -50,9 +51,9 @@ export const rotateAfter: Command = (args, surroundings) =>
 
 /** Puts the keys under one that the organisation keeps. */
 export const attachKey: Command = (args, surroundings) =>
-  asPerson(args, surroundings, async (send, out, { positionals: [arn] }) => {
+  asPerson(args, surroundings, async (send, out, { positionals: [arn], values }) => {
     if (arn === undefined) throw new UsageError('Say which key: wax keys attach ARN');
-    await send('PUT', '/v1/keys/customer-key', { arn });
+    await send('PUT', '/v1/keys/customer-key', { arn, ...(values.hold && { mode: 'hold' }) });
     out('The key is attached; wax keys list says how far the rotation to it is.');
   });
 
@@ -79,7 +80,7 @@ export const cancelDeletion: Command = (args, surroundings) =>
 type Send = (method: string, path: string, body?: unknown) => Promise<Response>;
 interface Arguments {
   readonly positionals: readonly string[];
-  readonly values: { readonly 'wait-days'?: string; readonly confirm?: string };
+  readonly values: { readonly 'wait-days'?: string; readonly confirm?: string; readonly hold?: boolean };
 }
 
 /** Signs in, proves the password again, does the work, and ends the session. */
@@ -94,6 +95,7 @@ async function asPerson(
     email: { type: 'string' },
     'wait-days': { type: 'string' },
     confirm: { type: 'string' },
+    hold: { type: 'boolean' },
   });
   const { organisation, email } = values;
   const password = env['WAXELL_PASSWORD'];

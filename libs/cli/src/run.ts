@@ -14,7 +14,7 @@ const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage:
   'keys list': { run: listKeys, usage: 'wax keys list --url URL                           (WAXELL_API_KEY)' },
   'keys rotate': { run: rotate, usage: `wax keys rotate ${PERSON}` },
   'keys rotate-after': { run: rotateAfter, usage: `wax keys rotate-after DAYS ${PERSON}` },
-  'keys attach': { run: attachKey, usage: `wax keys attach ARN ${PERSON}` },
+  'keys attach': { run: attachKey, usage: `wax keys attach ARN [--hold] ${PERSON}` },
   'keys detach': { run: detachKey, usage: `wax keys detach ${PERSON}` },
   'keys delete': { run: deleteKeys, usage: `wax keys delete --wait-days N --confirm SLUG ${PERSON}` },
   'keys cancel-deletion': { run: cancelDeletion, usage: `wax keys cancel-deletion ${PERSON}` },

@@ -185,6 +185,18 @@ const ROWS = {
     api('update'),
     'For how long the log is kept was set.',
   ],
+  'audit_request_bodies.read': [
+    'administration',
+    'informational',
+    api('read'),
+    'What of the bodies of requests is recorded was read.',
+  ],
+  'audit_request_bodies.updated': [
+    'administration',
+    'high',
+    api('update'),
+    'What of the bodies of requests is recorded was set.',
+  ],
   'audit_restore.requested': [
     'data_access',
     'medium',

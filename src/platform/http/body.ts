@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { NextFunction, Request, Response } from 'express';
 import express from 'express';
 import { InvalidRequest } from './errors.js';
+import type { BodyRecording } from './tenant-rules.js';
 import { isNestedTooDeep } from './unfit-values.js';
 
 /** The largest JSON body that is read. */
@@ -48,17 +49,20 @@ export function bodyHashOf(request: Request): Buffer | undefined {
   return (request as HashedRequest).bodySha256;
 }
 
-const SECRET_NAME = /password|secret|token|api_?keys?$|authorization|credential/i;
+const SECRET_NAME = /password|passphrase|secret|token|keys?$|authorization|credential|^(code|otp|pin)$/i;
 /** Of persons: what an event says of one is sealed under that person's key, and a body may name anybody. */
 const PERSONAL_NAME = /^(e_?mails?|phones?|telephone|display_?name|first_?name|last_?name|to|recipients?)$/i;
 const KEPT_BYTES = 16_384;
 
-/** A request's body as it may stand in an event: secrets and persons by name are left out, and what is very long. */
-export function recordableBody(body: unknown): unknown {
+/**
+ * A request's body as it may stand in an event: without what is secret by name, and, but for `full`, what is personal;
+ * what is very long is left out.
+ */
+export function recordableBody(body: unknown, recording: Exclude<BodyRecording, 'none'>): unknown {
   if (body === undefined || body === null) return undefined;
   const text = JSON.stringify(body, (key, value: unknown) => {
     if (SECRET_NAME.test(key)) return '[redacted]';
-    return PERSONAL_NAME.test(key) ? '[personal]' : value;
+    return recording === 'redacted' && PERSONAL_NAME.test(key) ? '[personal]' : value;
   });
   return text.length > KEPT_BYTES ? { truncated: true, bytes: text.length } : (JSON.parse(text) as unknown);
 }

@@ -4,7 +4,7 @@ import type { TenantId, TenantRef } from '../database/tenant-id.js';
 
 import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint-options.js';
-import type { NetworkRules, RateLimits, SignInRules } from './tenant-rules.js';
+import type { BodyRecording, NetworkRules, RateLimits, SignInRules } from './tenant-rules.js';
 
 /** A tenant as requests see it. */
 export interface RequestTenant extends TenantRef {
@@ -15,6 +15,8 @@ export interface RequestTenant extends TenantRef {
   readonly networkRules?: NetworkRules;
   /** Where the organisation has set any. */
   readonly signInRules?: SignInRules;
+  /** Absent: none. */
+  readonly requestBodies?: BodyRecording;
 }
 
 /** Who acts. A user's API key acts for the user, within its scopes. */
@@ -43,8 +45,11 @@ export interface AuditDetails {
   changes?: Record<string, unknown>;
   /** Personal data that belongs to the event: stored encrypted. */
   personal?: Record<string, unknown>;
-  /** The person whom it concerns, where that is not who acts: it is sealed under that person's key. */
-  subject?: string;
+  /**
+   * The person whom it concerns, where that is not who acts: it is sealed under that person's key. `null`: nobody, so that
+   * it outlives whoever acts.
+   */
+  subject?: string | null;
 }
 
 /** Everything about one request that its guards found out. Travels in AsyncLocalStorage; handlers get the actor as an argument. */
@@ -72,7 +77,7 @@ export interface RequestContext {
   onRevoked?: () => void;
   /** Set once the event is part of a transaction; the interceptor records it otherwise. */
   recorded: boolean;
-  /** The request's body as it belongs into its event: without secrets. */
+  /** The request's body as it came. */
   body?: unknown;
   /** `Idempotency-Key` of a POST. */
   idempotencyKey?: string;

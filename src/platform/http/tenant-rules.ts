@@ -32,3 +32,11 @@ export interface NetworkRules {
   /** What happens to callers whose country nobody knows. */
   readonly unknown: 'allow' | 'deny';
 }
+
+export const BODY_RECORDINGS = ['none', 'redacted', 'full'] as const;
+
+/**
+ * What of the bodies of requests goes into events. `redacted`: all but what is secret or personal by the names of its
+ * fields. `full`: what is personal too, where it is known whose it is. What is secret never does.
+ */
+export type BodyRecording = (typeof BODY_RECORDINGS)[number];

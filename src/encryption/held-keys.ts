@@ -1,0 +1,117 @@
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { TenantRef } from '../platform/database/index.js';
+import { FieldUnreadable, headerOf, sealUnderKms, SUITE, wrappedByKms } from './field-codec.js';
+import type { FieldPlace } from './field-place.js';
+import { HeldKeyRefused, KeysUnavailable, keyServiceFault } from './key-errors.js';
+import { KeyTimes } from './key-times.js';
+import { CellKms } from './kms.js';
+import type { TenantKeys } from './tenant-keys.js';
+
+const KEYS_IN_MEMORY = 10_000;
+/** Calls to the KMS at once for one reader: a page of a list is hundreds of values. */
+const AT_ONCE = 16;
+const SWEEP_MS = 10_000;
+
+interface Entry {
+  readonly dek: Buffer;
+  readonly openedAt: number;
+}
+
+/**
+ * Data keys that a customer's key in the KMS wraps one by one: each value that is sealed is a call to the KMS, and each
+ * that is opened is one, unless it was within the minute. What a customer pays for seeing each use.
+ */
+@Injectable()
+export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
+  readonly #known = new LRUCache<string, Entry>({ max: KEYS_IN_MEMORY });
+  readonly #fresh: number;
+  #sweeping: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly kms: CellKms,
+    private readonly times: KeyTimes,
+  ) {
+    this.#fresh = times.ofCustomerKeys().fresh;
+  }
+
+  onModuleInit(): void {
+    this.#sweeping = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.#sweeping);
+  }
+
+  /** @throws {HeldKeyRefused | KeysUnavailable} */
+  async seal(tenant: TenantRef, keys: TenantKeys, place: FieldPlace, value: Buffer): Promise<Buffer> {
+    const dek = await answered(this.kms.of(tenant.cell).generateDataKey(keys.kmsKeyId, contextOf(tenant)));
+    return sealUnderKms(keys.current.id, dek, place, value);
+  }
+
+  /**
+   * The data keys of values, by `wrappedByKms` in hexadecimal.
+   * @throws {HeldKeyRefused | KeysUnavailable}
+   */
+  async open(
+    tenant: TenantRef,
+    keys: TenantKeys,
+    stored: readonly Buffer[],
+  ): Promise<ReadonlyMap<string, Buffer>> {
+    const found = new Map<string, Buffer>();
+    for (let at = 0; at < stored.length; at += AT_ONCE)
+      await Promise.all(
+        stored.slice(at, at + AT_ONCE).map(async (value) => {
+          const dek = await this.#dekOf(tenant, keys, value);
+          if (dek) found.set(wrappedByKms(value).toString('hex'), dek);
+        }),
+      );
+    return found;
+  }
+
+  /** Undefined of what is damaged: who opens it is told so, and who opens what stands beside it is not. */
+  async #dekOf(tenant: TenantRef, keys: TenantKeys, value: Buffer): Promise<Buffer | undefined> {
+    try {
+      const wrapped = wrappedByKms(value);
+      const { keyId } = headerOf(value);
+      const name = `${tenant.id} ${keyId} ${wrapped.toString('hex')}`;
+      const known = this.#known.get(name);
+      if (known && this.times.now() - known.openedAt < this.#fresh) return known.dek;
+      const kmsKeyId = keys.heldBy.get(keyId);
+      if (kmsKeyId === undefined) return undefined;
+      const openedAt = this.times.now();
+      const dek = await answered(this.kms.of(tenant.cell).decrypt(kmsKeyId, wrapped, contextOf(tenant)));
+      this.#known.set(name, { dek, openedAt });
+      return dek;
+    } catch (error) {
+      if (error instanceof FieldUnreadable) return undefined;
+      throw error;
+    }
+  }
+
+  #sweep(): void {
+    const now = this.times.now();
+    for (const [name, { openedAt }] of this.#known.entries())
+      if (now - openedAt >= this.#fresh) this.#known.delete(name);
+  }
+}
+
+export function isHeld(stored: Buffer): boolean {
+  return stored[1] === SUITE.kms;
+}
+
+function contextOf({ id }: TenantRef): Record<string, string> {
+  return { tenant: id, purpose: 'value' };
+}
+
+async function answered<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    const fault = keyServiceFault(error);
+    // Of one value: it is none that this key has wrapped.
+    if ((error as { code?: unknown }).code === 'invalid_ciphertext') throw new FieldUnreadable();
+    if (fault === 'refusal') throw new HeldKeyRefused({ cause: error });
+    throw fault === 'passing' ? new KeysUnavailable({ cause: error }) : error;
+  }
+}
