@@ -14,7 +14,15 @@ export default defineConfig({
     maxWorkers: 3,
     reporters: ['default', './test/support/closing-line.ts'],
     projects: [
-      { extends: true, test: { name: 'unit', include: ['src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts'],
+          // Beside whatever else the machine does: how long it takes fails nothing.
+          testTimeout: 60_000,
+        },
+      },
       {
         extends: true,
         test: {

@@ -118,6 +118,10 @@ it('every column of a tenant that could hold a sealed value is known to a rewrap
   const hashes = [
     'sessions.token_hash',
     'sessions.fingerprint',
+    'sessions.exact_fingerprint',
+    'sessions.agent_fingerprint',
+    'sign_in_places.fingerprint',
+    'password_resets.token_hash',
     'refresh_tokens.token_hash',
     'api_keys.secret_hash',
     'detection_progress.chain_hash',
