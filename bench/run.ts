@@ -4,6 +4,7 @@ import { machine, type Bench } from './measure.ts';
 
 const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   audit: () => import('./audit.ts'),
+  auth: () => import('./auth.ts'),
   codec: () => import('./codec.ts'),
   move: () => import('./move.ts'),
   request: () => import('./request.ts'),

@@ -57,6 +57,7 @@ export const PERMISSIONS = {
   'audit_restore:create': { grantee: 'admin', scope: 'audit:admin' },
   'request_bodies:update': { grantee: 'owner', scope: 'audit:admin' },
   'legal_hold:update': { grantee: 'owner', scope: 'audit:admin' },
+  'signing_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'checkpoint_key:rotate': { grantee: 'operator', scope: 'tenant:admin' },
   'installation_log:read': { grantee: 'operator', scope: 'tenant:read' },
   'installation_log:export': { grantee: 'operator', scope: 'tenant:admin' },

@@ -4,11 +4,15 @@ import { PageQuery } from '../platform/http/pagination.js';
 import { CurrentActor, ResourceId } from '../platform/http/parameters.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { ApiKeys } from './api-keys.js';
-import { ApiKeyPageDto, CreateApiKeyDto, CreatedApiKeyDto } from './auth.dto.js';
+import { ApiKeyPageDto, CreateApiKeyDto, CreatedApiKeyDto, RotateApiKeyDto } from './auth.dto.js';
+import { RotateApiKey } from './rotate-api-key.js';
 
 @Controller('v1/api-keys')
 export class ApiKeysController {
-  constructor(private readonly apiKeys: ApiKeys) {}
+  constructor(
+    private readonly apiKeys: ApiKeys,
+    private readonly rotation: RotateApiKey,
+  ) {}
 
   @Post()
   @Endpoint({
@@ -28,6 +32,21 @@ export class ApiKeysController {
   })
   list(@Query() query: PageQuery): Promise<ApiKeyPageDto> {
     return this.apiKeys.list(query);
+  }
+
+  @Post(':id/rotate')
+  @Endpoint({
+    permission: 'api_key:create',
+    audit: 'api_key.rotated',
+    summary: 'Replaces one of your API keys; the new one is shown this once, the former goes on for a while.',
+    problems: [404],
+  })
+  rotate(
+    @CurrentActor() actor: Actor,
+    @ResourceId('API key') id: string,
+    @Body() { overlapSeconds = 86_400 }: RotateApiKeyDto,
+  ): Promise<CreatedApiKeyDto> {
+    return this.rotation.execute(actor, id, overlapSeconds);
   }
 
   @Delete(':id')

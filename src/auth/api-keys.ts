@@ -13,6 +13,22 @@ import { GrantExceedsOwn } from './auth.errors.js';
 import { ApiKeyEntity } from './identity.entity.js';
 import { secretHash } from './principals.js';
 
+interface Restrictions {
+  readonly allowedNetworks?: string[] | null | undefined;
+  readonly requestsPerMinute?: number | null | undefined;
+}
+
+/** A key on the way in. */
+export interface NewApiKey extends Restrictions {
+  readonly name: string;
+  readonly scopes: string[];
+  readonly expiresAt: Date | null;
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return JSON.stringify(some.toSorted()) === JSON.stringify(others.toSorted());
+}
+
 @Injectable()
 export class ApiKeys {
   constructor(
@@ -27,7 +43,8 @@ export class ApiKeys {
     }
     refuseWiderScopes(actor, body.scopes);
     return this.work.run(async () => {
-      const created = await this.insert(actor.userId ?? actor.id, { ...body, expiresAt });
+      const restrictions = await this.#restrictions(actor, body);
+      const created = await this.insert(actor.userId ?? actor.id, { ...body, ...restrictions, expiresAt });
       auditDetails({
         resource: { type: 'api_key', id: created.id },
         changes: { name: body.name, scopes: body.scopes },
@@ -39,7 +56,7 @@ export class ApiKeys {
   /** Inserts into the running transaction. */
   async insert(
     userId: string,
-    { name, scopes, expiresAt }: { name: string; scopes: string[]; expiresAt: Date | null },
+    { name, scopes, expiresAt, allowedNetworks, requestsPerMinute }: NewApiKey,
   ): Promise<CreatedApiKeyDto> {
     const key = newKey(currentTenant().id);
     const keys = this.database.repository(ApiKeyEntity);
@@ -52,9 +69,24 @@ export class ApiKeys {
       userId,
       expiresAt,
       revokedAt: null,
+      lastUsedAt: null,
+      allowedNetworks: allowedNetworks ?? null,
+      requestsPerMinute: requestsPerMinute ?? null,
+      replacedBy: null,
     });
     await keys.insert(entity);
     return { ...apiKeyDto(entity), key };
+  }
+
+  /** A key that makes keys makes none that may be used from elsewhere, or more often, than itself. */
+  async #restrictions(actor: Actor, asked: Restrictions): Promise<Restrictions> {
+    if (actor.type !== 'api_key') return asked;
+    const own = await this.database.repository(ApiKeyEntity).findOneBy({ id: actor.id });
+    const allowedNetworks = own?.allowedNetworks ?? asked.allowedNetworks;
+    if (own?.allowedNetworks && asked.allowedNetworks && !isSame(own.allowedNetworks, asked.allowedNetworks))
+      throw new GrantExceedsOwn('use from other networks');
+    const most = Math.min(own?.requestsPerMinute ?? Infinity, asked.requestsPerMinute ?? Infinity);
+    return { allowedNetworks, requestsPerMinute: most === Infinity ? undefined : most };
   }
 
   async list({ cursor, limit }: PageQuery): Promise<Page<ApiKeyDto>> {
@@ -81,7 +113,7 @@ export class ApiKeys {
 }
 
 /** A key that makes keys makes none that can do more than itself. */
-function refuseWiderScopes(actor: Actor, scopes: readonly string[]): void {
+export function refuseWiderScopes(actor: Actor, scopes: readonly string[]): void {
   if (!actor.scopes) return;
   const own = new Set(includedScopes(actor.scopes));
   const wider = includedScopes(scopes).find((scope) => !own.has(scope));
@@ -97,6 +129,10 @@ function apiKeyDto(key: ApiKeyEntity): ApiKeyDto {
     userId: key.userId,
     createdAt: key.createdAt.toISOString(),
     ...(key.expiresAt && { expiresAt: key.expiresAt.toISOString() }),
+    ...(key.lastUsedAt && { lastUsedAt: key.lastUsedAt.toISOString() }),
+    ...(key.allowedNetworks && { allowedNetworks: key.allowedNetworks }),
+    ...(key.requestsPerMinute !== null && { requestsPerMinute: key.requestsPerMinute }),
+    ...(key.replacedBy && { replacedBy: key.replacedBy }),
     ...(key.revokedAt && { revokedAt: key.revokedAt.toISOString() }),
   };
 }

@@ -3,14 +3,12 @@ import { ApiHeader } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { stringifySetCookie } from 'cookie';
 import { SESSION_COOKIE } from '../platform/http/credential.js';
-import { Endpoint, PUBLIC, UNAUDITED } from '../platform/http/endpoint.js';
+import { Endpoint, PUBLIC } from '../platform/http/endpoint.js';
 import { CurrentActor, CurrentTenant, OptionalTenant } from '../platform/http/parameters.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
 import { MeDto, RefreshDto, SignInDto, SteppedUpDto, StepUpDto, TokensDto, UpdateMeDto } from './auth.dto.js';
 import { PasswordSignIn } from './password-sign-in.js';
 import { Sessions } from './sessions.js';
-import { JwksDto } from './jwks.dto.js';
-import { SigningKeys } from './signing-keys.js';
 import { StepUp } from './step-up.js';
 import { Users } from './users.js';
 
@@ -20,7 +18,6 @@ export class AuthController {
     private readonly passwordSignIn: PasswordSignIn,
     private readonly sessions: Sessions,
     private readonly users: Users,
-    private readonly signingKeys: SigningKeys,
     private readonly steppingUp: StepUp,
   ) {}
 
@@ -109,17 +106,6 @@ export class AuthController {
     @Body() body: UpdateMeDto,
   ): Promise<MeDto> {
     return this.users.updateMe(actor, tenant, body);
-  }
-
-  @Get('.well-known/jwks.json')
-  @Endpoint({
-    permission: PUBLIC,
-    reason: 'public keys, with which anybody may verify access tokens',
-    audit: UNAUDITED,
-    summary: 'The public keys of access tokens (RFC 7517).',
-  })
-  async jwks(): Promise<JwksDto> {
-    return { keys: (await this.signingKeys.jwks()).keys as JwksDto['keys'] };
   }
 }
 

@@ -6,11 +6,15 @@ import {
   IsArray,
   IsEmail,
   IsIn,
+  IsInt,
   IsString,
   Length,
+  Max,
   MaxLength,
+  Min,
 } from 'class-validator';
 import { SCOPES } from '../access/index.js';
+import { AreNetworks } from './allowed-networks.js';
 import { ROLES, USER_STATES, type Role } from './identity.entity.js';
 import { IsPhone, IsTimestamp, Optional, OptionalOrNull } from '../platform/http/fields.js';
 
@@ -179,6 +183,32 @@ export class CreateApiKeyDto {
   @IsTimestamp()
   @ApiProperty({ format: 'date-time', required: false })
   expiresAt?: string;
+
+  /** Addresses and blocks of them (CIDR) from which alone it may be used. Left out: from everywhere. */
+  @Optional()
+  @IsArray()
+  @ArrayNotEmpty()
+  @ArrayMaxSize(50)
+  @ArrayUnique()
+  @AreNetworks()
+  @ApiProperty({ type: [String], required: false, example: ['203.0.113.0/24'] })
+  allowedNetworks?: string[];
+
+  /** The most requests a minute with it, beside what the organisation may send. */
+  @Optional()
+  @IsInt()
+  @Min(1)
+  @Max(1_000_000)
+  requestsPerMinute?: number;
+}
+
+export class RotateApiKeyDto {
+  /** Seconds for which the former key goes on; a day where nothing is said, a week at most. */
+  @Optional()
+  @IsInt()
+  @Min(0)
+  @Max(604_800)
+  overlapSeconds?: number;
 }
 
 export class ApiKeyDto {
@@ -197,6 +227,16 @@ export class ApiKeyDto {
   expiresAt?: string;
   @ApiProperty({ format: 'date-time', required: false })
   revokedAt?: string;
+  /** To the minute. */
+  @ApiProperty({ format: 'date-time', required: false })
+  lastUsedAt?: string;
+  /** Absent: it may be used from everywhere. */
+  allowedNetworks?: string[];
+  /** Absent: as many as the organisation may send. */
+  requestsPerMinute?: number;
+  /** The key that has taken its place. */
+  @ApiProperty({ format: 'uuid', required: false })
+  replacedBy?: string;
 }
 
 export class CreatedApiKeyDto extends ApiKeyDto {

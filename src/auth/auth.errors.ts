@@ -85,3 +85,22 @@ export class UserErased extends AppError {
     super('This person was erased, which cannot be taken back. Add the person anew, if that is meant.');
   }
 }
+
+/** It was revoked, has expired, or was rotated before. */
+export class ApiKeyEnded extends AppError {
+  readonly kind = 'unprocessable';
+  readonly code = 'API_KEY_ENDED';
+  constructor() {
+    super('This API key has ended or was rotated already. Create another: POST /v1/api-keys.');
+  }
+}
+
+export class AddressNotAllowed extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'ADDRESS_NOT_ALLOWED';
+  constructor() {
+    super(
+      'This API key may not be used from your address. Use it from where it is meant for, or create another.',
+    );
+  }
+}

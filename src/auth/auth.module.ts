@@ -14,6 +14,9 @@ import { Principals } from './principals.js';
 import { SessionList } from './session-list.js';
 import { OwnSessionsController, PersonSessionsController } from './sessions.controller.js';
 import { Sessions } from './sessions.js';
+import { RotateApiKey } from './rotate-api-key.js';
+import { RotateSigningKeys } from './rotate-signing-keys.js';
+import { SigningKeysController } from './signing-keys.controller.js';
 import { SigningKeys } from './signing-keys.js';
 import { UsersController } from './users.controller.js';
 import { StepUp } from './step-up.js';
@@ -29,6 +32,7 @@ import { VerifyPassword } from './verify-password.js';
     PersonSessionsController,
     UsersController,
     ApiKeysController,
+    SigningKeysController,
   ],
   providers: [
     AccessTokens,
@@ -41,6 +45,8 @@ import { VerifyPassword } from './verify-password.js';
     Principals,
     SessionList,
     Sessions,
+    RotateApiKey,
+    RotateSigningKeys,
     SigningKeys,
     StepUp,
     TokenTenant,

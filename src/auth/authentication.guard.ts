@@ -12,7 +12,12 @@ import {
 } from '../platform/http/request-context.js';
 import { signInRules } from '../sign-in/index.js';
 import { AccessTokens } from './access-tokens.js';
-import { AuthenticationRequired, CrossSiteRequest, InvalidCredential } from './auth.errors.js';
+import {
+  AddressNotAllowed,
+  AuthenticationRequired,
+  CrossSiteRequest,
+  InvalidCredential,
+} from './auth.errors.js';
 import { LastUse } from './last-use.js';
 import { Principals, secretHash, type Authenticated } from './principals.js';
 import { isBoundTo } from './session-binding.js';
@@ -39,8 +44,7 @@ export class AuthenticationGuard implements CanActivate {
     if (credential.kind === 'api_key' && tenant?.id === credential.tenant) {
       const remembered = this.principals.remembered(credential.secret);
       if (remembered) {
-        this.lastUse.note(tenant, 'api_key', remembered.actor.id);
-        request.actor = remembered.actor;
+        request.actor = this.#keyActor(tenant, remembered, request);
         return true;
       }
     }
@@ -60,9 +64,8 @@ export class AuthenticationGuard implements CanActivate {
     if (!tenant || tenant.id !== credential.tenant) throw new InvalidCredential();
     switch (credential.kind) {
       case 'api_key': {
-        const { actor } = await this.principals.apiKey(tenant, credential.secret);
-        this.lastUse.note(tenant, 'api_key', actor.id);
-        return actor;
+        const key = await this.principals.apiKey(tenant, credential.secret);
+        return this.#keyActor(tenant, key, request);
       }
       case 'jwt': {
         const token = await this.#accessToken(tenant, credential.token);
@@ -84,6 +87,16 @@ export class AuthenticationGuard implements CanActivate {
     const claims = await this.tokens.verify(token);
     if (claims.tenant !== tenant.id) throw new InvalidCredential();
     return this.principals.accessToken(tenant, token, claims);
+  }
+
+  #keyActor(tenant: RequestTenant, { actor, networks }: Authenticated, request: RequestContext): Actor {
+    if (networks && !networks.has(request.ip)) {
+      // Who was refused stands in the log.
+      request.actor = actor;
+      throw new AddressNotAllowed();
+    }
+    this.lastUse.note(tenant, 'api_key', actor.id);
+    return actor;
   }
 
   #used(tenant: RequestTenant, actor: Actor): Actor {

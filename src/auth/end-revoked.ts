@@ -5,7 +5,7 @@ import type { RequestContext } from '../platform/http/request-context.js';
 import { RunningRequests } from '../platform/http/running-requests.js';
 import { Log } from '../platform/observability/log.js';
 
-const LOOK_MS = 200;
+const LOOK_MS = 100;
 /** What ends by itself, as keys do and sessions, is looked for this often. */
 const LOOK_ANYWAY_MS = 60_000;
 const CREDENTIALS: ReadonlySet<Change['kind']> = new Set(['user', 'api_key', 'session']);

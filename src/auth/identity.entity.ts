@@ -83,4 +83,18 @@ export class ApiKeyEntity {
 
   @Column({ type: 'timestamptz', name: 'revoked_at', nullable: true })
   revokedAt!: Date | null;
+
+  @Column({ type: 'timestamptz', name: 'last_used_at', nullable: true })
+  lastUsedAt!: Date | null;
+
+  /** From where it may be used; `null`: from everywhere. */
+  @Column('text', { array: true, name: 'allowed_networks', nullable: true })
+  allowedNetworks!: string[] | null;
+
+  @Column({ type: 'integer', name: 'requests_per_minute', nullable: true })
+  requestsPerMinute!: number | null;
+
+  /** The key that has taken its place. */
+  @Column({ type: 'uuid', name: 'replaced_by', nullable: true })
+  replacedBy!: string | null;
 }

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
 import { signInRules } from '../sign-in/index.js';
+import { AllowedNetworks } from './allowed-networks.js';
 import { InvalidCredential } from './auth.errors.js';
 import type { Role } from './identity.entity.js';
 import type { Fingerprints } from './session-binding.js';
@@ -15,6 +16,8 @@ export interface Authenticated {
   readonly expiresAt?: number;
   /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`. */
   readonly dependsOn: readonly string[];
+  /** For API keys: from where they may be used, if not from everywhere. */
+  readonly networks?: AllowedNetworks;
   /** For sessions: what they are bound to. */
   readonly bound?: Fingerprints;
 }
@@ -24,6 +27,8 @@ interface ApiKeyRow {
   scopes: string[];
   expires_at: Date | null;
   revoked_at: Date | null;
+  allowed_networks: string[] | null;
+  requests_per_minute: number | null;
   user_id: string;
   role: Role;
   status: string;
@@ -122,7 +127,7 @@ export class Principals implements OnModuleInit {
     const [row] = await this.database.within(tenant, () =>
       this.database.query<ApiKeyRow & Record<string, unknown>>({
         name: 'api_key',
-        text: `SELECT k.id, k.scopes, k.expires_at, k.revoked_at, u.id AS user_id, u.role, u.status
+        text: `SELECT k.id, k.scopes, k.expires_at, k.revoked_at, k.allowed_networks, k.requests_per_minute, u.id AS user_id, u.role, u.status
           FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.secret_hash = $1`,
         values: [secretHash(secret)],
       }),
@@ -136,7 +141,9 @@ export class Principals implements OnModuleInit {
         userId: row.user_id,
         roles: [row.role],
         scopes: row.scopes,
+        ...(row.requests_per_minute !== null && { requestsPerMinute: row.requests_per_minute }),
       }),
+      ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
       expiresAt: row.expires_at?.getTime(),
       dependsOn: [`api_key:${row.id}`, `user:${row.user_id}`],
     };
@@ -173,7 +180,8 @@ export class Principals implements OnModuleInit {
 
   #changed({ kind, id }: Change): void {
     this.#changesHeard += 1;
-    if (kind === 'tenant') return this.#known.clear();
+    // Whatever was signed by a key that is compromised is known to nobody any more.
+    if (kind === 'tenant' || kind === 'signing_keys') return this.#known.clear();
     // Copied: deleting an entry takes its key out of the set.
     const dependents = Array.from(this.#dependents.get(`${kind}:${id}`) ?? []);
     for (const key of dependents) this.#known.delete(key);

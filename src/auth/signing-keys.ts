@@ -1,53 +1,67 @@
-import { Injectable } from '@nestjs/common';
-import {
-  calculateJwkThumbprint,
-  createLocalJWKSet,
-  exportJWK,
-  exportPKCS8,
-  generateKeyPair,
-  importPKCS8,
-  type CryptoKey,
-  type JWK,
-} from 'jose';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { createLocalJWKSet, importPKCS8, type CryptoKey, type JWK } from 'jose';
 import { FieldEncryption, sealedColumn } from '../encryption/index.js';
-import { Cells, PLATFORM_TENANT } from '../platform/database/index.js';
+import { Cells, Feed, PLATFORM_TENANT } from '../platform/database/index.js';
+import { newSigningKey, signingKeyPlace, type StoredSigningKey } from './new-signing-key.js';
 
 export const ALGORITHM = 'RS256';
 sealedColumn({ schema: 'control', table: 'signing_keys', column: 'private_key', key: [['kid', 'text']] });
 
-const CREATION_LOCK = 7_283_003;
-/** A key made by another process is found by asking again, this often at most. */
+export const SIGNING_KEYS_LOCK = 7_283_003;
+/** A key that is not known may have been made by another process: it is looked for, this often at most. */
 const RELOAD_MS = 10_000;
+/** The feed tells of changes; this is for whoever did not hear. */
+const KEEP_MS = 5 * 60_000;
+/** The same while nothing is heard. */
+const KEEP_UNHEARD_MS = 300;
+/** Tokens live for a quarter of an hour; a key is believed for so long after its successor has begun to sign. */
+const BELIEVED_AFTER = "interval '1 hour'";
 
-interface Row {
-  kid: string;
-  public_jwk: JWK;
-  private_key: Buffer;
+interface LoadedKey {
+  readonly kid: string;
+  readonly privateKey: CryptoKey;
+  /** Milliseconds since 1970. */
+  readonly signsFrom: number;
 }
 
 interface LoadedKeys {
-  readonly kid: string;
-  readonly privateKey: CryptoKey;
+  /** The newest first. */
+  readonly signing: readonly LoadedKey[];
   readonly jwks: { readonly keys: JWK[] };
+  readonly verify: ReturnType<typeof createLocalJWKSet>;
   readonly at: number;
 }
 
-/** The keys that sign access tokens: in the registry's database, the private halves encrypted. */
+/**
+ * The keys that sign access tokens: in the registry's database, the private halves encrypted. A key is published before
+ * it signs, and believed until the tokens that it signed have ended.
+ */
 @Injectable()
-export class SigningKeys {
+export class SigningKeys implements OnModuleInit {
   #loaded: Promise<LoadedKeys> | undefined;
+  #at = 0;
 
   constructor(
     private readonly cells: Cells,
     private readonly encryption: FieldEncryption,
+    private readonly feed: Feed,
   ) {}
 
-  /** The newest key: it signs. */
-  async current(): Promise<{ kid: string; privateKey: CryptoKey }> {
-    return this.#keys();
+  onModuleInit(): void {
+    this.feed.subscribe(({ kind, id }) => {
+      if (kind === 'signing_keys' || id === '*') this.#loaded = undefined;
+    });
   }
 
-  /** All public keys, for verification here and elsewhere. */
+  /** The key that signs now. */
+  async current(): Promise<Pick<LoadedKey, 'kid' | 'privateKey'>> {
+    const { signing } = await this.#keys();
+    const current = signing.find(({ signsFrom }) => signsFrom <= Date.now()) ?? signing.at(-1);
+    if (!current) throw new Error('There is no signing key.');
+    return current;
+  }
+
+  /** All public keys, for verification here and elsewhere: of those that sign, that have, and that will. */
   async jwks(): Promise<{ keys: JWK[] }> {
     return (await this.#keys()).jwks;
   }
@@ -55,57 +69,73 @@ export class SigningKeys {
   /** Finds the public key that a token names; reads the keys again, at most every few seconds, where it is not known. */
   async verifier(kid: string | undefined): Promise<ReturnType<typeof createLocalJWKSet>> {
     let keys = await this.#keys();
-    if (!keys.jwks.keys.some((key) => key.kid === kid) && Date.now() - keys.at > RELOAD_MS) {
+    if (!keys.jwks.keys.some((key) => key.kid === kid) && performance.now() - keys.at > RELOAD_MS) {
       this.#loaded = undefined;
       keys = await this.#keys();
     }
-    return createLocalJWKSet(keys.jwks);
+    return keys.verify;
   }
 
   #keys(): Promise<LoadedKeys> {
-    this.#loaded ??= this.#load().catch((error: unknown) => {
-      this.#loaded = undefined;
-      throw error;
+    const keep = this.feed.reliable() ? KEEP_MS : KEEP_UNHEARD_MS;
+    if (performance.now() - this.#at > keep) this.#loaded = undefined;
+    if (this.#loaded) return this.#loaded;
+    this.#at = performance.now();
+    const loading = this.#load();
+    this.#loaded = loading;
+    loading.catch(() => {
+      if (this.#loaded === loading) this.#loaded = undefined;
     });
-    return this.#loaded;
+    return loading;
   }
 
   async #load(): Promise<LoadedKeys> {
-    const rows = await this.#rows();
-    if (rows.length === 0) rows.push(await this.#create());
-    const [newest] = rows;
-    if (!newest) throw new Error('There is no signing key.');
-    const pem = await this.encryption.openJson(this.#owner, place(newest.kid), newest.private_key);
-    const privateKey = await importPKCS8(String(pem), ALGORITHM);
-    return { kid: newest.kid, privateKey, jwks: { keys: rows.map((row) => row.public_jwk) }, at: Date.now() };
+    const at = performance.now();
+    let rows = await this.#rows();
+    if (rows.length === 0) {
+      await this.#createFirst();
+      rows = await this.#rows();
+    }
+    const signing = await Promise.all(rows.map((row) => this.#open(row)));
+    const jwks = { keys: rows.map((row) => row.public_jwk) };
+    return { signing, jwks, verify: createLocalJWKSet(jwks), at };
   }
 
-  async #rows(): Promise<Row[]> {
-    const found = await this.cells.home.control.query<Row>(
-      'SELECT kid, public_jwk, private_key FROM control.signing_keys ORDER BY created_at DESC LIMIT 16',
+  async #open({ kid, private_key: sealed, signs_from: from }: StoredSigningKey): Promise<LoadedKey> {
+    const owner = this.cells.home.tenant(PLATFORM_TENANT);
+    const pem = await this.encryption.openJson(owner, signingKeyPlace(kid), sealed);
+    return { kid, privateKey: await importPKCS8(String(pem), ALGORITHM), signsFrom: from.getTime() };
+  }
+
+  /** Those that are believed, the newest first. */
+  async #rows(): Promise<StoredSigningKey[]> {
+    const found = await this.cells.home.control.query<StoredSigningKey>(
+      `SELECT kid, public_jwk, private_key, signs_from FROM control.signing_keys k
+       WHERE revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM control.signing_keys s
+         WHERE s.revoked_at IS NULL AND s.signs_from > k.signs_from AND s.signs_from < now() - ${BELIEVED_AFTER})
+       ORDER BY signs_from DESC LIMIT 16`,
     );
     return found.rows;
   }
 
   /** One process makes the first key, however many start at once. */
-  async #create(): Promise<Row> {
+  async #createFirst(): Promise<void> {
     const client = await this.cells.home.control.connect();
     let failed = false;
     try {
       await client.query('BEGIN');
-      await client.query('SELECT pg_advisory_xact_lock($1)', [CREATION_LOCK]);
-      const existing = await client.query<Row>(
-        'SELECT kid, public_jwk, private_key FROM control.signing_keys LIMIT 1',
+      await client.query('SELECT pg_advisory_xact_lock($1)', [SIGNING_KEYS_LOCK]);
+      const existing = await client.query(
+        'SELECT 1 FROM control.signing_keys WHERE revoked_at IS NULL LIMIT 1',
       );
-      const row = existing.rows[0] ?? (await this.#newKey());
-      if (!existing.rows[0]) {
+      if (existing.rows.length === 0) {
+        const key = await newSigningKey(this.encryption, this.cells.home.tenant(PLATFORM_TENANT));
         await client.query(
           'INSERT INTO control.signing_keys (kid, public_jwk, private_key) VALUES ($1, $2, $3)',
-          [row.kid, row.public_jwk, row.private_key],
+          [key.kid, key.public_jwk, key.private_key],
         );
       }
       await client.query('COMMIT');
-      return row;
     } catch (error) {
       failed = true;
       throw error;
@@ -114,23 +144,4 @@ export class SigningKeys {
       client.release(failed);
     }
   }
-
-  async #newKey(): Promise<Row> {
-    const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, {
-      modulusLength: 2048,
-      extractable: true,
-    });
-    const jwk = await exportJWK(publicKey);
-    const kid = await calculateJwkThumbprint(jwk);
-    const sealed = await this.encryption.sealJson(this.#owner, place(kid), await exportPKCS8(privateKey));
-    return { kid, public_jwk: { ...jwk, kid, alg: ALGORITHM, use: 'sig' }, private_key: sealed };
-  }
-
-  get #owner() {
-    return this.cells.home.tenant(PLATFORM_TENANT);
-  }
-}
-
-function place(kid: string) {
-  return { table: 'signing_keys', column: 'private_key', row: kid };
 }

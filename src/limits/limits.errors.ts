@@ -5,6 +5,7 @@ const WHOSE: Record<PolicyName, string> = {
   ip: 'from your address',
   tenant: 'of your organisation',
   'sign-in': 'to sign in from your address',
+  'api-key': 'with this API key',
   'tenant-sign-in': 'to sign in to this organisation from your address',
 };
 

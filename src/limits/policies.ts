@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { LimitsConfig, type Rate } from '../platform/config/index.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
 import type { RateLimits } from '../platform/http/tenant-rules.js';
 import type { Quota } from './token-buckets.js';
 
-export type PolicyName = 'ip' | 'tenant' | 'sign-in' | 'tenant-sign-in';
+export type PolicyName = 'ip' | 'tenant' | 'sign-in' | 'tenant-sign-in' | 'api-key';
 
 /** A quota with its texts for headers, which are made once and not for each answer. */
 export interface Policy extends Quota {
@@ -31,6 +32,9 @@ export class Policies {
   /** By the registry's object, which is a new one when it was changed. */
   readonly #overridden = new WeakMap<RateLimits, TenantPolicies>();
 
+  /** By their number: keys have few different ones. */
+  readonly #ofKeys = new LRUCache<number, Policy>({ max: 1_000 });
+
   constructor({ rates }: LimitsConfig) {
     // Of interest to few: told of from where half is gone. Headers are most of what a limit costs a request.
     this.ip = { ...policy('ip', rates.ip), announcedBelow: rates.ip.burst / 2 };
@@ -46,6 +50,15 @@ export class Policies {
     const known = this.#overridden.get(rateLimits) ?? this.#override(rateLimits);
     this.#overridden.set(rateLimits, known);
     return known;
+  }
+
+  /** Of an API key that has a limit of its own: as many at once, after a pause. */
+  ofKey(requestsPerMinute: number): Policy {
+    const known = this.#ofKeys.get(requestsPerMinute);
+    if (known) return known;
+    const made = policy('api-key', { perSecond: requestsPerMinute / 60, burst: requestsPerMinute });
+    this.#ofKeys.set(requestsPerMinute, made);
+    return made;
   }
 
   #override({ requests, signIns }: RateLimits): TenantPolicies {

@@ -33,7 +33,7 @@ export class Refusals implements BeforeApplicationShutdown {
 
   count(policy: PolicyName, { tenant, ip, userAgent }: RequestContext): void {
     // Refusals of an address are nobody's but the installation's: no tenant has been asked for anything yet.
-    const owner = policy === 'tenant' || policy === 'tenant-sign-in' ? tenant : undefined;
+    const owner = policy === 'ip' || policy === 'sign-in' ? undefined : tenant;
     const own = `${policy} ${owner?.id ?? ''}`;
     const full = this.#windows.size >= MAX_WINDOWS && !this.#windows.has(own);
     const key = full ? `${policy} ` : own;

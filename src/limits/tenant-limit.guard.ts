@@ -5,7 +5,7 @@ import { Policies } from './policies.js';
 import { RateLimiter } from './rate-limiter.js';
 
 /**
- * The limit of each tenant. After authentication, and for those alone who belong to it: a stranger who names a tenant
+ * The limit of each tenant, and of an API key that has one of its own. After authentication, and for those alone who belong to it: a stranger who names a tenant
  * can use up nothing of it.
  */
 @Injectable()
@@ -20,11 +20,12 @@ export class TenantLimitGuard implements CanActivate {
     const request = contextOf(http.getRequest<Request>());
     const { tenant, actor } = request;
     if (!tenant || actor.tenant !== tenant.id) return true;
-    return this.limiter.admit(
-      this.policies.of(tenant).requests,
-      tenant.id,
-      request,
-      http.getResponse<Response>(),
-    );
+    const response = http.getResponse<Response>();
+    const admitted = this.limiter.admit(this.policies.of(tenant).requests, tenant.id, request, response);
+    const { requestsPerMinute } = actor;
+    if (requestsPerMinute === undefined) return admitted;
+    const ofKey = (): true | Promise<true> =>
+      this.limiter.admit(this.policies.ofKey(requestsPerMinute), actor.id, request, response);
+    return admitted === true ? ofKey() : admitted.then(ofKey);
   }
 }

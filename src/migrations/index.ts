@@ -17,7 +17,8 @@ import { CellLogIndex20261122006000 } from './cell-15-log-index.js';
 import { CellSavedExports20261122006100 } from './cell-16-saved-exports.js';
 import { CellSignIn20261122007000 } from './cell-17-sign-in.js';
 import { CellPasswordResets20261122007200 } from './cell-18-password-resets.js';
-import { CellRequestBodies20261122007500 } from './cell-19-request-bodies.js';
+import { CellSigningKeys20261122007400 } from './cell-19-signing-keys.js';
+import { CellRequestBodies20261122007500 } from './cell-20-request-bodies.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -29,7 +30,8 @@ import { TenantCustody20261122004000 } from './tenant-8-custody.js';
 import { TenantSubjects20261122005000 } from './tenant-9-subjects.js';
 import { TenantSessions20261122007100 } from './tenant-10-sessions.js';
 import { TenantPasswords20261122007300 } from './tenant-11-passwords.js';
-import { TenantHeldKeys20261122007600 } from './tenant-12-held-keys.js';
+import { TenantApiKeys20261122007500 } from './tenant-12-api-keys.js';
+import { TenantHeldKeys20261122007600 } from './tenant-13-held-keys.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -57,6 +59,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellSavedExports20261122006100,
   CellSignIn20261122007000,
   CellPasswordResets20261122007200,
+  CellSigningKeys20261122007400,
   CellRequestBodies20261122007500,
 ];
 
@@ -73,5 +76,6 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantSubjects20261122005000,
   TenantSessions20261122007100,
   TenantPasswords20261122007300,
+  TenantApiKeys20261122007500,
   TenantHeldKeys20261122007600,
 ];

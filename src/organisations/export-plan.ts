@@ -56,7 +56,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'name', 'prefix', 'scopes', 'user_id', 'created_at', 'expires_at', 'revoked_at'),
-      ...plain('last_used_at'),
+      ...plain('last_used_at', 'allowed_networks', 'requests_per_minute', 'replaced_by'),
       secret_hash: SECRET_HASH,
     },
   },

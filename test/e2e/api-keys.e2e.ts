@@ -132,4 +132,79 @@ describe('a key', () => {
     expect(JSON.stringify(events)).not.toContain(created.key);
     expect(created.prefix.length).toBeLessThan(created.key.length - 40);
   });
+
+  it('is rotated: another of the same powers takes its place, and it goes on for as long as it is given', async () => {
+    const body = { name: 'rotated', scopes: ['profile:read'], requestsPerMinute: 600 };
+    const former = await must(acme.api.post<CreatedApiKeyDto>('/v1/api-keys', body), 201);
+    const path = `/v1/api-keys/${former.id}/rotate`;
+    const created = await must(acme.api.post<CreatedApiKeyDto>(path, { overlapSeconds: 2 }), 201);
+    expect(created).toMatchObject({ name: 'rotated', scopes: ['profile:read'], requestsPerMinute: 600 });
+    const [before, after] = [client(app.baseUrl, former.key), client(app.baseUrl, created.key)];
+    expect([(await before.get('/v1/me')).status, (await after.get('/v1/me')).status]).toEqual([200, 200]);
+    await eventually(async () => expect(await refusal(before.get('/v1/me'))).toEqual(DEAD), 5_000);
+    expect((await after.get('/v1/me')).status).toBe(200);
+    const listed = await acme.api.all<ApiKeyDto>('/v1/api-keys');
+    expect(listed.find(({ id }) => id === former.id)).toMatchObject({ replacedBy: created.id });
+    expect(await refusal(acme.api.post(path, {}))).toEqual({ status: 422, code: 'API_KEY_ENDED' });
+    const events = await acme.api.all<object>('/v1/audit/events?action=api_key.rotated');
+    expect(events[1]).toMatchObject({ resource: { id: former.id }, changes: { overlapSeconds: 2 } });
+    expect(JSON.stringify(events)).not.toContain(created.key);
+  });
+
+  it('is rotated at once without an overlap, by its own person alone, and by a key only where that can do as much', async () => {
+    const admin = await createPerson(acme.api, 'Admin');
+    const other = await createTenant(app);
+    const former = await createApiKey(acme.api, ['agent:write', 'api_key:admin']);
+    const rotate = (api: Client, overlapSeconds: number) =>
+      refusal(api.post(`/v1/api-keys/${former.id}/rotate`, { overlapSeconds }));
+    const theirs = client(app.baseUrl, (await signIn(app, acme.slug, admin)).accessToken);
+    const exceeds = { status: 403, code: 'GRANT_EXCEEDS_OWN' };
+    expect(await rotate(theirs, 0)).toEqual(exceeds);
+    expect(await rotate(other.api, 0)).toEqual({ status: 404, code: 'NOT_FOUND' });
+    expect(await rotate(await clientWith(['agent:read', 'api_key:admin']), 0)).toEqual(exceeds);
+    expect((await rotate(acme.api, 604_801)).status).toBe(400);
+    expect((await rotate(client(app.baseUrl, former.key), 0)).status).toBe(201);
+    const dead = client(app.baseUrl, former.key);
+    await eventually(async () => expect(await refusal(dead.get('/v1/me'))).toEqual(DEAD), 1_000);
+  });
+
+  it('works from the networks that it was made for, and its refusal elsewhere stands in the log', async () => {
+    const body = { name: 'here', scopes: ['*:admin'], allowedNetworks: ['127.0.0.0/8', '::1'] };
+    const here = client(
+      app.baseUrl,
+      (await must(acme.api.post<CreatedApiKeyDto>('/v1/api-keys', body), 201)).key,
+    );
+    expect((await here.get('/v1/me')).status).toBe(200);
+    const elsewhere = { ...body, allowedNetworks: ['203.0.113.0/24'] };
+    const { id, key } = await must(acme.api.post<CreatedApiKeyDto>('/v1/api-keys', elsewhere), 201);
+    for (let time = 0; time < 2; time += 1)
+      expect(await refusal(client(app.baseUrl, key).get('/v1/me'))).toEqual({
+        status: 403,
+        code: 'ADDRESS_NOT_ALLOWED',
+      });
+    const events = await acme.api.all<object>(`/v1/audit/events?actor=${id}`);
+    expect(events[0]).toMatchObject({ outcome: 'denied', reason: 'ADDRESS_NOT_ALLOWED', actor: { id } });
+    // What it makes is bound as it is.
+    const child = await must(
+      here.post<CreatedApiKeyDto>('/v1/api-keys', { name: 'x', scopes: ['*:read'] }),
+      201,
+    );
+    expect(child.allowedNetworks).toEqual(body.allowedNetworks);
+    expect(await refusal(here.post('/v1/api-keys', { ...body, allowedNetworks: ['0.0.0.0/0'] }))).toEqual({
+      status: 403,
+      code: 'GRANT_EXCEEDS_OWN',
+    });
+    for (const networks of [[], ['10.0.0.0/33'], ['somewhere'], [7], '10.0.0.0/8'])
+      expect((await acme.api.post('/v1/api-keys', { ...body, allowedNetworks: networks })).status).toBe(400);
+  });
+
+  it('is held to the limit of its own, and no other key to it', async () => {
+    const body = { name: 'slow', scopes: ['profile:read'], requestsPerMinute: 3 };
+    const { key } = await must(acme.api.post<CreatedApiKeyDto>('/v1/api-keys', body), 201);
+    const answers = [];
+    for (let at = 0; at < 5; at += 1) answers.push(await client(app.baseUrl, key).get('/v1/me'));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
+    expect(answers[3]?.headers.get('ratelimit-policy')).toContain('"api-key";q=3;w=60');
+    expect((await acme.api.get('/v1/me')).status).toBe(200);
+  });
 });

@@ -8,19 +8,27 @@ import type { Statement } from './tenant-database.js';
 const CHANNEL = 'waxell';
 const RECONNECT_MS = 500;
 /** A silent connection is no proof of a live one: it is asked this often. */
-const PROBE_MS = 200;
+const PROBE_MS = 150;
 /**
  * An answer is proof of what was heard until its question was sent. With no newer proof than this, nothing kept in memory
  * is believed: what is revoked anywhere is refused here within a second, also where a connection dies without a word.
  */
-const TRUSTED_MS = 600;
+const TRUSTED_MS = 750;
 /** A connection that does not answer for so long is given up. */
 const ANSWER_WITHIN_MS = 1_000;
 
 /** Something changed that processes keep in memory, or that somebody waits for. */
 export interface Change {
   readonly kind:
-    'tenant' | 'schemas' | 'keys' | 'user' | 'api_key' | 'session' | 'run_progress' | 'run_cancel';
+    | 'tenant'
+    | 'schemas'
+    | 'keys'
+    | 'user'
+    | 'api_key'
+    | 'session'
+    | 'signing_keys'
+    | 'run_progress'
+    | 'run_cancel';
   readonly tenant: string;
   readonly id: string;
 }

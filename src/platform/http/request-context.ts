@@ -30,6 +30,8 @@ export interface Actor {
   readonly roles: readonly string[];
   /** For an API key: what it may do at most, `resource:level`. Absent: not limited. */
   readonly scopes?: readonly string[];
+  /** For an API key: the most requests a minute, where it has a limit of its own. */
+  readonly requestsPerMinute?: number;
   /** Present when the credential was a session: needed to end it. */
   readonly sessionId?: string;
 }
