@@ -9,7 +9,9 @@ import { ApiKeyEntity, AuthenticationGuard, AuthModule, StepUpGuard, UserEntity 
 import type { Backends } from './backends.js';
 import { DetectionModule } from './detection/index.js';
 import { ExportsModule } from './exports/index.js';
+import { DomainsModule } from './domains/index.js';
 import { CellKms, EncryptionModule } from './encryption/index.js';
+import { ConnectionEntity, FederatedIdentityEntity, FederationModule } from './federation/index.js';
 import {
   CountryLookup,
   LimitsModule,
@@ -43,7 +45,7 @@ import {
 } from './platform/database/index.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
-import { Mailer, OutgoingHttp } from './platform/egress/index.js';
+import { Mailer, NameServer, OutgoingHttp, ProviderHttp } from './platform/egress/index.js';
 import { CellObjects, MoveObjects, RetainedObjects, TenantObjects } from './platform/objects/index.js';
 import { BreachRanges, PasswordsModule } from './passwords/index.js';
 import { ProofsModule } from './proofs/index.js';
@@ -66,6 +68,8 @@ const ENTITIES = [
   DestinationEntity,
   AlertEntity,
   ChannelEntity,
+  ConnectionEntity,
+  FederatedIdentityEntity,
 ];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
@@ -143,6 +147,8 @@ export class AppModule {
         PasswordsModule,
         AuthModule,
         RecoveryModule,
+        DomainsModule,
+        FederationModule,
         OperationsModule,
         OrganisationsModule,
         MovesModule,
@@ -207,6 +213,8 @@ class BackendsModule {
       { provide: ReceiversConfig, useValue: receivers },
       { provide: OutgoingHttp, useValue: backends.outgoing },
       { provide: Mailer, useValue: backends.mailer },
+      { provide: ProviderHttp, useValue: backends.providers },
+      { provide: NameServer, useValue: backends.nameServer },
       { provide: RetentionConfig, useValue: retention },
       { provide: CellKms, useValue: backends.kms },
       { provide: CellObjects, useValue: backends.objects },
@@ -264,6 +272,8 @@ class BackendsModule {
       ReceiversConfig,
       OutgoingHttp,
       Mailer,
+      ProviderHttp,
+      NameServer,
       RetentionConfig,
       CellKms,
       CellObjects,

@@ -5,6 +5,7 @@ import {
   BullMqQueue,
   ChildProcessSandbox,
   CountryDatabase,
+  DnsNameServer,
   FileObjectStore,
   HttpBreachRanges,
   LocalKms,
@@ -14,6 +15,7 @@ import {
   ObjectEnvelope,
   OutgoingPosts,
   PgBossQueue,
+  ProviderRequests,
   RedisTokenBuckets,
   S3ObjectStore,
   SmtpMailer,
@@ -43,7 +45,7 @@ import { CertificateExpiry, clientTls, redisFiles, type TlsFiles } from './platf
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
 import type { BreachRanges } from './passwords/index.js';
-import type { Mailer, OutgoingHttp } from './platform/egress/index.js';
+import type { Mailer, NameServer, OutgoingHttp, ProviderHttp } from './platform/egress/index.js';
 import type { Log } from './platform/observability/log.js';
 import type { JobQueue } from './runs/index.js';
 
@@ -59,6 +61,9 @@ export interface Backends {
   readonly mailer: Mailer;
   /** Undefined where breached passwords are not looked up. */
   readonly breaches: BreachRanges | undefined;
+  /** To identity providers, which tenants choose. */
+  readonly providers: ProviderHttp;
+  readonly nameServer: NameServer;
   /** The certificates that are presented to the database and to Redis. */
   readonly certificates: CertificateExpiry;
   /** Undefined in production: there the development sandbox refuses to run anything. */
@@ -106,6 +111,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
     closing.push(() => models.close());
     const outgoing = new OutgoingPosts({ allowPrivate: env.RECEIVERS_ALLOW ?? [] });
     closing.push(() => outgoing.close());
+    const providers = new ProviderRequests({ allowPrivate: env.IDENTITY_PROVIDERS_ALLOW ?? [] });
+    closing.push(() => providers.close());
     const mailer = new SmtpMailer({ url: env.SMTP_URL, from: env.MAIL_FROM });
     closing.push(() => Promise.resolve(mailer.close()));
     const breaches =
@@ -124,6 +131,8 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       outgoing,
       mailer,
       breaches,
+      providers,
+      nameServer: new DnsNameServer(env.DNS_SERVERS ? { servers: env.DNS_SERVERS } : {}),
       tokenBuckets,
       countries,
       certificates: new CertificateExpiry([...clientCertificates(cells), ...(redis ? [redis] : [])]),

@@ -6,6 +6,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { isPermission } from './access/index.js';
 import { AppModule } from './app.module.js';
 import { openBackends, type Backends } from './backends.js';
+import { FORM_PATHS } from './federation/index.js';
 import { AddressLimit } from './limits/index.js';
 import { CreateOrganisation, MendOrganisations } from './organisations/index.js';
 import {
@@ -90,6 +91,7 @@ export async function start(
     setUpServer(app, {
       publicUrl: baseUrl,
       trustedProxies: env.TRUSTED_PROXIES,
+      forms: FORM_PATHS,
       admit: (request, response, next) => addresses.admit(request, response, next),
     });
     await prepare(app, backends);

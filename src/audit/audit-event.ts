@@ -137,8 +137,9 @@ export function parseEvent(bytes: Buffer): EventBody {
 
 /** The event of a request, from what its guards and its handler found out. */
 export function eventOfRequest(context: RequestContext, outcome: Outcome, reason?: string): AuditEvent {
+  const ofRoute = typeof context.endpoint?.audit === 'string' ? context.endpoint.audit : 'request.rejected';
   return {
-    action: typeof context.endpoint?.audit === 'string' ? context.endpoint.audit : 'request.rejected',
+    action: context.audit.action ?? ofRoute,
     actor: context.actor,
     outcome: context.audit.outcome ?? outcome,
     resource: context.audit.resource,

@@ -1,14 +1,13 @@
 import { Body, Controller, Get, HttpCode, Patch, Post, Res } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { stringifySetCookie } from 'cookie';
-import { SESSION_COOKIE } from '../platform/http/credential.js';
 import { Endpoint, PUBLIC } from '../platform/http/endpoint.js';
 import { CurrentActor, CurrentTenant, OptionalTenant } from '../platform/http/parameters.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
 import { MeDto, RefreshDto, SignInDto, SteppedUpDto, StepUpDto, TokensDto, UpdateMeDto } from './auth.dto.js';
 import { PasswordSignIn } from './password-sign-in.js';
 import { Sessions } from './sessions.js';
+import { sessionCookie } from './session-cookie.js';
 import { StepUp } from './step-up.js';
 import { Users } from './users.js';
 
@@ -107,16 +106,4 @@ export class AuthController {
   ): Promise<MeDto> {
     return this.users.updateMe(actor, tenant, body);
   }
-}
-
-function sessionCookie(value: string, maxAge: number): string {
-  return stringifySetCookie({
-    name: SESSION_COOKIE,
-    value,
-    path: '/',
-    secure: true,
-    httpOnly: true,
-    sameSite: 'lax',
-    maxAge,
-  });
 }

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { DomainsModule } from '../domains/index.js';
 import { PasswordsModule } from '../passwords/index.js';
 import { SignInModule } from '../sign-in/index.js';
 import { AccessTokens } from './access-tokens.js';
@@ -25,7 +26,7 @@ import { Users } from './users.js';
 import { VerifyPassword } from './verify-password.js';
 
 @Module({
-  imports: [PasswordsModule, SignInModule],
+  imports: [DomainsModule, PasswordsModule, SignInModule],
   controllers: [
     AuthController,
     OwnSessionsController,

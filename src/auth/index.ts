@@ -1,7 +1,8 @@
 export { ApiKeys } from './api-keys.js';
 export { AuthenticationGuard } from './authentication.guard.js';
 export { AuthModule } from './auth.module.js';
-export { ApiKeyEntity, UserEntity } from './identity.entity.js';
+export { GrantExceedsOwn } from './auth.errors.js';
+export { ApiKeyEntity, ROLES, UserEntity, type Role } from './identity.entity.js';
 export { placeOf } from './session-binding.js';
 export { SessionList } from './session-list.js';
 export { Sessions, type SignedIn, type SignInMethod } from './sessions.js';
@@ -9,3 +10,5 @@ export { PasswordWrong, StepUp, StepUpNeedsSession } from './step-up.js';
 export { StepUpGuard } from './step-up.guard.js';
 export { TokenTenant } from './token-tenant.js';
 export { Users } from './users.js';
+export { sessionCookie } from './session-cookie.js';
+export { TokensDto } from './auth.dto.js';

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { SsoEnforcement } from '../domains/index.js';
 import { BlindLookup } from '../encryption/index.js';
 import { Cells, PLATFORM_TENANT, TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
@@ -16,6 +17,7 @@ export class PasswordSignIn {
     private readonly lookup: BlindLookup,
     private readonly verify: VerifyPassword,
     private readonly sessions: Sessions,
+    private readonly enforcement: SsoEnforcement,
   ) {}
 
   async execute(tenant: RequestTenant | undefined, email: string, password: string): Promise<SignedIn> {
@@ -26,7 +28,9 @@ export class PasswordSignIn {
       const user = await this.lookup.findOneEvenly(UserEntity, 'email', email);
       if (user) auditDetails({ subject: user.id });
       const signedIn = await this.verify.execute(user, canonicalEmail(email), password, async (write) =>
-        tenant && user?.status === 'active' ? this.sessions.open(tenant, user, 'password', write) : undefined,
+        tenant && user?.status === 'active'
+          ? this.sessions.open(tenant, user, await this.enforcement.passwordMethod(user, email), write)
+          : undefined,
       );
       if (!signedIn) throw new SignInFailed();
       return signedIn;

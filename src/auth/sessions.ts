@@ -35,7 +35,7 @@ export interface SignedIn extends Tokens {
 }
 
 /** How a person proved who they are when a session was opened. */
-export type SignInMethod = 'password';
+export type SignInMethod = 'password' | 'break_glass' | 'oidc' | 'saml';
 
 interface RefreshRow extends Record<string, unknown> {
   session_id: string;
@@ -73,19 +73,35 @@ export class Sessions {
     method: SignInMethod,
     also: () => Promise<void> = () => Promise.resolve(),
   ): Promise<SignedIn> {
+    const { sessionId: _, ...signedIn } = await this.work.run(() =>
+      this.openIn(tenant, user, method, { also }),
+    );
+    return signedIn;
+  }
+
+  /**
+   * The same in the running unit of work, beside what else is changed with it.
+   * @param until when it ends for good: nothing refreshes it
+   */
+  async openIn(
+    tenant: RequestTenant,
+    user: Pick<UserEntity, 'id' | 'epoch'>,
+    method: SignInMethod,
+    { also, until }: { also?: () => Promise<void>; until?: Date } = {},
+  ): Promise<SignedIn & { readonly sessionId: string }> {
     const rules = signInRules(tenant);
-    return this.work.run(async () => {
-      await this.#requireUnchanged(user);
-      await also();
-      await this.list.makeRoom(user.id, rules);
-      const sessionId = uuidv7();
-      const sessionSecret = newSessionSecret(tenant.id);
-      await this.#insert(sessionId, user.id, sessionSecret, rules.sessionSeconds, method);
-      auditDetails({ resource: { type: 'session', id: sessionId }, changes: { user: user.id, method } });
-      const { sessionSeconds, refreshSeconds } = rules;
-      const tokens = await this.#issue(tenant.id, sessionId, user, refreshSeconds);
-      return { ...tokens, sessionSecret, sessionSeconds };
-    });
+    await this.#requireUnchanged(user);
+    await also?.();
+    await this.list.makeRoom(user.id, rules);
+    const sessionId = uuidv7();
+    const sessionSecret = newSessionSecret(tenant.id);
+    const left = until === undefined ? Infinity : Math.floor((until.getTime() - Date.now()) / 1_000);
+    const sessionSeconds = Math.max(0, Math.min(rules.sessionSeconds, left));
+    await this.#insert(sessionId, user.id, sessionSecret, sessionSeconds, method, until);
+    auditDetails({ resource: { type: 'session', id: sessionId }, changes: { user: user.id, method } });
+    const refreshSeconds = Math.max(0, Math.min(rules.refreshSeconds, left));
+    const tokens = await this.#issue(tenant.id, sessionId, user, refreshSeconds);
+    return { ...tokens, sessionSecret, sessionSeconds, sessionId };
   }
 
   async #insert(
@@ -94,6 +110,7 @@ export class Sessions {
     secret: string,
     seconds: number,
     method: SignInMethod,
+    until: Date | undefined,
   ): Promise<void> {
     const request = currentRequest();
     if (!request) throw new Error('A session begins with a request.');
@@ -103,9 +120,9 @@ export class Sessions {
       userAgent: request.userAgent,
     });
     await this.database.query({
-      text: `INSERT INTO sessions (id, user_id, token_hash, exact_fingerprint, fingerprint, agent_fingerprint, client, method, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))`,
-      values: [id, userId, secretHash(secret), exact, network, off, client, method, seconds],
+      text: `INSERT INTO sessions (id, user_id, token_hash, exact_fingerprint, fingerprint, agent_fingerprint, client, method, expires_at, ends_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), $10)`,
+      values: [id, userId, secretHash(secret), exact, network, off, client, method, seconds, until ?? null],
     });
   }
 
@@ -140,7 +157,7 @@ export class Sessions {
     const rules = signInRules(tenant);
     const [row] = await this.database.query<RefreshRow>({
       text: `SELECT r.session_id, r.used_at, u.id AS user_id, u.epoch, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint,
-          greatest(0, extract(epoch FROM s.created_at + make_interval(secs => $2) - now()))::integer AS seconds_left,
+          greatest(0, extract(epoch FROM least(s.ends_at, s.created_at + make_interval(secs => $2)) - now()))::integer AS seconds_left,
           (r.expires_at > now() AND s.revoked_at IS NULL AND u.status = 'active'
             AND ($3::integer IS NULL OR s.last_used_at > now() - make_interval(secs => $3))) AS alive
         FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id
@@ -189,6 +206,18 @@ export class Sessions {
     });
     const accessToken = await this.tokens.issue({ tenant, userId, sessionId, epoch });
     return { accessToken, refreshToken, expiresIn: ACCESS_TOKEN_SECONDS };
+  }
+
+  /** Ends sessions in the running unit of work, whoever's they are. */
+  async endIn(sessionIds: readonly string[]): Promise<void> {
+    await this.database.query({
+      text: 'UPDATE sessions SET revoked_at = now() WHERE id = ANY ($1::uuid[]) AND revoked_at IS NULL',
+      values: [sessionIds],
+    });
+    await this.database.query({
+      text: `SELECT work.announce('session', id) FROM unnest($1::text[]) AS id`,
+      values: [sessionIds],
+    });
   }
 
   async #revoke(sessionId: string, tenant: string): Promise<void> {

@@ -3,6 +3,7 @@ import { TenantDatabase } from '../platform/database/index.js';
 import { AppError } from '../platform/http/errors.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
+import { InvalidCredential } from './auth.errors.js';
 import { canonicalEmail, UserEntity } from './identity.entity.js';
 import { VerifyPassword, type Proved } from './verify-password.js';
 
@@ -50,11 +51,7 @@ export class StepUp {
     const proved = await this.verifyOwn(actor, password, (write) =>
       this.work.run(async () => {
         await write();
-        await this.database.query({
-          text: 'UPDATE sessions SET stepped_up_at = now() WHERE id = $1 AND revoked_at IS NULL',
-          values: [sessionId],
-        });
-        auditDetails({ resource: { type: 'session', id: sessionId } });
+        await this.proved(sessionId, actor.id);
         return { expiresIn: STEP_UP_SECONDS };
       }),
     );
@@ -75,6 +72,16 @@ export class StepUp {
       password,
       proved,
     );
+  }
+
+  /** A person has proved by whatever method that it is still they who hold the session: noted in the running unit of work. */
+  async proved(sessionId: string, userId: string): Promise<void> {
+    const { rowCount } = await this.database.execute({
+      text: `UPDATE sessions SET stepped_up_at = now() WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL`,
+      values: [sessionId, userId],
+    });
+    if (rowCount === 0) throw new InvalidCredential();
+    auditDetails({ resource: { type: 'session', id: sessionId } });
   }
 
   /** @throws {StepUpRequired | StepUpNeedsSession} */

@@ -19,7 +19,8 @@ import { UserEntity, type Role } from './identity.entity.js';
 /** A person on the way in. */
 export interface NewUser {
   readonly email: string;
-  readonly passwordHash: string;
+  /** Null for somebody who signs in through a company's identity provider alone. */
+  readonly passwordHash: string | null;
   readonly role: Role;
   readonly displayName?: string;
   readonly phone?: string;
@@ -102,6 +103,23 @@ export class Users {
       });
       return userDto(await this.database.repository(UserEntity).save(user));
     });
+  }
+
+  /** Adds somebody without a password, within the quota, in the running unit of work. @throws {EmailTaken} */
+  async provision(person: Omit<NewUser, 'passwordHash'>): Promise<UserEntity> {
+    await this.quotas.requireRoom('users', () => this.countActive());
+    return this.insert({ ...person, passwordHash: null });
+  }
+
+  /** Gives a person another role, in the running unit of work. Their sessions end. Owners are made and unmade by people only. */
+  async assignRole(user: UserEntity, role: Exclude<Role, 'Owner'>): Promise<UserEntity> {
+    if (user.role === 'Owner') return user;
+    user.role = role;
+    user.epoch += 1;
+    const saved = await this.database.repository(UserEntity).save(user);
+    await revokeAll(this.database, 'sessions', user.id);
+    await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id: user.id }));
+    return saved;
   }
 
   /** Lets somebody try again to sign in whose account was locked. Unlocking one that is not is no error. */

@@ -3,7 +3,7 @@ import { Memory } from './memory.js';
 import type { Match, ObservedEvent } from './observed-event.js';
 import { defaultsOf, type DetectionSettings, type RuleName, type RuleSettings } from './rule-catalogue.js';
 import { bulkReads, exports } from './rules/exfiltration.js';
-import { failedLogins } from './rules/failed-logins.js';
+import { brokenGlass, failedLogins } from './rules/failed-logins.js';
 import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
 import { deniedAdministration, exceededGrant, grantedPower } from './rules/privileges.js';
 import { unusualActions, unusualRate } from './rules/unusual.js';
@@ -15,6 +15,7 @@ const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
   'failed_logins.account': failedLogins('account'),
   'failed_logins.address': failedLogins('address'),
   'failed_logins.organisation': failedLogins('organisation'),
+  'sign_in.break_glass': brokenGlass,
   'privileges.denied': deniedAdministration,
   'privileges.exceeded': exceededGrant,
   'privileges.granted': grantedPower,

@@ -39,6 +39,12 @@ export const RULES = {
     windowSeconds: 15 * MINUTE,
     means: 'Sign-ins that failed, in the organisation as a whole.',
   },
+  'sign_in.break_glass': {
+    severity: 'P1',
+    threshold: 1,
+    windowSeconds: HOUR,
+    means: 'Sign-ins of one owner with a password that their domain refuses to everybody else.',
+  },
   'privileges.denied': {
     severity: 'P2',
     threshold: 5,

@@ -19,6 +19,7 @@ import { CellSignIn20261122007000 } from './cell-17-sign-in.js';
 import { CellPasswordResets20261122007200 } from './cell-18-password-resets.js';
 import { CellSigningKeys20261122007400 } from './cell-19-signing-keys.js';
 import { CellRequestBodies20261122007500 } from './cell-20-request-bodies.js';
+import { CellDomains20261122009000 } from './cell-21-domains.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -32,6 +33,7 @@ import { TenantSessions20261122007100 } from './tenant-10-sessions.js';
 import { TenantPasswords20261122007300 } from './tenant-11-passwords.js';
 import { TenantApiKeys20261122007500 } from './tenant-12-api-keys.js';
 import { TenantHeldKeys20261122007600 } from './tenant-13-held-keys.js';
+import { TenantFederation20261122009000 } from './tenant-14-federation.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -61,6 +63,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellPasswordResets20261122007200,
   CellSigningKeys20261122007400,
   CellRequestBodies20261122007500,
+  CellDomains20261122009000,
 ];
 
 /** Applied once per tenant. */
@@ -78,4 +81,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantPasswords20261122007300,
   TenantApiKeys20261122007500,
   TenantHeldKeys20261122007600,
+  TenantFederation20261122009000,
 ];

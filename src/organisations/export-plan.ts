@@ -37,7 +37,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     table: 'sessions',
     key: ID,
     columns: {
-      ...plain('id', 'user_id', 'created_at', 'expires_at', 'revoked_at', 'stepped_up_at'),
+      ...plain('id', 'user_id', 'created_at', 'expires_at', 'revoked_at', 'stepped_up_at', 'ends_at'),
       ...plain('method', 'last_used_at'),
       client: 'sealed',
       token_hash: SECRET_HASH,
@@ -195,6 +195,36 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: [['rule', 'text']],
     columns: plain('rule', 'settings', 'version', 'updated_by', 'updated_at'),
   },
+  {
+    table: 'domains',
+    key: ID,
+    columns: plain('id', 'name', 'token', 'sso_required', 'version', 'created_by', 'created_at'),
+  },
+  {
+    table: 'break_glass_owners',
+    key: [['user_id', 'uuid']],
+    columns: plain('user_id', 'named_by', 'named_at'),
+  },
+  {
+    table: 'sso_connections',
+    key: ID,
+    columns: {
+      ...plain('id', 'name', 'type', 'state', 'settings', 'mapping', 'roles', 'highest_role'),
+      ...plain('provisioning', 'linking', 'last_error', 'last_error_at', 'version'),
+      ...plain('created_by', 'created_at', 'updated_at'),
+      secrets: { leftOut: 'the client secret and private keys: a file is no place for them' },
+    },
+  },
+  {
+    table: 'federated_identities',
+    key: ID,
+    columns: {
+      ...plain('id', 'connection_id', 'user_id', 'created_at'),
+      subject: 'sealed',
+      subject_index: INDEX,
+      subject_index_alt: INDEX,
+    },
+  },
   { table: 'quota_usage', key: [['quota', 'text']], columns: plain('quota', 'used', 'day', 'measured_at') },
 ];
 
@@ -208,5 +238,9 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   password_resets: 'hashes of links that work for half an hour',
   sign_in_places: 'hashes of networks and browsers that people have signed in from',
   sign_in_attempts: 'counts of failed sign-ins of the last day: the log has each of them',
+  federated_sessions: 'which session a provider knows under which name: of use while it lasts',
+  sso_attempts: 'sign-ins that are under way, for ten minutes',
+  sso_replays: 'hashes of what was shown once and must not be shown again',
+  sso_reports: 'what tests of connections received, for a day',
   idempotency_keys: 'answers kept for a day for repeated requests; they may show a secret that is shown once',
 };

@@ -37,7 +37,10 @@ export class FailedRequest implements ExceptionFilter {
     if (request.recorded || request.endpoint?.audit === UNAUDITED) return error;
     const outcome = error.kind === 'unauthenticated' || error.kind === 'forbidden' ? 'denied' : 'failure';
     try {
-      await this.events.record(request.tenant, eventOfRequest(request, outcome, error.code));
+      await this.events.record(
+        request.tenant,
+        eventOfRequest(request, outcome, error.auditCode ?? error.code),
+      );
       return error;
     } catch (cause) {
       return new ServiceUnavailable(undefined, { cause });

@@ -1,6 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import type { TenantId } from '../platform/database/index.js';
+import { isTenantId, type TenantId } from '../platform/database/index.js';
 import { credentialOf } from '../platform/http/credential.js';
 import { endpointOf } from '../platform/http/endpoint.js';
 import { AppError, InvalidRequest } from '../platform/http/errors.js';
@@ -48,6 +48,7 @@ export class TenantGuard implements CanActivate {
       if (idempotencyKey.length > 255) throw new InvalidRequest([IDEMPOTENCY_KEY_TOO_LONG]);
       request.idempotencyKey = idempotencyKey;
     }
+    if (request.endpoint?.tenantInPath) return this.#inPath(request, response, http.params['tenant']);
     const credential = credentialOf(http);
     request.credential = credential;
     const owner = credential && 'tenant' in credential ? credential.tenant : undefined;
@@ -58,6 +59,14 @@ export class TenantGuard implements CanActivate {
       if (owning && (slug === undefined || named)) return decide({ request, response, owning, named, slug });
     }
     return this.#resolve(request, response, owner, slug);
+  }
+
+  /** A page of a provider leads here: what cookies the browser has for us says nothing of whom the page meant. */
+  async #inPath(request: RequestContext, response: Response, named: unknown): Promise<boolean> {
+    const name = typeof named === 'string' ? named.toLowerCase() : '';
+    const byId = isTenantId(name) ? await this.tenants.byId(name) : undefined;
+    const found = byId ?? (SLUG.test(name) ? await this.tenants.bySlug(name) : undefined);
+    return decide({ request, response, owning: undefined, named: found, slug: name });
   }
 
   async #resolve(

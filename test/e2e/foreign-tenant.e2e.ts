@@ -7,6 +7,7 @@ import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser, REGIONS } from '../support/embedded-database.js';
 import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
 import { permissionOf, PERMISSIONS } from '../support/permissions.js';
+import { steppedUp } from '../support/single-sign-on.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
 const app = sharedApplication();
@@ -20,12 +21,17 @@ beforeAll(async () => {
   acme = await createTenant(app);
   other = await createTenant(app);
   const agent = await publishedAgent(acme.api);
+  const owner = await steppedUp(app, acme);
+  const connection = { name: 'x', type: 'oidc', oidc: { issuer: 'https://idp.invalid', clientId: 'x' } };
   owned = {
     agents: agent.id,
     runs: (await startRun(acme.api, agent.id)).id,
     users: (await createPerson(acme.api, 'Viewer')).id,
     'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
     tenants: acme.id,
+    domains: (await must(owner.post<{ id: string }>('/v1/domains', { name: `${acme.slug}.example` }), 201))
+      .id,
+    sso: (await must(owner.post<{ id: string }>('/v1/sso/connections', connection), 201)).id,
     alerts: (await raisedAlert(app, acme)).id,
     'alert-channels': (
       await must(
@@ -70,6 +76,8 @@ async function sessionOf({ slug, owner }: TestTenant): Promise<string> {
 const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/detection/rules/{rule}': { enabled: true, severity: 'P3', threshold: 5, windowSeconds: 900 },
   'PATCH /v1/users/{id}': { role: 'Viewer' },
+  'PATCH /v1/domains/{id}': { ssoRequired: false },
+  'PATCH /v1/sso/connections/{id}': { name: 'renamed' },
   'PATCH /v1/agents/{id}': { name: 'renamed' },
   'POST /v1/agents/{id}/runs': { input: 'x' },
   'PUT /v1/tenants/{id}/rate-limits': { requests: null, signIns: null },

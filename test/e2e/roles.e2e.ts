@@ -31,6 +31,10 @@ async function personWith(role: string): Promise<{ person: Person; api: Client }
   return { person, api: client(app.baseUrl, accessToken) };
 }
 
+async function anew(person: Person): Promise<Client> {
+  return client(app.baseUrl, (await signIn(app, acme.slug, person)).accessToken);
+}
+
 /** Calls a route with nothing that it could act upon: an id that nobody has, and no body. */
 async function knock(api: Client, { method, path }: DocumentedRoute): Promise<'denied' | 'let in'> {
   const { status, body } = await api.send<{ code?: string } | undefined>(
@@ -43,19 +47,17 @@ async function knock(api: Client, { method, path }: DocumentedRoute): Promise<'d
 
 describe.each(['Viewer', 'Developer', 'Admin', 'Owner'])('a person who is %s', (role) => {
   it('may call exactly the routes whose permission the role has', async () => {
-    const { api } = await personWith(role);
-    // Signing out comes last: nothing works after it.
-    const ordered = routes.toSorted(
-      (a, b) => Number(a.path.endsWith('logout')) - Number(b.path.endsWith('logout')),
-    );
-    expect(ordered.length).toBeGreaterThan(20);
-    for (const route of ordered) {
+    const { api, person } = await personWith(role);
+    expect(routes.length).toBeGreaterThan(20);
+    for (const route of routes) {
       const permission = permissionOf(route);
       const grantee = permission && PERMISSIONS[permission].grantee;
       const expected =
         RANKS.indexOf(grantee ?? '') <= RANKS.indexOf(role.toLowerCase()) ? 'let in' : 'denied';
       const where = `${route.method} ${route.path}`;
-      expect({ where, outcome: await knock(api, route) }).toEqual({ where, outcome: expected });
+      // Nothing works after signing out: that is done with a session of its own.
+      const caller = route.path.endsWith('logout') ? await anew(person) : api;
+      expect({ where, outcome: await knock(caller, route) }).toEqual({ where, outcome: expected });
     }
   });
 });

@@ -130,6 +130,10 @@ it('every column of a tenant that could hold a sealed value is known to a rewrap
     'encryption_keys.wrapped',
     'encryption_keys.inner_wrapped',
     'subject_keys.wrapped',
+    'federated_sessions.sid_hash',
+    'sso_attempts.state_hash',
+    'sso_attempts.browser_hash',
+    'sso_replays.key',
   ];
   const indexes = encryptedFields().flatMap(({ table, field }) =>
     (field.lookup?.columns ?? []).map((column) => `${table}.${column}`),

@@ -33,6 +33,8 @@ export * from './egress/egress-error.js';
 export * from './egress/guarded-fetch.js';
 export { OutgoingPosts, type OutgoingPostsOptions } from './egress/outgoing-posts.js';
 export { HttpBreachRanges } from './egress/breach-ranges.js';
+export { ProviderRequests, type ProviderRequestsOptions } from './egress/provider-requests.js';
+export { DnsNameServer, type DnsOptions } from './dns/name-server.js';
 export { SmtpMailer, type SmtpMailerOptions } from './mail/smtp-mailer.js';
 export * from './models/anthropic.js';
 export * from './models/demo.js';

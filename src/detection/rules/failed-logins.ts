@@ -32,6 +32,19 @@ export function failedLogins(by: By) {
   };
 }
 
+/** An owner has used the password that is there for when the identity provider is away. */
+export function brokenGlass({ body }: ObservedEvent): Match | undefined {
+  const { action, outcome, changes } = body;
+  if (action !== 'session.created' || outcome !== 'success' || changes?.['method'] !== 'break_glass')
+    return undefined;
+  const user = String(changes['user']);
+  return {
+    key: user,
+    title: 'A break-glass owner has signed in with a password',
+    details: { user, session: body.resource?.id },
+  };
+}
+
 function defined(subject: Record<string, string | undefined>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(subject).flatMap(([name, value]) => (value ? [[name, value]] : [])),

@@ -12,6 +12,13 @@ const addressBlocks = z
   .transform((text) => text?.split(',').map((block) => block.trim()))
   .refine((blocks) => blocks?.every(isBlock) ?? true, 'must be blocks of addresses such as 10.2.0.0/16');
 
+/** `10.0.0.2,[fd00::2]:5353` */
+const nameServers = z
+  .string()
+  .optional()
+  .transform((text) => text?.split(',').map((server) => server.trim()))
+  .refine((servers) => servers?.every(isNameServer) ?? true, 'must be addresses such as 10.0.0.2');
+
 const atLeastOne = (most: number) => z.coerce.number().int().min(1).max(most);
 
 /** Every variable that is read, with what it means. `.env.example` is held against this by a test. */
@@ -220,6 +227,12 @@ export const environment = z.object({
   RECEIVERS_STDOUT: flag
     .default(false)
     .describe('Lets organisations have their audit log written to standard output'),
+  IDENTITY_PROVIDERS_ALLOW: addressBlocks.describe(
+    'Blocks of private addresses that identity providers of organisations may have, separated by commas',
+  ),
+  DNS_SERVERS: nameServers.describe(
+    'Name servers asked when a domain is verified, separated by commas; unset: those of the system',
+  ),
   SMTP_URL: url(/^smtps?$/)
     .optional()
     .describe('Mail server through which alerts are sent; unset: no mail'),
@@ -233,6 +246,12 @@ function isBlock(block: string): boolean {
   const [address = '', bits = '', ...more] = block.split('/');
   const most = { 4: 32, 6: 128 }[isIP(address)];
   return most !== undefined && /^\d{1,3}$/.test(bits) && Number(bits) <= most && more.length === 0;
+}
+
+function isNameServer(server: string): boolean {
+  const [, bracketed, plain, port = '53'] =
+    /^(?:\[([^\]]+)\]|([0-9.]+|[0-9a-fA-F:]+?))(?::(\d{1,5}))?$/.exec(server) ?? [];
+  return (isIP(server) !== 0 || isIP(bracketed ?? plain ?? '') !== 0) && Number(port) <= 65_535;
 }
 
 /** The environment is not as it must be. Names variables, never their values. */

@@ -11,20 +11,33 @@ export const BODY_LIMIT_BYTES = 1_048_576;
 
 type HashedRequest = Request & { bodySha256?: Buffer };
 
-/** Reads JSON bodies, and nothing else: what is not JSON is refused, not ignored. */
-export function jsonBody(): express.RequestHandler[] {
+/** The largest form that is read: a SAML response of 256 KiB, in base64, with its `+`, `/` and `=` escaped. */
+const FORM_LIMIT_BYTES = 524_288;
+
+/** Reads JSON bodies; forms instead where `forms` names the path. What is neither is refused, not ignored. */
+export function readBody(forms: RegExp): express.RequestHandler[] {
+  const form = express.urlencoded({
+    extended: false,
+    limit: FORM_LIMIT_BYTES,
+    parameterLimit: 10,
+    inflate: false,
+  });
+  const json = express.json({
+    limit: BODY_LIMIT_BYTES,
+    inflate: false,
+    strict: true,
+    type: ['application/json', 'application/*+json'],
+    verify: (request, _response, raw, encoding) => {
+      // RFC 8259 section 8.1. Bytes that are no UTF-8 would be replaced, not refused.
+      if (encoding !== 'utf-8' || !isUtf8(raw)) throw unsupported('not UTF-8');
+      (request as HashedRequest).bodySha256 = hash('sha256', raw, 'buffer');
+    },
+  });
   return [
-    express.json({
-      limit: BODY_LIMIT_BYTES,
-      inflate: false,
-      strict: true,
-      type: ['application/json', 'application/*+json'],
-      verify: (request, _response, raw, encoding) => {
-        // RFC 8259 section 8.1. Bytes that are no UTF-8 would be replaced, not refused.
-        if (encoding !== 'utf-8' || !isUtf8(raw)) throw unsupported('not UTF-8');
-        (request as HashedRequest).bodySha256 = hash('sha256', raw, 'buffer');
-      },
-    }),
+    (request, response, next) => {
+      if (forms.test(request.path)) form(request, response, next);
+      else json(request, response, next);
+    },
     (request: Request, _response: Response, next: NextFunction) => {
       const hasBody =
         Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'];
@@ -49,7 +62,8 @@ export function bodyHashOf(request: Request): Buffer | undefined {
   return (request as HashedRequest).bodySha256;
 }
 
-const SECRET_NAME = /password|passphrase|secret|token|keys?$|authorization|credential|^(code|otp|pin)$/i;
+const SECRET_NAME =
+  /password|passphrase|secret|token|keys?$|authorization|credential|^saml|^(code|otp|pin)$/i;
 /** Of persons: what an event says of one is sealed under that person's key, and a body may name anybody. */
 const PERSONAL_NAME = /^(e_?mails?|phones?|telephone|display_?name|first_?name|last_?name|to|recipients?)$/i;
 const KEPT_BYTES = 16_384;

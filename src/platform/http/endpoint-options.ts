@@ -16,6 +16,8 @@ interface Common {
   readonly limit?: 'sign-in';
   /** Only for a person who has proved the password in the last minutes: what cannot be taken back, or concerns everything. */
   readonly stepUp?: true;
+  /** The organisation is the path's parameter `tenant`, by slug or id, whatever credential a browser may send along. */
+  readonly tenantInPath?: true;
   /** Served for an organisation that is being deleted too, as nothing else is. */
   readonly whileDeleting?: true;
 }

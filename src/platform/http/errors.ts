@@ -44,6 +44,8 @@ export abstract class AppError extends Error {
   abstract readonly kind: ErrorKind;
   /** Stable, in UPPER_CASE: what a program may test. */
   abstract readonly code: string;
+  /** What the event says where the caller is told less. */
+  readonly auditCode?: string;
   readonly errors?: readonly FieldError[];
   /** The quota that is used up. */
   readonly quota?: QuotaLimit;

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Request } from 'express';
 import type { TenantId, TenantRef } from '../database/tenant-id.js';
 
+import type { AuditAction } from '../events/index.js';
 import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint-options.js';
 import type { BodyRecording, NetworkRules, RateLimits, SignInRules } from './tenant-rules.js';
@@ -40,6 +41,8 @@ export const ANONYMOUS: Actor = { type: 'anonymous', id: 'anonymous', roles: [] 
 
 /** What a handler knows of its event beyond what the annotation says. */
 export interface AuditDetails {
+  /** Where what came turns out to be something else than what the route is for, such as the answer to a test. */
+  action?: AuditAction;
   resource?: { type: string; id: string };
   /** Where a committed change is a refusal all the same, such as ending a session whose token was stolen. */
   outcome?: 'denied';

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { declaredRoutes } from './annotated-routes.js';
-import { jsonBody } from './body.js';
+import { readBody } from './body.js';
 import { openApiDocument, serveReference } from './openapi.js';
 import { requestContextMiddleware, requestScopeMiddleware } from './request-context.middleware.js';
 import { validationPipe } from './validation.js';
@@ -11,6 +11,8 @@ export interface ServerOptions {
   readonly publicUrl: string;
   /** Proxies in front of this process whose X-Forwarded-For is believed. */
   readonly trustedProxies: number;
+  /** The paths that take HTML forms, which other sites' pages send. */
+  readonly forms: RegExp;
   /** Looks at every request before anything is done for it: refuses it, or calls the next. */
   readonly admit: (request: Request, response: Response, next: NextFunction) => void;
 }
@@ -33,7 +35,7 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   app.use((request: Request, response: Response, next: NextFunction) =>
     requestContextMiddleware(request, response, () => options.admit(request, response, next)),
   );
-  for (const handler of jsonBody()) app.use(handler);
+  for (const handler of readBody(options.forms)) app.use(handler);
   app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());
   serveReference(server, openApiDocument(app, options.publicUrl));

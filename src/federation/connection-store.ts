@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import { Sessions } from '../auth/index.js';
+import { TenantDatabase } from '../platform/database/index.js';
+import { ResourceNotFound } from '../platform/http/errors.js';
+import { UnitOfWork } from '../requests/index.js';
+import { ConnectionEntity } from './connection.entity.js';
+
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const LONGEST_ERROR = 500;
+
+/** Connections as sign-ins see them. */
+@Injectable()
+export class ConnectionStore {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly work: UnitOfWork,
+    private readonly sessions: Sessions,
+  ) {}
+
+  /** @throws {ResourceNotFound} */
+  async find(id: string): Promise<ConnectionEntity> {
+    const key = id.toLowerCase();
+    const found = ID.test(key)
+      ? await this.database.repository(ConnectionEntity).findOneBy({ id: key })
+      : undefined;
+    if (!found) throw new ResourceNotFound('connection');
+    return found;
+  }
+
+  /** One through which people sign in at this moment; others are as good as none. @throws {ResourceNotFound} */
+  async active(id: string): Promise<ConnectionEntity> {
+    const found = await this.find(id);
+    if (found.state !== 'active') throw new ResourceNotFound('connection');
+    return found;
+  }
+
+  /** Through which a session was opened; undefined for one of a password. */
+  async ofSession(sessionId: string): Promise<string | undefined> {
+    const [row] = await this.database.query<{ connection_id: string }>({
+      text: 'SELECT connection_id FROM federated_sessions WHERE id = $1',
+      values: [sessionId],
+    });
+    return row?.connection_id;
+  }
+
+  firstActive(): Promise<ConnectionEntity | null> {
+    return this.database
+      .repository(ConnectionEntity)
+      .findOne({ where: { state: 'active' }, order: { id: 'ASC' } });
+  }
+
+  countActive(): Promise<number> {
+    return this.database.repository(ConnectionEntity).countBy({ state: 'active' });
+  }
+
+  /** What the last sign-in met, for who administers the connection; undefined once one succeeded. */
+  async remember(id: string, error: string | undefined): Promise<void> {
+    await this.work.bookkeeping('the sign-in itself is the event', () =>
+      this.database.query({
+        text: `UPDATE sso_connections SET last_error = $2, last_error_at = CASE WHEN $2::text IS NULL THEN NULL ELSE now() END
+          WHERE id = $1 AND (last_error IS NOT NULL OR $2::text IS NOT NULL)`,
+        values: [id, error?.slice(0, LONGEST_ERROR) ?? null],
+      }),
+    );
+  }
+
+  /** Ends every session that came of a connection, in the running unit of work. */
+  async endSessions(id: string): Promise<number> {
+    const rows = await this.database.query<{ id: string }>({
+      text: `SELECT s.id FROM federated_sessions f JOIN sessions s ON s.id = f.id
+        WHERE f.connection_id = $1 AND s.revoked_at IS NULL`,
+      values: [id],
+    });
+    await this.sessions.endIn(rows.map((row) => row.id));
+    return rows.length;
+  }
+}

@@ -1,0 +1,149 @@
+import { Injectable } from '@nestjs/common';
+import type { SignedIn } from '../auth/index.js';
+import { ResourceNotFound } from '../platform/http/errors.js';
+import type { RequestTenant } from '../platform/http/request-context.js';
+import { auditDetails } from '../platform/http/request-context.js';
+import { Log } from '../platform/observability/log.js';
+import { Addresses } from './addresses.js';
+import { Attempts, type Attempt } from './attempts.js';
+import { boundBrowser, unbindBrowser } from './browser-binding.js';
+import { CompleteSignIn } from './complete-sign-in.js';
+import { ConnectionStore } from './connection-store.js';
+import { isOidc, isSaml, type ConnectionEntity } from './connection.entity.js';
+import { SsoFailed } from './federation.errors.js';
+import { OidcSignIn } from './oidc/oidc-sign-in.js';
+import { ProveAgain } from './prove-again.js';
+import type { ProvenPerson } from './proven-person.js';
+import { refusalInWords } from './refusal-in-words.js';
+import { SamlSignIn } from './saml/saml-sign-in.js';
+import { TestReports } from './test-reports.js';
+import type { TestReportDto } from './tests.dto.js';
+
+/** What a browser brings back from a provider. */
+export type ProviderAnswer =
+  | { readonly type: 'oidc'; readonly query: URLSearchParams; readonly state: string }
+  | { readonly type: 'saml'; readonly response: unknown; readonly state: string };
+
+export type Finished =
+  | {
+      readonly kind: 'signed_in';
+      readonly signedIn: SignedIn;
+      readonly returnTo: string;
+      readonly cookie: string;
+    }
+  | { readonly kind: 'proved_again'; readonly returnTo: string; readonly cookie: string }
+  | { readonly kind: 'tested'; readonly report: TestReportDto; readonly cookie: string };
+
+/** Takes a provider's answer: uses the attempt up, has the answer checked, and opens a session, or reports what a test has found. */
+@Injectable()
+export class FinishSignIn {
+  constructor(
+    private readonly store: ConnectionStore,
+    private readonly attempts: Attempts,
+    private readonly oidc: OidcSignIn,
+    private readonly saml: SamlSignIn,
+    private readonly complete: CompleteSignIn,
+    private readonly proveAgain: ProveAgain,
+    private readonly reports: TestReports,
+    private readonly addresses: Addresses,
+    private readonly log: Log,
+  ) {}
+
+  async execute(
+    tenant: RequestTenant,
+    connectionId: string,
+    answer: ProviderAnswer,
+    cookies: string | undefined,
+  ): Promise<Finished> {
+    const connection = await this.store.find(connectionId);
+    auditDetails({ resource: { type: 'sso_connection', id: connection.id } });
+    if (connection.type !== answer.type) throw new ResourceNotFound('connection');
+    const attempt = await this.#attempt(connection, answer, cookies);
+    const cookie = unbindBrowser(answer.state, answer.type === 'saml' ? 'none' : 'lax');
+    if (attempt?.purpose === 'test') {
+      auditDetails({ action: 'sso_connection.test_received' });
+      return { kind: 'tested', report: await this.#test(connection, answer, attempt), cookie };
+    }
+    if (connection.state !== 'active') throw new ResourceNotFound('connection');
+    const returnTo = attempt?.secrets.returnTo ?? '/';
+    if (attempt?.purpose === 'step_up') {
+      auditDetails({ action: 'session.stepped_up' });
+      const { session } = attempt.secrets;
+      if (!session) throw new SsoFailed('SSO_STATE_UNKNOWN');
+      await this.proveAgain.execute(connection, await this.#prove(connection, answer, attempt), session);
+      return { kind: 'proved_again', returnTo, cookie };
+    }
+    const signedIn = await this.#signIn(tenant, connection, answer, attempt);
+    return { kind: 'signed_in', signedIn, returnTo, cookie };
+  }
+
+  /** None for a sign-in that began at the provider, where the connection takes such. */
+  async #attempt(
+    connection: ConnectionEntity,
+    answer: ProviderAnswer,
+    cookies: string | undefined,
+  ): Promise<Attempt | undefined> {
+    const browser = boundBrowser(answer.state, cookies);
+    if (answer.type === 'saml' && browser === undefined && isSaml(connection)) {
+      if (connection.settings.idpInitiated) return undefined;
+      if (answer.state === '') throw new SsoFailed('SAML_UNSOLICITED');
+    }
+    return this.attempts.consume(connection.id, answer.state, browser);
+  }
+
+  async #signIn(
+    tenant: RequestTenant,
+    connection: ConnectionEntity,
+    answer: ProviderAnswer,
+    attempt: Attempt | undefined,
+  ): Promise<SignedIn> {
+    try {
+      const person = await this.#prove(connection, answer, attempt);
+      const signedIn = await this.complete.execute(tenant, connection, person);
+      if (connection.lastError !== null) await this.store.remember(connection.id, undefined);
+      return signedIn;
+    } catch (error) {
+      await this.#remember(connection, error);
+      throw error;
+    }
+  }
+
+  async #test(
+    connection: ConnectionEntity,
+    answer: ProviderAnswer,
+    attempt: Attempt,
+  ): Promise<TestReportDto> {
+    try {
+      return await this.reports.received(connection, await this.#prove(connection, answer, attempt));
+    } catch (error) {
+      if (!(error instanceof SsoFailed)) throw error;
+      this.log.debug(`a test of a connection failed: ${error.auditCode}`);
+      return this.reports.failed(connection, error.auditCode);
+    }
+  }
+
+  #prove(
+    connection: ConnectionEntity,
+    answer: ProviderAnswer,
+    attempt: Attempt | undefined,
+  ): Promise<ProvenPerson> {
+    if (answer.type === 'oidc' && isOidc(connection)) {
+      if (!attempt) throw new SsoFailed('SSO_STATE_UNKNOWN');
+      // From our own address and not from the request's: the redirect URI is what the provider was told.
+      const url = new URL(`${this.addresses.of(connection.id, 'callback')}?${answer.query.toString()}`);
+      return this.oidc.finish(connection, { answer: url, state: answer.state, secrets: attempt.secrets });
+    }
+    if (answer.type === 'saml' && isSaml(connection))
+      return this.saml.finish(connection, answer.response, attempt?.secrets.requestId);
+    throw new ResourceNotFound('connection');
+  }
+
+  /** For whoever administers it. That it could not be written down changes nothing for the person. */
+  async #remember(connection: ConnectionEntity, error: unknown): Promise<void> {
+    const code = error instanceof SsoFailed ? error.auditCode : undefined;
+    if (code === undefined) return;
+    await this.store
+      .remember(connection.id, `${code}: ${refusalInWords(code)}`)
+      .catch((failure: unknown) => this.log.error('the error of a connection could not be kept', failure));
+  }
+}
