@@ -86,7 +86,7 @@ it('only its holder lets go of it, and then another may have it', async () => {
   expect(await registry().holder(name)).toBe(globex);
 });
 
-it('it is free again when the organisation is gone', async () => {
+it('a domain is free again when the organisation is gone', async () => {
   await registry().claim(acme, name, 'somebody');
   await db.superuser.query('DELETE FROM control.tenants WHERE id = $1', [acme]);
   expect(await registry().holder(name)).toBeUndefined();
