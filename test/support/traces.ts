@@ -2,6 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asSuperuser, REGIONS } from './embedded-database.js';
 
+const UNDEFINED_TABLE = '42P01';
+
 /** Where an id is found, and how often: `us-east-1 control.tenants` and the like. */
 export type Traces = Readonly<Record<string, number>>;
 
@@ -18,10 +20,12 @@ export async function tracesOf(home: string, tenant: string): Promise<Traces> {
          WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
       );
       for (const { name } of tables.rows) {
-        const { rows } = await database.query<{ n: string }>(
-          `SELECT count(*) AS n FROM ${name} t WHERE position($1 in t::text) > 0`,
-          [tenant],
-        );
+        const text = `SELECT count(*) AS n FROM ${name} t WHERE position($1 in t::text) > 0`;
+        const { rows } = await database.query<{ n: string }>(text, [tenant]).catch((error: unknown) => {
+          // Of another organisation, which was purged since the tables were listed.
+          if ((error as { code?: unknown }).code !== UNDEFINED_TABLE || name.includes(tenant)) throw error;
+          return { rows: [] };
+        });
         if (Number(rows[0]?.n) > 0) found[`${region} ${name}`] = Number(rows[0]?.n);
       }
       for (const [what, text] of [
