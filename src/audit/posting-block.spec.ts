@@ -47,7 +47,7 @@ describe('a block of the index', () => {
           expect(found(block, { [kind]: value })).toEqual(numbers);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 

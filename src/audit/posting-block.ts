@@ -84,21 +84,25 @@ export function placesOf(
     const count = entries.readUInt16BE(at + 4);
     const start = at + HEADER;
     const end = start + (count < LISTED ? 2 * count : BITMAP);
-    if (entries.readUInt32BE(at) === fingerprint) {
+    const own = entries.readUInt32BE(at);
+    if (own === fingerprint) {
       const stored = entries.subarray(start, end);
-      return count < LISTED ? bitmapOf(stored) : Uint8Array.from(stored);
+      return count < LISTED ? bitmapOf(stored) : new Uint8Array(stored);
     }
+    // They are in order.
+    if (own > fingerprint) return undefined;
     at = end;
   }
   return undefined;
 }
 
-/** Leaves in the first bitmap what is in both; answers whether that is anything. */
+/** Leaves in the first bitmap what is in both, as `placesOf` made them; answers whether that is anything. */
 export function intersect(places: Uint8Array, others: Uint8Array): boolean {
+  const [own, other] = [wordsOf(places), wordsOf(others)];
   let left = 0;
-  for (let at = 0; at < places.length; at += 1) {
-    const both = (places[at] ?? 0) & (others[at] ?? 0);
-    places[at] = both;
+  for (let at = 0; at < own.length; at += 1) {
+    const both = (own[at] as number) & (other[at] as number);
+    own[at] = both;
     left |= both;
   }
   return left !== 0;
@@ -144,6 +148,10 @@ function bitmapOf(list: Buffer): Uint8Array {
   const bitmap = new Uint8Array(BITMAP);
   for (let at = 0; at < list.length; at += 2) setBit(bitmap, list.readUInt16BE(at));
   return bitmap;
+}
+
+function wordsOf({ buffer }: Uint8Array): Uint32Array {
+  return new Uint32Array(buffer, 0, BITMAP / Uint32Array.BYTES_PER_ELEMENT);
 }
 
 function setBit(bitmap: Uint8Array, place: number): void {

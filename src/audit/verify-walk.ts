@@ -1,6 +1,8 @@
-import { chainHash, Frontier, leafHash } from '@waxell/transparency';
+import { LogWalk } from '@waxell/transparency';
 import { searchColumns } from './audit-event.js';
+import { CanonicalScan } from './canonical-scan.js';
 import type { ColdRange, LogBeginning } from './cold-log.js';
+import { EventRow, type CheckedRow } from './event-row.js';
 import type { StoredEvent } from './stored-event.js';
 
 /** The first event that is not as it was written, and what was done to it. */
@@ -29,45 +31,56 @@ export interface Verification {
   readonly finding?: Finding;
 }
 
-/** An event as it stands in the database. */
-export interface CheckedRow {
-  seq: string;
-  id: string;
-  at: string;
-  action: string;
-  actor: string;
-  outcome: string;
-  event: Buffer;
-  leaf_hash: Buffer;
-  chain_hash: Buffer;
-}
-
 /** Recomputes a log event by event, and notes the first that does not fit. */
 export class VerifyWalk {
-  seq: number;
   checked = 0;
   finding: Finding | undefined;
-  #chain: Buffer;
-  readonly #frontier: Frontier;
+  readonly #walk: LogWalk;
+  readonly #scan: CanonicalScan;
+  readonly #row = new EventRow();
 
   constructor(
     private readonly tenant: string,
     { seq, chain, frontier }: LogBeginning,
   ) {
-    this.seq = seq;
-    this.#chain = chain;
-    this.#frontier = Frontier.of(frontier, seq);
+    this.#walk = new LogWalk(seq, chain, frontier);
+    this.#scan = new CanonicalScan(tenant);
+  }
+
+  /** The last event that was checked. */
+  get seq(): number {
+    return this.#walk.seq;
+  }
+
+  /**
+   * An event in the database, as its row came in binary, if all of it is as it should be. Otherwise it is not taken, and
+   * `check` says what is wrong with it; that one comes once more is found here.
+   */
+  agrees(bytes: Buffer): boolean {
+    const [row, walk] = [this.#row, this.#walk];
+    if (!row.read(bytes)) return false;
+    if (row.seq <= walk.seq) this.#outOfOrder(walk.seq + 1, row.seq);
+    if (row.seq !== walk.seq + 1) return false;
+    walk.offer(bytes, row.start(6), row.end(6));
+    if (
+      !walk.leafIs(bytes, row.start(7), row.end(7)) ||
+      !walk.linkIs(bytes, row.start(8), row.end(8)) ||
+      !(this.#scan.agrees(row) || this.#sameColumns(row.checked()))
+    )
+      return false;
+    this.#take();
+    return true;
   }
 
   /** An event in the database, with what stands beside it. */
   check(row: CheckedRow): void {
     const seq = this.seq + 1;
     if (Number(row.seq) !== seq) return this.#outOfOrder(seq, Number(row.seq));
-    const leaf = leafHash(row.event);
-    if (!leaf.equals(row.leaf_hash)) {
+    this.#walk.offer(row.event);
+    if (!this.#walk.leafIs(row.leaf_hash)) {
       return this.found(seq, 'event_altered', `The content of event ${seq} is not what was hashed.`, row.id);
     }
-    if (!chainHash(this.#chain, seq, leaf).equals(row.chain_hash)) {
+    if (!this.#walk.linkIs(row.chain_hash)) {
       return this.found(
         seq,
         'hash_altered',
@@ -75,15 +88,7 @@ export class VerifyWalk {
         row.id,
       );
     }
-    const search = searchColumns(row.event, this.tenant);
-    const same =
-      search !== undefined &&
-      search.id === row.id &&
-      search.at === row.at &&
-      search.action === row.action &&
-      search.actor === row.actor &&
-      search.outcome === row.outcome;
-    if (!same) {
+    if (!this.#sameColumns(row)) {
       return this.found(
         seq,
         'columns_altered',
@@ -91,23 +96,23 @@ export class VerifyWalk {
         row.id,
       );
     }
-    this.#take(seq, leaf);
+    this.#take();
   }
 
   /** An event of a cold object: its link is all that stands beside it. */
   checkCold({ seq: stored, event, chain }: StoredEvent): void {
     const seq = this.seq + 1;
     if (stored !== seq) return this.#outOfOrder(seq, stored);
-    const leaf = leafHash(event);
+    this.#walk.offer(event);
     // A neighbour's events follow from one another as well.
-    if (!searchColumns(event, this.tenant) || !chainHash(this.#chain, seq, leaf).equals(chain))
+    if (!searchColumns(event, this.tenant) || !this.#walk.linkIs(chain))
       return this.found(seq, 'event_altered', `Event ${seq}, in cold storage, is not what was logged.`);
-    this.#take(seq, leaf);
+    this.#take();
   }
 
   /** What was noted when the last events were stored cold. */
   checkColdEnd({ last, chain, frontier }: ColdRange): void {
-    if (this.seq !== last || !chain.equals(this.#chain) || !frontier.equals(this.#frontier.bytes()))
+    if (this.seq !== last || !chain.equals(this.#walk.chain) || !frontier.equals(this.#walk.frontier()))
       this.found(
         last,
         'hash_altered',
@@ -116,7 +121,7 @@ export class VerifyWalk {
   }
 
   checkHead(head: { chain_hash: Buffer; frontier: Buffer }): void {
-    if (!head.chain_hash.equals(this.#chain) || !head.frontier.equals(this.#frontier.bytes())) {
+    if (!head.chain_hash.equals(this.#walk.chain) || !head.frontier.equals(this.#walk.frontier())) {
       this.found(
         this.seq,
         'head_altered',
@@ -148,11 +153,21 @@ export class VerifyWalk {
       );
   }
 
-  #take(seq: number, leaf: Buffer): void {
-    this.seq = seq;
+  #sameColumns(row: CheckedRow): boolean {
+    const search = searchColumns(row.event, this.tenant);
+    return (
+      search !== undefined &&
+      search.id === row.id &&
+      search.at === row.at &&
+      search.action === row.action &&
+      search.actor === row.actor &&
+      search.outcome === row.outcome
+    );
+  }
+
+  #take(): void {
+    this.#walk.take();
     this.checked += 1;
-    this.#chain = chainHash(this.#chain, seq, leaf);
-    this.#frontier.append(leaf);
   }
 
   result(): Verification {
@@ -162,8 +177,8 @@ export class VerifyWalk {
       first: this.seq - this.checked + 1,
       head: {
         seq: this.seq,
-        chainHash: this.#chain.toString('hex'),
-        rootHash: this.#frontier.root().toString('hex'),
+        chainHash: this.#walk.chain.toString('hex'),
+        rootHash: this.#walk.root().toString('hex'),
       },
       ...(this.finding && { finding: this.finding }),
     };

@@ -33,6 +33,7 @@ describe('an export as CSV', () => {
         expect(cells).toHaveLength(columns.length);
         expect(cells[columns.indexOf('resource_id')]?.replace(/^'/, '')).toBe(id.replace(/^'/, ''));
       }),
+      { numRuns: 40 },
     );
   });
 

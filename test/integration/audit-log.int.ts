@@ -120,6 +120,27 @@ describe.each(DATABASE_ROUTES)('the audit log, $route', ({ options }) => {
     expect(await verify(tenant)).toMatchObject({ valid: true, checked: 15 });
   });
 
+  it('is verified whatever is in its events, and a column of such an event that was changed is found', async () => {
+    const tenant = await db.newTenant();
+    for (const text of ['zürich ✓', 'a "quoted" one', 'back\\slash\n', '\u2028', 'x'.repeat(20_000)])
+      await writer(0).append(tenant, event(tenant, { text }));
+    await append(tenant, 20);
+    expect(await verify(tenant)).toMatchObject({ valid: true, checked: 25 });
+    const change = 'UPDATE audit.events SET at = $3 WHERE tenant = $1 AND seq = $2';
+    const { rows } = await db.superuser.query<{ at: string }>(
+      'SELECT at::text AS at FROM audit.events WHERE tenant = $1 ORDER BY seq',
+      [tenant.id],
+    );
+    for (const seq of [2, 25]) {
+      for (const other of ['infinity', '0044-03-15 12:00:00+00 BC', '294276-12-31 00:00:00+00']) {
+        await db.superuser.query(change, [tenant.id, seq, other]);
+        expect((await verify(tenant)).finding).toMatchObject({ seq, kind: 'columns_altered' });
+      }
+      await db.superuser.query(change, [tenant.id, seq, rows[seq - 1]?.at]);
+    }
+    expect(await verify(tenant)).toMatchObject({ valid: true, checked: 25 });
+  });
+
   it('moves what transactions committed into the log, in their order, and nothing of those that failed', async () => {
     const tenant = await db.newTenant();
     const put = (changes: Record<string, unknown>) =>

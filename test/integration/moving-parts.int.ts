@@ -114,6 +114,51 @@ describe('the log of a tenant that moves', () => {
     expect(await found('dead_letters', test.source)).toEqual([{ tenant: neighbour.here.id, seq: '2' }]);
   });
 
+  it('takes along what was exported of it and which notices it has had, once; its index is made anew', async () => {
+    const [{ here, there }, neighbour] = [await test.newMover(), await test.newMover()];
+    const log = new AuditLog(test.cells);
+    const mover = new MoveLog(log);
+    const notice = event(here);
+    for (const tenant of [here, neighbour.here]) {
+      await log.append(tenant, event(tenant));
+      await test.source.superuser.query(
+        `WITH i AS (INSERT INTO audit.indexed (tenant, block, period) VALUES ($1, 0, 1)),
+           p AS (INSERT INTO audit.postings (tenant, period, block, bucket, entries) VALUES ($1, 1, 0, 7, ''))
+         INSERT INTO audit.exports (id, tenant, format, filter, first, last, status, sha256, expires_at)
+         VALUES (gen_random_uuid(), $1, 'csv', 'sealed', 1, 1, 'READY', sha256('x'), now() + interval '1 day')`,
+        [tenant.id],
+      );
+    }
+    await log.appendOnce(here, notice.bytes);
+    await test.sessions(here, async (sessions) => {
+      await movedLog(sessions, mover, here);
+      await mover.remove(sessions.source, here.id);
+    });
+    // Told once more, as by a process that has died before it noted that.
+    await log.appendOnce(there, notice.bytes);
+    expect(await verifierOf(test.cells, log).execute(there)).toMatchObject({ valid: true, checked: 2 });
+    const counted = async (database: typeof test.source): Promise<Record<string, unknown>[]> =>
+      (
+        await database.superuser.query<Record<string, unknown>>(
+          `SELECT t AS tenant, (SELECT count(*)::int FROM audit.exports WHERE tenant = t) AS exports,
+             (SELECT count(*)::int FROM audit.delivered WHERE tenant = t) AS notices,
+             (SELECT count(*)::int FROM audit.indexed WHERE tenant = t)
+               + (SELECT count(*)::int FROM audit.postings WHERE tenant = t) AS index
+           FROM unnest($1::text[]) t`,
+          [[here.id, neighbour.here.id]],
+        )
+      ).rows;
+    const nothing = { exports: 0, notices: 0, index: 0 };
+    expect(await counted(test.target)).toEqual([
+      { tenant: here.id, exports: 1, notices: 1, index: 0 },
+      { tenant: neighbour.here.id, ...nothing },
+    ]);
+    expect(await counted(test.source)).toEqual([
+      { tenant: here.id, ...nothing },
+      { tenant: neighbour.here.id, exports: 1, notices: 0, index: 2 },
+    ]);
+  });
+
   it('does not begin anew in a cell that the tenant has left', async () => {
     const { here } = await test.newMover();
     await test.source.provisioning.dropTenant({ ...here, cell: test.source.cells.home.name });

@@ -1,5 +1,6 @@
 export { openCheckpoint, signCheckpoint, type Checkpoint } from './checkpoint.js';
 export { Frontier } from './frontier.js';
+export { LogWalk } from './log-walk.js';
 export { chainHash, EMPTY_CHAIN, emptyRoot, HASH_LENGTH, leafHash, nodeHash } from './hashes.js';
 export {
   formatVerifier,
