@@ -1,5 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { IndexLog } from '../audit/index.js';
+import { KeysDestroyed } from '../encryption/index.js';
 import { RepeatedWork } from '../platform/background/index.js';
 import { RegionConfig } from '../platform/config/index.js';
 import { Cells, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
@@ -64,6 +65,8 @@ export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShut
       await noteLook(cell, tenant, behind ? undefined : look.seq, look.more || behind ? 0 : AGAIN_SECONDS);
     } catch (error) {
       if (this.#rounds.stopping || error instanceof LookedAtElsewhere) return;
+      // What was remembered of the log went with the keys: there is nothing to go on from, now or later.
+      if (error instanceof KeysDestroyed) return noteLook(cell, tenant, head, AGAIN_SECONDS);
       if (!(error instanceof TenantMoving)) this.log.error('a log could not be looked at', error, { tenant });
       await noteLook(cell, tenant, undefined, FAILED_SECONDS);
     }

@@ -76,6 +76,22 @@ describe('a log that is followed', () => {
     expect(rows).toEqual([{ block: 0 }]);
   });
 
+  it('of an organisation whose keys were destroyed is not looked at for ever; a neighbour’s is', async () => {
+    const [acme, globex] = [await test.newTenant(), await test.newTenant()];
+    await Promise.all([failed(acme, 3), failed(globex, 3)]);
+    await test.follow();
+    await test.destroyKeys(acme);
+    await did(acme, 'agent.read');
+    await failed(globex, 2);
+    await test.follow();
+    expect(await test.alerts(globex)).toMatchObject([{ rule: 'failed_logins.account' }]);
+    const { rows } = await test.db.superuser.query<{ behind: number }>(
+      `SELECT (h.seq - l.seq)::int AS behind FROM audit.heads h JOIN audit.looked_at l USING (tenant) WHERE tenant = $1`,
+      [acme.id],
+    );
+    expect(rows).toEqual([{ behind: 0 }]);
+  });
+
   it('counts across looks: what is remembered is in the database', async () => {
     const acme = await test.newTenant();
     for (let at = 0; at < 5; at += 1) {
