@@ -233,6 +233,7 @@ describe('a copy', () => {
     const notMoved = [
       'audit.closed',
       'audit.restores',
+      'control.domains',
       'control.log_retention',
       'control.notices',
       'control.operations',
