@@ -4,6 +4,20 @@ import { defineConfig } from 'vitest/config';
 const resolve = { conditions: ['waxell-source'] };
 const ssr = { resolve: { conditions: ['waxell-source', 'node'] } };
 
+/** Each takes a large part of a minute, and is about an operator's installation rather than what people do with it. */
+const LONG = [
+  'cells',
+  'certificates',
+  'customer-key',
+  'lifecycle-processes',
+  'limits-of-two-processes',
+  'network-rules',
+  'pooled-database',
+  'rate-limits',
+  'transport',
+  'upgrade',
+].map((name) => `test/processes/${name}.e2e.ts`);
+
 export default defineConfig({
   // The nearest tsconfig does not reach test files of every folder: decorators are configured here.
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
@@ -58,6 +72,7 @@ export default defineConfig({
           name: 'processes',
           // Each file starts processes of its own, to look at them, to configure, to stop or to kill them.
           include: ['test/processes/**/*.e2e.ts', 'test/faults/kill-9.fault.ts'],
+          exclude: LONG,
           globalSetup: ['test/support/postgres-server.ts'],
           testTimeout: 90_000,
           hookTimeout: 120_000,
@@ -66,9 +81,9 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'faults',
-          // What is killed at step after step of long work, which takes minutes: `npm run test:faults`.
-          include: ['test/faults/**/*.fault.ts'],
+          name: 'long',
+          // What is killed at step after step, and installations of several processes: `npm run test:long`.
+          include: [...LONG, 'test/faults/**/*.fault.ts'],
           exclude: ['test/faults/kill-9.fault.ts'],
           globalSetup: ['test/support/postgres-server.ts'],
           testTimeout: 90_000,

@@ -35,7 +35,7 @@ describe.each(DATABASE_ROUTES)('the tenant driver, $route', ({ options }) => {
   it('leaves nothing of the switch on the connection', async () => {
     await Promise.all([role(a), role(b), role(a), role(b)]);
     const { rows } = await db.superuser.query<{ n: number }>(
-      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE usename = 'waxell_app' AND state = 'idle in transaction'`,
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND usename = 'waxell_app' AND state = 'idle in transaction'`,
     );
     expect(rows[0]?.n).toBe(0);
   });

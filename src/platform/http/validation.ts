@@ -25,6 +25,9 @@ class StrictValidation extends ValidationPipe {
 
 function fieldErrors(errors: readonly ValidationError[], parent: string): FieldError[] {
   return errors.flatMap((error) => {
+    // Of the whole and not of a field: a body that is a list, where an object is asked for.
+    if ((error.property as string | undefined) === undefined)
+      return [{ pointer: parent, detail: 'it must be an object with the fields that are documented' }];
     const pointer = `${parent}/${error.property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
     const own = Object.values(error.constraints ?? {}).map((detail) => ({ pointer, detail }));
     return [...own, ...fieldErrors(error.children ?? [], pointer)];

@@ -72,7 +72,9 @@ export class FileObjectStore {
         await createFolder(dirname(file));
         return await replaceFile(file, body, this.#temporary);
       } catch (cause) {
-        if (!isErrno(cause, 'ENOENT') || tries === WRITE_TRIES) throw cause;
+        // ENOTDIR is what Node makes of a folder that vanishes while it makes one below it.
+        const vanished = isErrno(cause, 'ENOENT') || isErrno(cause, 'ENOTDIR');
+        if (!vanished || tries === WRITE_TRIES) throw cause;
       }
     }
   }
