@@ -20,6 +20,7 @@ import {
   TenantLimitGuard,
   TokenBuckets,
 } from './limits/index.js';
+import { GroupsModule } from './groups/index.js';
 import { KeysModule } from './keys/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { MovesModule } from './moves/index.js';
@@ -149,6 +150,7 @@ export class AppModule {
         RecoveryModule,
         DomainsModule,
         FederationModule,
+        GroupsModule,
         OperationsModule,
         OrganisationsModule,
         MovesModule,

@@ -22,6 +22,8 @@ export const PERMISSIONS = {
   'user:create': { grantee: 'admin', scope: 'user:admin' },
   'user:update': { grantee: 'admin', scope: 'user:admin' },
   'user:erase': { grantee: 'admin', scope: 'user:admin' },
+  'group:read': { grantee: 'admin', scope: 'group:read' },
+  'group:manage': { grantee: 'admin', scope: 'group:admin' },
   'api_key:read': { grantee: 'developer', scope: 'api_key:read' },
   'api_key:create': { grantee: 'developer', scope: 'api_key:admin' },
   'api_key:revoke': { grantee: 'developer', scope: 'api_key:admin' },

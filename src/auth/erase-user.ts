@@ -19,6 +19,8 @@ const FORGOTTEN = [
   // Who the person is at an identity provider, and with it what its sessions are called there.
   `DELETE FROM federated_identities WHERE user_id = $1`,
   `DELETE FROM break_glass_owners WHERE user_id = $1`,
+  `WITH left_groups AS (DELETE FROM group_members WHERE user_id = $1 RETURNING group_id)
+    UPDATE groups SET people = people - 1, version = version + 1 WHERE id IN (SELECT group_id FROM left_groups)`,
 ];
 
 /**

@@ -34,6 +34,7 @@ import { TenantPasswords20261122007300 } from './tenant-11-passwords.js';
 import { TenantApiKeys20261122007500 } from './tenant-12-api-keys.js';
 import { TenantHeldKeys20261122007600 } from './tenant-13-held-keys.js';
 import { TenantFederation20261122009000 } from './tenant-14-federation.js';
+import { TenantGroups20261129010000 } from './tenant-15-groups.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -82,4 +83,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantApiKeys20261122007500,
   TenantHeldKeys20261122007600,
   TenantFederation20261122009000,
+  TenantGroups20261129010000,
 ];

@@ -225,6 +225,30 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
       subject_index_alt: INDEX,
     },
   },
+  {
+    table: 'groups',
+    key: ID,
+    columns: {
+      ...plain('id', 'display_name', 'external_id', 'directory', 'people', 'version'),
+      ...plain('created_by', 'created_at', 'updated_at'),
+    },
+  },
+  {
+    table: 'group_members',
+    key: [
+      ['group_id', 'uuid'],
+      ['user_id', 'uuid'],
+    ],
+    columns: plain('group_id', 'user_id', 'added_at'),
+  },
+  {
+    table: 'group_subgroups',
+    key: [
+      ['group_id', 'uuid'],
+      ['member_id', 'uuid'],
+    ],
+    columns: plain('group_id', 'member_id', 'added_at'),
+  },
   { table: 'quota_usage', key: [['quota', 'text']], columns: plain('quota', 'used', 'day', 'measured_at') },
 ];
 
@@ -238,6 +262,7 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   password_resets: 'hashes of links that work for half an hour',
   sign_in_places: 'hashes of networks and browsers that people have signed in from',
   sign_in_attempts: 'counts of failed sign-ins of the last day: the log has each of them',
+  group_nesting: 'a row that is held while groups are put into groups: it says nothing',
   federated_sessions: 'which session a provider knows under which name: of use while it lasts',
   sso_attempts: 'sign-ins that are under way, for ten minutes',
   sso_replays: 'hashes of what was shown once and must not be shown again',

@@ -29,6 +29,7 @@ beforeAll(async () => {
     users: (await createPerson(acme.api, 'Viewer')).id,
     'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
     tenants: acme.id,
+    groups: (await must(acme.api.post<{ id: string }>('/v1/groups', { displayName: 'x' }), 201)).id,
     domains: (await must(owner.post<{ id: string }>('/v1/domains', { name: `${acme.slug}.example` }), 201))
       .id,
     sso: (await must(owner.post<{ id: string }>('/v1/sso/connections', connection), 201)).id,
@@ -76,6 +77,8 @@ async function sessionOf({ slug, owner }: TestTenant): Promise<string> {
 const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/detection/rules/{rule}': { enabled: true, severity: 'P3', threshold: 5, windowSeconds: 900 },
   'PATCH /v1/users/{id}': { role: 'Viewer' },
+  'PATCH /v1/groups/{id}': { displayName: 'renamed' },
+  'PATCH /v1/groups/{id}/members': {},
   'PATCH /v1/domains/{id}': { ssoRequired: false },
   'PATCH /v1/sso/connections/{id}': { name: 'renamed' },
   'PATCH /v1/agents/{id}': { name: 'renamed' },

@@ -43,6 +43,11 @@ export function announce({ kind, id }: Change): Statement {
   return { name: 'announce', text: 'SELECT work.announce($1, $2)', values: [kind, id] };
 }
 
+/** The same of several persons, in one statement. */
+export function announceUsers(ids: readonly string[]): Statement {
+  return { text: `SELECT work.announce('user', id) FROM unnest($1::text[]) AS id`, values: [ids] };
+}
+
 /** The same for the registry, whose login may speak of every tenant. */
 export function announceInRegistry(change: Change): Statement {
   return { text: `SELECT pg_notify('${CHANNEL}', $1)`, values: [JSON.stringify(change)] };

@@ -15,7 +15,7 @@ export { StatementRefused } from './statement-refused.js';
 export type { RegistryTransaction } from './registry-transactions.js';
 export { databaseCertificates, databaseTlsMode } from './database-tls.js';
 export { connectionOf, loginRole, LOGINS, type Login } from './logins.js';
-export { announce, announceInRegistry, Feed, type Change } from './feed.js';
+export { announce, announceInRegistry, announceUsers, Feed, type Change } from './feed.js';
 export {
   Provisioning,
   type MigrateOptions,

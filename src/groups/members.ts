@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import { announceUsers, TenantDatabase } from '../platform/database/index.js';
+import { InvalidRequest } from '../platform/http/errors.js';
+import { TooManyMembers } from './groups.errors.js';
+
+/** How many were put in and taken out. */
+export interface MembersChanged {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export interface MemberRow extends Record<string, unknown> {
+  readonly user_id: string;
+  readonly added_at: Date;
+}
+
+const MOST = 100_000;
+const REPORTED = 20;
+
+const ADD = `INSERT INTO group_members (group_id, user_id)
+    SELECT $1, u.id FROM users u WHERE u.id = ANY ($2::uuid[]) AND u.status <> 'erased' ORDER BY u.id FOR KEY SHARE OF u
+    ON CONFLICT DO NOTHING RETURNING user_id`;
+
+/**
+ * The people in a group, as sets: one statement adds or removes all that are named. For a group that is locked
+ * (`Groups.locked`), in the unit of work of whoever calls. Whose membership has changed is told to every process; whoever
+ * is there already, or not there any more, is neither changed nor told.
+ */
+@Injectable()
+export class Members {
+  constructor(private readonly database: TenantDatabase) {}
+
+  /** @throws {InvalidRequest} naming those who do not exist */
+  async add(groupId: string, ids: readonly string[]): Promise<MembersChanged> {
+    await this.#requirePeople(ids);
+    const rows = await this.database.query<MemberRow>({ text: ADD, values: [groupId, ids] });
+    return this.#changed(groupId, { added: rows.map(idOf), removed: [] });
+  }
+
+  async remove(groupId: string, ids: readonly string[]): Promise<MembersChanged> {
+    const rows = await this.database.query<MemberRow>({
+      text: 'DELETE FROM group_members WHERE group_id = $1 AND user_id = ANY ($2::uuid[]) RETURNING user_id',
+      values: [groupId, ids],
+    });
+    return this.#changed(groupId, { added: [], removed: rows.map(idOf) });
+  }
+
+  /** Those who are named are in it afterwards, and nobody else. @throws {InvalidRequest} naming those who do not exist */
+  async replace(groupId: string, ids: readonly string[]): Promise<MembersChanged> {
+    await this.#requirePeople(ids);
+    const rows = await this.database.query<MemberRow & { added: boolean }>({
+      text: `WITH removed AS (
+          DELETE FROM group_members m WHERE group_id = $1
+            AND NOT EXISTS (SELECT 1 FROM unnest($2::uuid[]) AS kept (id) WHERE kept.id = m.user_id) RETURNING user_id),
+        added AS (${ADD})
+        SELECT user_id, false AS added FROM removed UNION ALL SELECT user_id, true FROM added`,
+      values: [groupId, ids],
+    });
+    const [removed, added] = [false, true].map((into) => rows.filter((row) => row.added === into).map(idOf));
+    return this.#changed(groupId, { added: added ?? [], removed: removed ?? [] });
+  }
+
+  /** By their ids; one more than `limit` tells that there are others. */
+  list(groupId: string, after: string | undefined, limit: number): Promise<MemberRow[]> {
+    return this.database.query<MemberRow>({
+      text: `SELECT user_id, added_at FROM group_members WHERE group_id = $1 AND ($2::uuid IS NULL OR user_id > $2)
+        ORDER BY user_id LIMIT $3`,
+      values: [groupId, after ?? null, limit + 1],
+    });
+  }
+
+  async #changed(groupId: string, changed: MembersChanged): Promise<MembersChanged> {
+    const { added, removed } = changed;
+    if (added.length + removed.length === 0) return changed;
+    const [group] = await this.database.query<{ people: number }>({
+      text: `UPDATE groups SET people = people + $2, version = version + 1, updated_at = now() WHERE id = $1 RETURNING people`,
+      values: [groupId, added.length - removed.length],
+    });
+    if ((group?.people ?? 0) > MOST) throw new TooManyMembers(MOST);
+    await this.database.query(announceUsers([...added, ...removed]));
+    return changed;
+  }
+
+  async #requirePeople(ids: readonly string[]): Promise<void> {
+    const missing = await this.database.query<{ id: string }>({
+      text: `SELECT id FROM unnest($1::uuid[]) AS named (id)
+        WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.id = named.id AND u.status <> 'erased') LIMIT ${REPORTED}`,
+      values: [ids],
+    });
+    if (missing.length > 0)
+      throw new InvalidRequest(
+        missing.map(({ id }) => ({ pointer: '', detail: `there is no person ${id} in the organisation` })),
+      );
+  }
+}
+
+function idOf({ user_id: id }: MemberRow): string {
+  return id;
+}
