@@ -35,9 +35,7 @@ afterAll(async () => {
   await listener.end();
   await db.close();
 });
-beforeEach(() => {
-  heard = [];
-});
+beforeEach(forget);
 
 async function addPeople(tenant: TenantRef, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => uuidv7()).toSorted();
@@ -84,6 +82,12 @@ async function told(): Promise<string[]> {
     .toSorted();
 }
 
+/** What was announced until now is not looked at. */
+async function forget(): Promise<void> {
+  await told();
+  heard = [];
+}
+
 describe('the people of a group', () => {
   it('are as fifty who add and remove at once have left them, each of their own', async () => {
     const id = await newGroup();
@@ -118,14 +122,14 @@ describe('the people of a group', () => {
     const [a = '', b = '', c = ''] = people;
     await change(id, () => members.add(id, [a, b]));
     expect(await told()).toEqual([a, b]);
-    heard = [];
+    await forget();
     // One is there already.
     await change(id, () => members.add(id, [b, c]));
     expect(await told()).toEqual([c]);
-    heard = [];
+    await forget();
     await change(id, () => members.replace(id, [a, b]));
     expect(await told()).toEqual([c]);
-    heard = [];
+    await forget();
     await change(id, () => members.remove(id, [c]));
     expect(await told()).toEqual([]);
     await change(id, () => groups.delete(id));
@@ -187,13 +191,13 @@ describe('groups in groups', () => {
     await change(middle, () => members.add(middle, [a, b]));
     await change(outer, () => members.add(outer, [c]));
     await put(middle, inner);
-    heard = [];
+    await forget();
     await put(outer, middle);
     expect(await told()).toEqual([a, b]);
-    heard = [];
+    await forget();
     await change(outer, () => subgroups.replace(outer, []));
     expect(await told()).toEqual([a, b]);
-    heard = [];
+    await forget();
     await change(middle, () => groups.delete(middle));
     expect(await told()).toEqual([a, b]);
   });
