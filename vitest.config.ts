@@ -4,6 +4,12 @@ import { defineConfig } from 'vitest/config';
 const resolve = { conditions: ['waxell-source'] };
 const ssr = { resolve: { conditions: ['waxell-source', 'node'] } };
 
+/**
+ * Hundreds of processes are started, and some are killed: in CI a test among them that fails is tried once more, and named
+ * before the closing line. Elsewhere nothing is, so that whoever works on it sees it; and what must hold of every draw, never.
+ */
+const RETRY = process.env['CI'] === 'true' ? 1 : 0;
+
 /** Each takes a large part of a minute, and is about an operator's installation rather than what people do with it. */
 const LONG = [
   'cells',
@@ -50,6 +56,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
+          retry: RETRY,
           include: ['test/integration/**/*.int.ts'],
           globalSetup: ['test/support/postgres-server.ts'],
           testTimeout: 60_000,
@@ -60,6 +67,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          retry: RETRY,
           include: ['test/e2e/**/*.e2e.ts'],
           globalSetup: ['test/support/shared-application.ts'],
           testTimeout: 90_000,
@@ -70,6 +78,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'processes',
+          retry: RETRY,
           // Each file starts processes of its own, to look at them, to configure, to stop or to kill them.
           include: ['test/processes/**/*.e2e.ts', 'test/faults/kill-9.fault.ts'],
           exclude: LONG,
@@ -82,6 +91,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'long',
+          retry: RETRY,
           // What is killed at step after step, and installations of several processes: `npm run test:long`.
           include: [...LONG, 'test/faults/**/*.fault.ts'],
           exclude: ['test/faults/kill-9.fault.ts'],

@@ -16,7 +16,7 @@ const CONCURRENCY = 32;
 const TENANTS = 8;
 const LONG = Math.max(300_000, OPERATIONS * 5);
 
-describe.each(DATABASE_ROUTES)('isolation, $route', ({ options }) => {
+describe.each(DATABASE_ROUTES)('isolation, $route', { retry: 0 }, ({ options }) => {
   let db: TestDatabase;
   const tenants: TenantRef[] = [];
 

@@ -5,7 +5,7 @@ import { connectAs, openTestDatabase, type TestDatabase } from '../support/test-
 
 const TENANTS = 2;
 
-describe('isolation of tenants', () => {
+describe('isolation of tenants', { retry: 0 }, () => {
   let db: TestDatabase;
   let tenants: TenantRef[];
 

@@ -18,7 +18,7 @@ import { openTestDatabase, type TestDatabase } from '../support/test-database.js
 
 const independent = CoMETRE.RFC9162_SHA256;
 
-describe('a log that a superuser changes', () => {
+describe('a log that a superuser changes', { retry: 0 }, () => {
   let db: TestDatabase;
   let store: MemoryObjects;
   let keeping: LogKeeping;

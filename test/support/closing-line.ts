@@ -13,7 +13,13 @@ export default class ClosingLine implements Reporter {
     const count = countsIn(file);
     count.failed += errors.length;
     for (const module of modules) {
-      for (const test of module.children.allTests()) count[test.result().state] += 1;
+      for (const test of module.children.allTests()) {
+        count[test.result().state] += 1;
+        if (test.diagnostic()?.flaky)
+          process.stdout.write(
+            `\npassed at its second try only: ${module.relativeModuleId}: ${test.fullName}\n`,
+          );
+      }
       // A hook that failed took its tests along, which then count as skipped.
       for (const suite of module.children.allSuites()) if (suite.errors().length > 0) count.failed += 1;
       // A file that could not be loaded has no tests, and has failed all the same.
