@@ -51,11 +51,11 @@ if (name !== undefined && process.send) {
 async function perCpuSecond(pair: Pair, value: Buffer, cpuMicros: number): Promise<number> {
   const start = process.cpuUsage();
   for (let pairs = 0; ;) {
-    for (let burst = 0; burst < 20; burst += 1) {
+    for (let burst = 0; burst < 100; burst += 1) {
       const done = pair(value);
       if (done) await done;
     }
-    pairs += 20;
+    pairs += 100;
     const { user, system } = process.cpuUsage(start);
     if (user + system >= cpuMicros) return (pairs * 1e6) / (user + system);
   }

@@ -2,7 +2,7 @@ import { createSecretKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decrypt, encryptInto, NONCE_LENGTH, randomInto, TAG_LENGTH } from './aes-gcm.js';
+import { decryptFrom, encryptInto, keyForOnce, NONCE_LENGTH, randomInto, TAG_LENGTH } from './aes-gcm.js';
 
 interface Vector {
   readonly tcId: number;
@@ -53,20 +53,42 @@ describe.skipIf(known.length === 0)('AES-256-GCM by the vectors of Wycheproof', 
   it.each(known.map((vector) => [vector.tcId, vector.result, vector.comment, vector] as const))(
     '%i is %s: %s',
     (_id, result, _comment, vector) => {
-      const key = createSecretKey(bytes(vector.key));
-      const sealed = bytes(vector.ct + vector.tag);
-      const open = (): Buffer => decrypt(key, bytes(vector.iv), sealed, bytes(vector.aad));
-      if (result === 'invalid') {
-        expect(open).toThrow('unable to authenticate data');
-        return;
+      const raw = bytes(vector.key);
+      const sealed = bytes(vector.iv + vector.ct + vector.tag);
+      for (const key of [createSecretKey(raw), keyForOnce(raw)]) {
+        const open = (): Buffer =>
+          decryptFrom(sealed, key, 0, NONCE_LENGTH, sealed.length, bytes(vector.aad));
+        if (result === 'invalid') {
+          expect(open).toThrow('unable to authenticate data');
+          continue;
+        }
+        expect(open().toString('hex')).toBe(vector.msg);
+        const out = Buffer.alloc(NONCE_LENGTH + vector.msg.length / 2 + TAG_LENGTH);
+        bytes(vector.iv).copy(out);
+        encryptInto(out, key, 0, NONCE_LENGTH, bytes(vector.msg), bytes(vector.aad));
+        expect(out.subarray(NONCE_LENGTH).toString('hex')).toBe(vector.ct + vector.tag);
       }
-      expect(open().toString('hex')).toBe(vector.msg);
-      const out = Buffer.alloc(NONCE_LENGTH + vector.msg.length / 2 + TAG_LENGTH);
-      bytes(vector.iv).copy(out);
-      encryptInto(out, key, 0, NONCE_LENGTH, bytes(vector.msg), bytes(vector.aad));
-      expect(out.subarray(NONCE_LENGTH).toString('hex')).toBe(vector.ct + vector.tag);
     },
   );
+});
+
+it('a key that serves once is the same key, whatever its bytes', () => {
+  // Every value of a byte: what is read as text of another encoding is longer, or another key.
+  for (let first = 0; first < 256; first += 32) {
+    const raw = Buffer.from(Array.from({ length: 32 }, (_, index) => first + index));
+    const out = Buffer.alloc(NONCE_LENGTH + 5 + TAG_LENGTH);
+    encryptInto(out, keyForOnce(raw), 0, NONCE_LENGTH, Buffer.from('value'), Buffer.from('place'));
+    const open = (key: Buffer): Buffer =>
+      decryptFrom(out, createSecretKey(key), 0, NONCE_LENGTH, out.length, Buffer.from('place'));
+    expect(open(raw).toString()).toBe('value');
+    expect(() => open(Buffer.from(raw).reverse())).toThrow('unable to authenticate data');
+  }
+});
+
+it('what ends before its nonce or its tag is refused', () => {
+  const key = createSecretKey(Buffer.alloc(32));
+  for (let length = 0; length < NONCE_LENGTH + TAG_LENGTH; length += 1)
+    expect(() => decryptFrom(Buffer.alloc(length), key, 0, NONCE_LENGTH, length, Buffer.alloc(0))).toThrow();
 });
 
 it('random bytes are never handed out twice', () => {

@@ -1,5 +1,5 @@
-import { createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto';
-import { decrypt, encryptInto, NONCE_LENGTH, randomInto, TAG_LENGTH } from './aes-gcm.js';
+import { hash, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { decryptFrom, encryptInto, keyForOnce, NONCE_LENGTH, randomInto, TAG_LENGTH } from './aes-gcm.js';
 import { associatedData, type FieldPlace } from './field-place.js';
 
 /**
@@ -59,7 +59,7 @@ export class FieldUnreadable extends Error {
 export function sealField(kek: Kek, place: FieldPlace, value: Buffer): Buffer {
   const aad = associatedData(place, SUITE.tenantKek);
   const out = begin(SUITE.tenantKek, kek.id, WRAPPED_BY_KEK, value.length);
-  const dek = Buffer.allocUnsafeSlow(DEK_LENGTH);
+  const dek = freshDek;
   randomInto(dek, 0, DEK_LENGTH);
   randomInto(out, KEY_DETAILS, NONCE_LENGTH);
   encryptInto(out, kek.key, KEY_DETAILS, KEY_DETAILS + NONCE_LENGTH, dek, aad);
@@ -73,13 +73,9 @@ export function openField(kek: Kek, place: FieldPlace, stored: Buffer): Buffer {
     requireForm(stored, SUITE.tenantKek, WRAPPED_BY_KEK);
     const aad = associatedData(place, SUITE.tenantKek);
     const data = KEY_DETAILS + NONCE_LENGTH;
-    const dek = decrypt(
-      kek.key,
-      stored.subarray(KEY_DETAILS, data),
-      stored.subarray(data, KEY_DETAILS + WRAPPED_BY_KEK),
-      aad,
-    );
-    return openData(stored, KEY_DETAILS + WRAPPED_BY_KEK, dek, aad);
+    const end = KEY_DETAILS + WRAPPED_BY_KEK;
+    const dek = decryptFrom(stored, kek.key, KEY_DETAILS, data, end, aad);
+    return openData(stored, end, dek, aad);
   });
 }
 
@@ -93,7 +89,7 @@ export function rewrapField(from: Kek, to: Kek, place: FieldPlace, stored: Buffe
     const aad = associatedData(place, SUITE.tenantKek);
     const data = KEY_DETAILS + NONCE_LENGTH;
     const end = KEY_DETAILS + WRAPPED_BY_KEK;
-    const dek = decrypt(from.key, stored.subarray(KEY_DETAILS, data), stored.subarray(data, end), aad);
+    const dek = decryptFrom(stored, from.key, KEY_DETAILS, data, end, aad);
     requireCommitted(dek, aad, stored, end);
     const out = Buffer.from(stored);
     to.id.copy(out, KEY_ID);
@@ -163,7 +159,7 @@ function begin(suite: Suite, keyId: Buffer, details: number, value: number): Buf
 
 function sealData(out: Buffer, at: number, dek: Buffer, aad: Buffer, value: Buffer): void {
   out.write(commitment(dek, aad), at, COMMITMENT_LENGTH, 'binary');
-  const key = createSecretKey(dek);
+  const key = keyForOnce(dek);
   dek.fill(0);
   const nonce = at + COMMITMENT_LENGTH;
   randomInto(out, nonce, NONCE_LENGTH);
@@ -174,10 +170,9 @@ function openData(stored: Buffer, at: number, dek: Buffer, aad: Buffer): Buffer 
   if (dek.length !== DEK_LENGTH) throw new FieldUnreadable();
   const nonce = at + COMMITMENT_LENGTH;
   requireCommitted(dek, aad, stored, at);
-  const key = createSecretKey(dek);
+  const key = keyForOnce(dek);
   dek.fill(0);
-  const data = nonce + NONCE_LENGTH;
-  return decrypt(key, stored.subarray(nonce, data), stored.subarray(data), aad);
+  return decryptFrom(stored, key, nonce, nonce + NONCE_LENGTH, stored.length, aad);
 }
 
 function requireCommitted(dek: Buffer, aad: Buffer, stored: Buffer, at: number): void {
@@ -201,6 +196,8 @@ function readable<T>(read: () => T): T {
 
 const LABEL = Buffer.from('waxell field commitment v1\0');
 const LONGEST_AAD = 5 + 4 * 0xffff;
+/** Where a data key is drawn, and wiped before the value is encrypted; a buffer for each is one more for the collector. */
+const freshDek = Buffer.allocUnsafeSlow(DEK_LENGTH);
 /** Where the commitment's input is put together; a buffer of its own for each value costs a tenth of sealing it. */
 const scratch = Buffer.allocUnsafeSlow(1_024);
 LABEL.copy(scratch);

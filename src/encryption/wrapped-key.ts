@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { decrypt, encryptInto, NONCE_LENGTH, randomInto, TAG_LENGTH } from './aes-gcm.js';
+import { decryptFrom, encryptInto, NONCE_LENGTH, randomInto, TAG_LENGTH } from './aes-gcm.js';
 import { FieldUnreadable, type NamedKey } from './field-codec.js';
 
 /**
@@ -32,8 +32,7 @@ export function unwrapKey(by: NamedKey, place: KeyPlace, wrapped: Buffer): KeyOb
   if (wrapped.length !== LENGTH || wrapped[0] !== VERSION) throw new FieldUnreadable();
   let key: Buffer;
   try {
-    const nonce = wrapped.subarray(1, 1 + NONCE_LENGTH);
-    key = decrypt(by.key, nonce, wrapped.subarray(1 + NONCE_LENGTH), associated(by, place));
+    key = decryptFrom(wrapped, by.key, 1, 1 + NONCE_LENGTH, LENGTH, associated(by, place));
   } catch {
     throw new FieldUnreadable();
   }
