@@ -5,7 +5,7 @@ export const TAG_LENGTH = 16;
 
 /**
  * A key that serves once, as a string of a character a byte. On Node 24 a KeyObject made for one use costs 2 to 4 µs more
- * (three native objects for the collector to finalise), and raw bytes 15 µs (two errors thrown and caught within Node).
+ * (native objects for the collector to finalise), and raw bytes 15 µs (two errors thrown and caught within Node).
  */
 export type KeyForOnce = string;
 
