@@ -51,6 +51,7 @@ export function decryptFrom(
   aad: Buffer,
 ): Buffer {
   const tagAt = end - TAG_LENGTH;
+  if (tagAt < at) throw new RangeError('There are no such bytes.');
   take(nonce, stored, nonceAt);
   take(tag, stored, tagAt);
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, OPTIONS);
