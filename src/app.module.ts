@@ -23,6 +23,7 @@ import {
 import { GroupsModule } from './groups/index.js';
 import { KeysModule } from './keys/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
+import { MfaModule } from './mfa/index.js';
 import { MovesModule } from './moves/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
@@ -147,6 +148,7 @@ export class AppModule {
         SignInModule,
         PasswordsModule,
         AuthModule,
+        MfaModule,
         RecoveryModule,
         DomainsModule,
         FederationModule,

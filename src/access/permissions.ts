@@ -15,6 +15,8 @@ export const PERMISSIONS = {
   'profile:update': { grantee: 'viewer', scope: 'profile:write' },
   'session:end': { grantee: 'viewer', scope: 'profile:write' },
   'session:step_up': { grantee: 'viewer', scope: 'profile:write' },
+  'second_factor:read': { grantee: 'viewer', scope: 'profile:read' },
+  'second_factor:manage': { grantee: 'viewer', scope: 'profile:write' },
   'password:change': { grantee: 'viewer', scope: 'profile:write' },
   'auth_settings:read': { grantee: 'admin', scope: 'auth_settings:read' },
   'auth_settings:update': { grantee: 'admin', scope: 'auth_settings:admin' },

@@ -1,49 +1,19 @@
 import { Body, Controller, Get, HttpCode, Patch, Post, Res } from '@nestjs/common';
-import { ApiHeader } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Endpoint, PUBLIC } from '../platform/http/endpoint.js';
-import { CurrentActor, CurrentTenant, OptionalTenant } from '../platform/http/parameters.js';
+import { CurrentActor, CurrentTenant } from '../platform/http/parameters.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
-import { MeDto, RefreshDto, SignInDto, SteppedUpDto, StepUpDto, TokensDto, UpdateMeDto } from './auth.dto.js';
-import { PasswordSignIn } from './password-sign-in.js';
+import { MeDto, RefreshDto, TokensDto, UpdateMeDto } from './auth.dto.js';
 import { Sessions } from './sessions.js';
 import { sessionCookie } from './session-cookie.js';
-import { StepUp } from './step-up.js';
 import { Users } from './users.js';
 
 @Controller()
 export class AuthController {
   constructor(
-    private readonly passwordSignIn: PasswordSignIn,
     private readonly sessions: Sessions,
     private readonly users: Users,
-    private readonly steppingUp: StepUp,
   ) {}
-
-  @Post('v1/auth/login')
-  @HttpCode(200)
-  @ApiHeader({ name: 'X-Tenant-Slug', required: true, description: 'The organisation to sign in to.' })
-  @Endpoint({
-    permission: PUBLIC,
-    reason: 'whoever signs in has no credential yet',
-    audit: 'session.created',
-    limit: 'sign-in',
-    summary: 'Signs in with e-mail and password, in the organisation that X-Tenant-Slug names.',
-    problems: [401, 403],
-  })
-  async signIn(
-    @OptionalTenant() tenant: RequestTenant | undefined,
-    @Body() body: SignInDto,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<TokensDto> {
-    const { sessionSecret, sessionSeconds, ...tokens } = await this.passwordSignIn.execute(
-      tenant,
-      body.email,
-      body.password,
-    );
-    response.setHeader('Set-Cookie', sessionCookie(sessionSecret, sessionSeconds));
-    return tokens;
-  }
 
   @Post('v1/auth/refresh')
   @HttpCode(200)
@@ -63,6 +33,7 @@ export class AuthController {
   @Endpoint({
     permission: 'session:end',
     audit: 'session.ended',
+    whileEnrolling: true,
     summary: 'Ends the session: its cookie, access and refresh tokens are dead.',
     problems: [422],
   })
@@ -71,22 +42,11 @@ export class AuthController {
     response.setHeader('Set-Cookie', sessionCookie('', 0));
   }
 
-  @Post('v1/auth/step-up')
-  @HttpCode(200)
-  @Endpoint({
-    permission: 'session:step_up',
-    audit: 'session.stepped_up',
-    limit: 'sign-in',
-    summary: 'Proves your password again; for five minutes your session may do what asks for that.',
-  })
-  stepUp(@CurrentActor() actor: Actor, @Body() { password }: StepUpDto): Promise<SteppedUpDto> {
-    return this.steppingUp.prove(actor, password);
-  }
-
   @Get('v1/me')
   @Endpoint({
     permission: 'profile:read',
     audit: 'profile.read',
+    whileEnrolling: true,
     summary: 'Who you are, and in which organisation.',
   })
   me(@CurrentActor() actor: Actor, @CurrentTenant() tenant: RequestTenant): Promise<MeDto> {

@@ -36,18 +36,6 @@ export class RefreshDto {
   refreshToken!: string;
 }
 
-export class StepUpDto {
-  /** The password of whoever is signed in. */
-  @IsString()
-  @Length(1, 256)
-  password!: string;
-}
-
-export class SteppedUpDto {
-  /** Seconds for which it counts. */
-  expiresIn!: number;
-}
-
 export class TokensDto {
   /** For `Authorization: Bearer`; RS256, 15 minutes. */
   accessToken!: string;
@@ -55,6 +43,8 @@ export class TokensDto {
   refreshToken!: string;
   /** Seconds until the access token expires. */
   expiresIn!: number;
+  /** Of a sign-in after the days of grace: these tokens are good for setting up a second factor, and for nothing else before. */
+  enrolmentOnly?: boolean;
 }
 
 export class MeUserDto {

@@ -104,3 +104,14 @@ export class AddressNotAllowed extends AppError {
     );
   }
 }
+
+/** The session of somebody whose days of grace are over. */
+export class SecondFactorMissing extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'SECOND_FACTOR_MISSING';
+  constructor() {
+    super(
+      'Your organisation asks for a second factor, and you have none. Set one up: POST /v1/me/second-factors/totp or /v1/me/second-factors/webauthn.',
+    );
+  }
+}

@@ -54,6 +54,17 @@ import { VerifyPassword } from './verify-password.js';
     Users,
     VerifyPassword,
   ],
-  exports: [AccessTokens, ApiKeys, LastUse, Principals, SessionList, Sessions, StepUp, TokenTenant, Users],
+  exports: [
+    AccessTokens,
+    ApiKeys,
+    LastUse,
+    PasswordSignIn,
+    Principals,
+    SessionList,
+    Sessions,
+    StepUp,
+    TokenTenant,
+    Users,
+  ],
 })
 export class AuthModule {}

@@ -17,6 +17,7 @@ import {
   AuthenticationRequired,
   CrossSiteRequest,
   InvalidCredential,
+  SecondFactorMissing,
 } from './auth.errors.js';
 import { LastUse } from './last-use.js';
 import { Principals, secretHash, type Authenticated } from './principals.js';
@@ -70,13 +71,13 @@ export class AuthenticationGuard implements CanActivate {
       case 'jwt': {
         const token = await this.#accessToken(tenant, credential.token);
         if (signInRules(tenant).bindTokens) requireBound(token, request, tenant);
-        return this.#used(tenant, token.actor);
+        return this.#used(tenant, token.actor, request);
       }
       case 'session': {
         const session = await this.principals.session(tenant, credential.secret);
         requireBound(session, request, tenant);
         refuseCrossSite(http);
-        return this.#used(tenant, session.actor);
+        return this.#used(tenant, session.actor, request);
       }
     }
   }
@@ -99,7 +100,12 @@ export class AuthenticationGuard implements CanActivate {
     return actor;
   }
 
-  #used(tenant: RequestTenant, actor: Actor): Actor {
+  #used(tenant: RequestTenant, actor: Actor, request: RequestContext): Actor {
+    if (actor.enrolmentOnly && !request.endpoint?.whileEnrolling) {
+      // Who was refused stands in the log.
+      request.actor = actor;
+      throw new SecondFactorMissing();
+    }
     if (actor.sessionId !== undefined) this.lastUse.note(tenant, 'session', actor.sessionId);
     return actor;
   }

@@ -5,8 +5,15 @@ import { Cells, PLATFORM_TENANT, TenantDatabase } from '../platform/database/ind
 import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
 import { SignInFailed } from './auth.errors.js';
 import { canonicalEmail, UserEntity } from './identity.entity.js';
-import { Sessions, type SignedIn } from './sessions.js';
-import { VerifyPassword } from './verify-password.js';
+import type { SignInMethod } from './sessions.js';
+import { VerifyPassword, type Proved } from './verify-password.js';
+
+/** Somebody whose password was right, and who may sign in with it. */
+export interface PasswordProof extends Proved {
+  readonly tenant: RequestTenant;
+  readonly user: UserEntity;
+  readonly method: SignInMethod;
+}
 
 /** Signing in with e-mail and password. One answer, after the same work, whatever is wrong. */
 @Injectable()
@@ -16,24 +23,32 @@ export class PasswordSignIn {
     private readonly database: TenantDatabase,
     private readonly lookup: BlindLookup,
     private readonly verify: VerifyPassword,
-    private readonly sessions: Sessions,
     private readonly enforcement: SsoEnforcement,
   ) {}
 
-  async execute(tenant: RequestTenant | undefined, email: string, password: string): Promise<SignedIn> {
+  /**
+   * @param open what a right password leads to
+   * @throws {SignInFailed}
+   */
+  async execute<T>(
+    tenant: RequestTenant | undefined,
+    email: string,
+    password: string,
+    open: (proof: PasswordProof) => Promise<T>,
+  ): Promise<T> {
     auditDetails({ personal: { email } });
     // Where there is no such organisation the same is done in the installation's own, which has no people.
     const place = tenant ?? this.cells.home.tenant(PLATFORM_TENANT);
     return this.database.within(place, async () => {
       const user = await this.lookup.findOneEvenly(UserEntity, 'email', email);
       if (user) auditDetails({ subject: user.id });
-      const signedIn = await this.verify.execute(user, canonicalEmail(email), password, async (write) =>
-        tenant && user?.status === 'active'
-          ? this.sessions.open(tenant, user, await this.enforcement.passwordMethod(user, email), write)
-          : undefined,
-      );
-      if (!signedIn) throw new SignInFailed();
-      return signedIn;
+      const opened = await this.verify.execute(user, canonicalEmail(email), password, async (proved) => {
+        if (!tenant || user?.status !== 'active') return undefined;
+        const method = await this.enforcement.passwordMethod(user, email);
+        return { of: await open({ ...proved, tenant, user, method }) };
+      });
+      if (!opened) throw new SignInFailed();
+      return opened.of;
     });
   }
 }

@@ -47,6 +47,8 @@ interface SessionRow {
   role: Role;
   status: string;
   epoch: number;
+  second_factor_at: Date | null;
+  enrolment_only: boolean;
 }
 
 const CREDENTIALS_IN_MEMORY = 20_000;
@@ -153,7 +155,8 @@ export class Principals implements OnModuleInit {
     const [row] = await this.database.within(tenant, () =>
       this.database.query<SessionRow & Record<string, unknown>>({
         text: `SELECT s.id, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint, s.created_at, s.expires_at,
-            s.last_used_at, s.revoked_at, u.id AS user_id, u.role, u.status, u.epoch
+            s.last_used_at, s.revoked_at, s.second_factor_at, s.enrolment_only,
+            u.id AS user_id, u.role, u.status, u.epoch
           FROM sessions s JOIN users u ON u.id = s.user_id WHERE ${where}`,
         values: [value],
       }),
@@ -183,7 +186,8 @@ export class Principals implements OnModuleInit {
     // Whatever was signed by a key that is compromised is known to nobody any more.
     if (kind === 'tenant' || kind === 'signing_keys') return this.#known.clear();
     // Copied: deleting an entry takes its key out of the set.
-    const dependents = Array.from(this.#dependents.get(`${kind}:${id}`) ?? []);
+    const what = kind === 'session_proof' ? 'session' : kind;
+    const dependents = Array.from(this.#dependents.get(`${what}:${id}`) ?? []);
     for (const key of dependents) this.#known.delete(key);
   }
 }
@@ -219,6 +223,8 @@ function sessionActor(tenant: RequestTenant, row: SessionRow, expiresAt: number)
       tenant: tenant.id,
       roles: [row.role],
       sessionId: row.id,
+      ...(row.second_factor_at && { mfaAt: row.second_factor_at.getTime() }),
+      ...(row.enrolment_only && { enrolmentOnly: true as const }),
     }),
     expiresAt,
     dependsOn: [`session:${row.id}`, `user:${row.user_id}`],

@@ -30,6 +30,13 @@ export function placeOf(): Buffer {
   return fingerprintOf(request, 'network');
 }
 
+/** The browser of the request that is being served, wherever it is. */
+export function deviceOf(): Buffer {
+  const request = currentRequest();
+  if (!request) throw new Error('No request is being served.');
+  return fingerprintOf(request, 'off');
+}
+
 /** Whether a caller is where the session began, as far as the organisation asks for that. */
 export function isBoundTo(bound: Fingerprints, caller: Caller, binding: Binding): boolean {
   const expected = bound[binding];

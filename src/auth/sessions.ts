@@ -35,7 +35,19 @@ export interface SignedIn extends Tokens {
 }
 
 /** How a person proved who they are when a session was opened. */
-export type SignInMethod = 'password' | 'break_glass' | 'oidc' | 'saml';
+export type SignInMethod = 'password' | 'break_glass' | 'oidc' | 'saml' | 'passkey';
+
+/** What is said of a session when it is opened. */
+export interface Opening {
+  /** What is to be written together with it. */
+  readonly also?: () => Promise<void>;
+  /** When it ends for good: nothing refreshes it. */
+  readonly until?: Date | undefined;
+  /** When a second factor was proved, if one was. */
+  readonly secondFactorAt?: Date | undefined;
+  /** It is good for setting up a second factor, and for nothing else until that is done. */
+  readonly enrolmentOnly?: boolean;
+}
 
 interface RefreshRow extends Record<string, unknown> {
   session_id: string;
@@ -63,32 +75,16 @@ export class Sessions {
   ) {}
 
   /**
-   * Opens a session for a person who has proved, by whatever method, who they are. A commit of its own.
-   * @param also what is to be written together with it
+   * Opens a session for a person who has proved, by whatever method, who they are, in the running unit of work.
    * @throws {SignInFailed} when the person was changed or disabled since `epoch` was read
-   */
-  async open(
-    tenant: RequestTenant,
-    user: Pick<UserEntity, 'id' | 'epoch'>,
-    method: SignInMethod,
-    also: () => Promise<void> = () => Promise.resolve(),
-  ): Promise<SignedIn> {
-    const { sessionId: _, ...signedIn } = await this.work.run(() =>
-      this.openIn(tenant, user, method, { also }),
-    );
-    return signedIn;
-  }
-
-  /**
-   * The same in the running unit of work, beside what else is changed with it.
-   * @param until when it ends for good: nothing refreshes it
    */
   async openIn(
     tenant: RequestTenant,
     user: Pick<UserEntity, 'id' | 'epoch'>,
     method: SignInMethod,
-    { also, until }: { also?: () => Promise<void>; until?: Date } = {},
+    opening: Opening = {},
   ): Promise<SignedIn & { readonly sessionId: string }> {
+    const { also, until } = opening;
     const rules = signInRules(tenant);
     await this.#requireUnchanged(user);
     await also?.();
@@ -97,7 +93,7 @@ export class Sessions {
     const sessionSecret = newSessionSecret(tenant.id);
     const left = until === undefined ? Infinity : Math.floor((until.getTime() - Date.now()) / 1_000);
     const sessionSeconds = Math.max(0, Math.min(rules.sessionSeconds, left));
-    await this.#insert(sessionId, user.id, sessionSecret, sessionSeconds, method, until);
+    await this.#insert(sessionId, user.id, sessionSecret, sessionSeconds, method, opening);
     auditDetails({ resource: { type: 'session', id: sessionId }, changes: { user: user.id, method } });
     const refreshSeconds = Math.max(0, Math.min(rules.refreshSeconds, left));
     const tokens = await this.#issue(tenant.id, sessionId, user, refreshSeconds);
@@ -110,7 +106,7 @@ export class Sessions {
     secret: string,
     seconds: number,
     method: SignInMethod,
-    until: Date | undefined,
+    { until, secondFactorAt, enrolmentOnly = false }: Opening,
   ): Promise<void> {
     const request = currentRequest();
     if (!request) throw new Error('A session begins with a request.');
@@ -119,10 +115,25 @@ export class Sessions {
       address: request.ip,
       userAgent: request.userAgent,
     });
+    // Who can only set up a second factor has proved themselves this very moment.
     await this.database.query({
-      text: `INSERT INTO sessions (id, user_id, token_hash, exact_fingerprint, fingerprint, agent_fingerprint, client, method, expires_at, ends_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), $10)`,
-      values: [id, userId, secretHash(secret), exact, network, off, client, method, seconds, until ?? null],
+      text: `INSERT INTO sessions (id, user_id, token_hash, exact_fingerprint, fingerprint, agent_fingerprint, client, method,
+          expires_at, ends_at, second_factor_at, enrolment_only, stepped_up_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), $10, $11, $12, CASE WHEN $12 THEN now() END)`,
+      values: [
+        id,
+        userId,
+        secretHash(secret),
+        exact,
+        network,
+        off,
+        client,
+        method,
+        seconds,
+        until ?? null,
+        secondFactorAt ?? null,
+        enrolmentOnly,
+      ],
     });
   }
 

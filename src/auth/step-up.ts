@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { TenantDatabase } from '../platform/database/index.js';
+import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { AppError } from '../platform/http/errors.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
@@ -14,7 +14,9 @@ export class StepUpRequired extends AppError {
   readonly kind = 'forbidden';
   readonly code = 'STEP_UP_REQUIRED';
   constructor() {
-    super('Prove your password first: POST /v1/auth/step-up. Then repeat this within five minutes.');
+    super(
+      'Prove again that it is you, with your second factor or, having none, your password: POST /v1/auth/step-up. Then repeat this within five minutes.',
+    );
   }
 }
 
@@ -48,9 +50,9 @@ export class StepUp {
   async prove(actor: Actor, password: string): Promise<{ expiresIn: number }> {
     const { sessionId } = actor;
     if (sessionId === undefined) throw new StepUpNeedsSession();
-    const proved = await this.verifyOwn(actor, password, (write) =>
+    const proved = await this.verifyOwn(actor, password, ({ wholly }) =>
       this.work.run(async () => {
-        await write();
+        await wholly();
         await this.proved(sessionId, actor.id);
         return { expiresIn: STEP_UP_SECONDS };
       }),
@@ -63,7 +65,7 @@ export class StepUp {
   async verifyOwn<T>(
     { id }: Actor,
     password: string,
-    proved: (write: Proved) => Promise<T>,
+    proved: (proved: Proved) => Promise<T>,
   ): Promise<T | undefined> {
     const person = await this.database.repository(UserEntity).findOneBy({ id });
     return this.verify.execute(
@@ -74,13 +76,25 @@ export class StepUp {
     );
   }
 
-  /** A person has proved by whatever method that it is still they who hold the session: noted in the running unit of work. */
-  async proved(sessionId: string, userId: string): Promise<void> {
+  /**
+   * A person has proved by whatever method that it is still they who hold the session: noted in the running unit of work.
+   * @param secondFactor whether it was by a second factor
+   */
+  async proved(
+    sessionId: string,
+    userId: string,
+    { secondFactor = false }: { secondFactor?: boolean } = {},
+  ): Promise<void> {
     const { rowCount } = await this.database.execute({
-      text: `UPDATE sessions SET stepped_up_at = now() WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL`,
-      values: [sessionId, userId],
+      text: `UPDATE sessions SET stepped_up_at = now(), second_factor_at = CASE WHEN $3 THEN now() ELSE second_factor_at END
+        WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL`,
+      values: [sessionId, userId, secondFactor],
     });
     if (rowCount === 0) throw new InvalidCredential();
+    if (secondFactor)
+      await this.database.query(
+        announce({ kind: 'session_proof', tenant: currentTenant().id, id: sessionId }),
+      );
     auditDetails({ resource: { type: 'session', id: sessionId } });
   }
 

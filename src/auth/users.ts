@@ -114,6 +114,7 @@ export class Users {
   /** Gives a person another role, in the running unit of work. Their sessions end. Owners are made and unmade by people only. */
   async assignRole(user: UserEntity, role: Exclude<Role, 'Owner'>): Promise<UserEntity> {
     if (user.role === 'Owner') return user;
+    await askFromNow(this.database, user, role);
     user.role = role;
     user.epoch += 1;
     const saved = await this.database.repository(UserEntity).save(user);
@@ -147,12 +148,16 @@ export class Users {
 
   async #empower(user: UserEntity, { role, status }: Pick<UpdateUserDto, 'role' | 'status'>): Promise<void> {
     const { id } = user;
+    await askFromNow(this.database, user, role ?? user.role);
     user.role = role ?? user.role;
     user.status = status ?? user.status;
     user.epoch += 1;
     // Marked, not only judged by the person's status: what is dead must stay dead when the person is enabled again.
     await revokeAll(this.database, 'sessions', id);
-    if (status === 'disabled') await revokeAll(this.database, 'api_keys', id);
+    if (status === 'disabled') {
+      await revokeAll(this.database, 'api_keys', id);
+      await this.database.query({ text: 'DELETE FROM trusted_devices WHERE user_id = $1', values: [id] });
+    }
     await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id }));
   }
 
@@ -204,6 +209,16 @@ export async function lockedUser(
   if (!user) throw new ResourceNotFound('user');
   if (user.status === 'erased') throw new UserErased();
   return { user, soleOwner: owners.length === 1 && owners[0]?.id === id };
+}
+
+/** Who becomes one of those of whom a second factor is always asked has the days of grace from then on. */
+async function askFromNow(database: TenantDatabase, user: UserEntity, role: Role): Promise<void> {
+  const administers = (one: Role): boolean => one === 'Owner' || one === 'Admin';
+  if (!administers(role) || administers(user.role)) return;
+  await database.query({
+    text: 'UPDATE users SET second_factor_asked_at = now() WHERE id = $1',
+    values: [user.id],
+  });
 }
 
 export async function revokeAll(

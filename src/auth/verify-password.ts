@@ -10,7 +10,12 @@ import { placeOf } from './session-binding.js';
 /** Somebody whose password is looked at; undefined for an address that nobody has. */
 type Person = Pick<UserEntity, 'id' | 'passwordHash'> | undefined | null;
 /** What is to be written where the password was the right one, in the transaction of what it lets somebody do. */
-export type Proved = () => Promise<void>;
+export interface Proved {
+  /** Where nothing else is asked for. */
+  readonly wholly: () => Promise<void>;
+  /** Where a second factor is to be proved still: nobody is known here by a password alone. */
+  readonly halfway: () => Promise<void>;
+}
 
 /** Attempts at one account from one place that wait for each other: the right password, many times at once, is no attack. */
 const IN_LINE = 16;
@@ -36,7 +41,7 @@ export class VerifyPassword {
     person: Person,
     account: string,
     password: string,
-    proved: (write: Proved) => Promise<T>,
+    proved: (proved: Proved) => Promise<T>,
   ): Promise<T | undefined> {
     const request = currentRequest();
     if (!request) throw new Error('A password comes with a request.');
@@ -47,8 +52,8 @@ export class VerifyPassword {
       key,
       () => new SignInBusy(),
       async () => {
-        const write = await this.#look(person, attempt, password);
-        return write && proved(write);
+        const found = await this.#look(person, attempt, password);
+        return found && proved(found);
       },
     );
   }
@@ -63,10 +68,19 @@ export class VerifyPassword {
       });
     if (!person || !matches || !counted.admitted) return undefined;
     const renewed = outdated ? await this.hashing.hash(password) : undefined;
-    return async () => {
-      await this.attempts.succeeded(counted);
-      await this.attempts.remember(person.id, attempt.place);
+    const renew = async (): Promise<void> => {
       if (renewed !== undefined) await this.#renew(person, renewed);
+    };
+    return {
+      wholly: async () => {
+        await this.attempts.succeeded(counted);
+        await this.attempts.remember(person.id, attempt.place);
+        await renew();
+      },
+      halfway: async () => {
+        await this.attempts.halfway(counted);
+        await renew();
+      },
     };
   }
 

@@ -25,6 +25,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'role', 'status', 'epoch', 'version', 'created_at', 'updated_at'),
+      ...plain('second_factor_asked_at'),
       email: 'sealed',
       display_name: 'sealed',
       phone: 'sealed',
@@ -38,7 +39,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'user_id', 'created_at', 'expires_at', 'revoked_at', 'stepped_up_at', 'ends_at'),
-      ...plain('method', 'last_used_at'),
+      ...plain('method', 'last_used_at', 'second_factor_at', 'enrolment_only'),
       client: 'sealed',
       token_hash: SECRET_HASH,
       fingerprint: FINGERPRINT,
@@ -249,6 +250,26 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     ],
     columns: plain('group_id', 'member_id', 'added_at'),
   },
+  {
+    table: 'second_factors',
+    key: ID,
+    columns: {
+      ...plain('id', 'user_id', 'type', 'created_at', 'active_at', 'last_used_at'),
+      details: { leftOut: 'secrets that codes follow from: a file is no place for them' },
+      credential_hash: SECRET_HASH,
+      counter: { leftOut: 'how often it was used, or when last: of use against a replay alone' },
+    },
+  },
+  {
+    table: 'trusted_devices',
+    key: ID,
+    columns: {
+      ...plain('id', 'user_id', 'proved_at', 'created_at', 'last_used_at', 'expires_at'),
+      client: 'sealed',
+      secret_hash: SECRET_HASH,
+      fingerprint: FINGERPRINT,
+    },
+  },
   { table: 'quota_usage', key: [['quota', 'text']], columns: plain('quota', 'used', 'day', 'measured_at') },
 ];
 
@@ -264,6 +285,9 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   sign_in_attempts: 'counts of failed sign-ins of the last day: the log has each of them',
   group_nesting: 'a row that is held while groups are put into groups: it says nothing',
   federated_sessions: 'which session a provider knows under which name: of use while it lasts',
+  recovery_codes: 'hashes of codes that work once',
+  second_factor_challenges: 'sign-ins that are under way, for five minutes',
+  text_messages: 'hashes of codes and numbers, for a day',
   sso_attempts: 'sign-ins that are under way, for ten minutes',
   sso_replays: 'hashes of what was shown once and must not be shown again',
   sso_reports: 'what tests of connections received, for a day',

@@ -30,8 +30,8 @@ export class ChangePassword {
     if (!person?.email) throw new ResourceNotFound('user');
     const owner = { email: person.email.reveal(), displayName: person.displayName?.reveal() };
     await this.policy.require(body.newPassword, owner, '/newPassword');
-    const changed = await this.stepUp.verifyOwn(actor, body.currentPassword, async (write) => {
-      await this.work.bookkeeping('the password of now was right, whatever comes of the new one', write);
+    const changed = await this.stepUp.verifyOwn(actor, body.currentPassword, async ({ wholly }) => {
+      await this.work.bookkeeping('the password of now was right, whatever comes of the new one', wholly);
       // Only now: whether a password was used before is told to nobody who does not know the one of now.
       const { passwordHistory } = signInRules(tenant);
       await this.history.requireNew(id, body.newPassword, passwordHistory, '/newPassword');

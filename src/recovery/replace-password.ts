@@ -13,7 +13,7 @@ export class ReplacePassword {
   ) {}
 
   /**
-   * Ends the person's sessions, but for one that goes on, and every link that is on its way. Access tokens end with the
+   * Ends the person's sessions, but for one that goes on, every link that is on its way, and the trust in browsers. Access tokens end with the
    * epoch, and so do sign-ins at work that have proved the former password.
    */
   async execute(userId: string, passwordHash: string, goesOn?: string): Promise<void> {
@@ -27,6 +27,8 @@ export class ReplacePassword {
       text: 'UPDATE password_resets SET used_at = now() WHERE user_id = $1 AND used_at IS NULL',
       values: [userId],
     });
+    // What a browser was believed for was signing in with the former one.
+    await this.database.query({ text: 'DELETE FROM trusted_devices WHERE user_id = $1', values: [userId] });
     await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id: userId }));
   }
 }

@@ -38,6 +38,8 @@ const PLACE_KNOWN_DAYS = 90;
 /** Addresses and unknown accounts share so many rows, so that however many are tried, there are no more. */
 const ADDRESS_ROWS_BYTES = 2;
 const UNKNOWN_ROWS_BYTES = 1;
+/** What the keys of attempts at a second factor begin with. */
+const FACTOR = 'factor-';
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /**
@@ -57,9 +59,12 @@ export class SignInAttempts {
     private readonly events: EventRecorder,
   ) {}
 
-  /** Counts an attempt, of the tenant in scope. One that is not admitted must be answered as a wrong password is. */
-  async count(attempt: Attempt): Promise<Counted> {
-    const limits = await this.#limits(attempt);
+  /**
+   * Counts an attempt, of the tenant in scope. One that is not admitted must be answered as a wrong password is.
+   * @param factor whether it is at a second factor: these are counted apart, as the right password does not end them
+   */
+  async count(attempt: Attempt, { factor = false }: { factor?: boolean } = {}): Promise<Counted> {
+    const limits = await this.#limits(attempt, factor ? FACTOR : '');
     const taken = await this.work.bookkeeping(
       'the attempt is an event of its own, whatever comes of it',
       async () => {
@@ -73,19 +78,23 @@ export class SignInAttempts {
     return { admitted: taken.length === limits.size, keys: [...limits.keys()] };
   }
 
-  /** It was the right password: what was counted of the account in this place is over. In a transaction of the caller. */
+  /** All was right: what was counted of the account in this place is over. In a transaction of the caller. */
   async succeeded({ keys: [own = '', address] }: Counted): Promise<void> {
-    await this.database.query({ text: 'DELETE FROM sign_in_attempts WHERE key = $1', values: [own] });
+    const over = [own, own.replace(FACTOR, '')];
+    await this.database.query({ text: 'DELETE FROM sign_in_attempts WHERE key = ANY ($1)', values: [over] });
     // Others may have failed from there: who has an account of their own cannot clear the address by it.
     if (address !== undefined) await this.#giveBack(address, ADDRESS_LIMIT);
   }
 
   /** The password was never looked at: the attempt does not count. */
-  async notJudged({ keys: [own = '', address] }: Counted): Promise<void> {
-    await this.work.bookkeeping('what was not looked at was no attempt', async () => {
-      await this.#giveBack(own, ACCOUNT_LIMIT);
-      if (address !== undefined) await this.#giveBack(address, ADDRESS_LIMIT);
-    });
+  async notJudged(counted: Counted): Promise<void> {
+    await this.work.bookkeeping('what was not looked at was no attempt', () => this.halfway(counted));
+  }
+
+  /** It was right, and something else is to be proved still: it does not count, and ends nothing. In a transaction of the caller. */
+  async halfway({ keys: [own = '', address] }: Counted): Promise<void> {
+    await this.#giveBack(own, ACCOUNT_LIMIT);
+    if (address !== undefined) await this.#giveBack(address, ADDRESS_LIMIT);
   }
 
   /** From now on the person is known in this place. In a transaction of the caller. */
@@ -105,23 +114,30 @@ export class SignInAttempts {
   /** Lets the person try again, from wherever. In a transaction of the caller. */
   async unlock(userId: string): Promise<void> {
     await this.database.query({
-      text: `DELETE FROM sign_in_attempts WHERE key = $1 OR starts_with(key, $2)`,
-      values: [`account:${userId}`, `place:${userId}:`],
+      text: `DELETE FROM sign_in_attempts WHERE key = ANY ($1) OR starts_with(key, $2) OR starts_with(key, $3)`,
+      values: [
+        [`account:${userId}`, `${FACTOR}account:${userId}`],
+        `place:${userId}:`,
+        `${FACTOR}place:${userId}:`,
+      ],
     });
   }
 
   /** The keys that an attempt counts by, its own first, with how many in a row each allows. */
-  async #limits({ userId, account, place, network }: Attempt): Promise<Map<string, number>> {
+  async #limits(
+    { userId, account, place, network }: Attempt,
+    of: typeof FACTOR | '',
+  ): Promise<Map<string, number>> {
     const known = await this.database.query({
       text: `SELECT 1 FROM sign_in_places WHERE user_id = $1 AND fingerprint = $2
         AND seen_at > now() - interval '${PLACE_KNOWN_DAYS} days'`,
       values: [userId ?? NOBODY, place],
     });
-    if (known.length > 0) return new Map([[`place:${userId}:${place.toString('hex')}`, ACCOUNT_LIMIT]]);
+    if (known.length > 0) return new Map([[`${of}place:${userId}:${place.toString('hex')}`, ACCOUNT_LIMIT]]);
     const row = async (purpose: string, value: string, bytes: number): Promise<string> =>
       (await this.encryption.pseudonym(currentTenant(), purpose, value)).toString('hex', 0, bytes);
     const nobody = await row('sign-in account', account, UNKNOWN_ROWS_BYTES);
-    const own = userId === undefined ? `nobody:${nobody}` : `account:${userId}`;
+    const own = `${of}${userId === undefined ? `nobody:${nobody}` : `account:${userId}`}`;
     const address = await row('sign-in address', network, ADDRESS_ROWS_BYTES);
     return new Map([
       [own, ACCOUNT_LIMIT],

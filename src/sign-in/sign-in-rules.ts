@@ -1,5 +1,5 @@
 import type { RequestTenant } from '../platform/http/request-context.js';
-import type { SignInRules } from '../platform/http/tenant-rules.js';
+import type { SecondFactorRules, SignInRules } from '../platform/http/tenant-rules.js';
 
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
@@ -12,10 +12,24 @@ export const BOUNDS = {
   refreshSeconds: { min: HOUR, max: 7 * DAY },
   concurrentSessions: { min: 1, max: 100 },
   passwordHistory: { min: 0, max: 24 },
+  graceDays: { min: 0, max: 30 },
+  trustedDeviceDays: { min: 0, max: 90 },
 } as const;
 
+/** What holds of second factors where nothing was set. */
+export const DEFAULT_SECOND_FACTOR: SecondFactorRules = Object.freeze({
+  requiredOf: 'admins',
+  requiredSince: null,
+  graceDays: 14,
+  trustedDeviceDays: 30,
+  attestation: 'none',
+  attestationRoots: [],
+  allowedAaguids: [],
+  textMessages: false,
+});
+
 /** What holds where nothing was set. */
-export const DEFAULT_RULES: SignInRules = Object.freeze({
+export const DEFAULT_RULES: Required<SignInRules> = Object.freeze({
   sessionSeconds: DAY,
   idleSeconds: null,
   refreshSeconds: 7 * DAY,
@@ -23,9 +37,15 @@ export const DEFAULT_RULES: SignInRules = Object.freeze({
   bindTokens: false,
   concurrentSessions: 10,
   passwordHistory: 5,
+  secondFactor: DEFAULT_SECOND_FACTOR,
 });
 
 /** What holds for a tenant. In memory with its entry: asking costs nothing. */
 export function signInRules({ signInRules: set }: Pick<RequestTenant, 'signInRules'>): SignInRules {
   return set ?? DEFAULT_RULES;
+}
+
+/** What holds of second factors. */
+export function secondFactorRules(tenant: Pick<RequestTenant, 'signInRules'>): SecondFactorRules {
+  return signInRules(tenant).secondFactor ?? DEFAULT_SECOND_FACTOR;
 }

@@ -1,16 +1,75 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsInt, Max, Min, ValidateIf } from 'class-validator';
-import type { SignInRules } from '../platform/http/tenant-rules.js';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayUnique,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
+import { Optional } from '../platform/http/fields.js';
+import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
 import { BOUNDS } from './sign-in-rules.js';
 
 const BINDINGS = ['exact', 'network', 'off'] as const;
+const REQUIRED_OF = ['admins', 'everybody'] as const;
+const ATTESTATIONS = ['none', 'direct'] as const;
+const AAGUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 function Within({ min, max }: { min: number; max: number }): PropertyDecorator {
   return applyDecorators(IsInt(), Min(min), Max(max));
 }
 
-export class ReplaceSignInSettingsDto implements SignInRules {
+export class SecondFactorRulesDto implements Omit<SecondFactorRules, 'requiredSince'> {
+  /** Of whom a second factor is asked. Owners and Admins are always among them. */
+  @IsIn(REQUIRED_OF)
+  @ApiProperty({ enum: REQUIRED_OF })
+  requiredOf!: (typeof REQUIRED_OF)[number];
+
+  /** Days that a person may do without, from when it is asked of them; then they can set one up, and nothing else. */
+  @Within(BOUNDS.graceDays)
+  graceDays!: number;
+
+  /** Days for which a browser is believed in which a second factor was proved; 0: never. */
+  @Within(BOUNDS.trustedDeviceDays)
+  trustedDeviceDays!: number;
+
+  /** `direct`: security keys have to say what they are, signed by their maker. */
+  @IsIn(ATTESTATIONS)
+  @ApiProperty({ enum: ATTESTATIONS })
+  attestation!: (typeof ATTESTATIONS)[number];
+
+  /** With `direct`, at least one: certificates of the makers that are believed, PEM. */
+  @IsArray()
+  @ArrayMaxSize(10)
+  @IsString({ each: true })
+  @MaxLength(4_096, { each: true })
+  @ApiProperty({ type: [String] })
+  attestationRoots!: string[];
+
+  /** With `direct`: the models that are taken, by their AAGUID; none named: all of those makers'. */
+  @IsArray()
+  @ArrayMaxSize(100)
+  @ArrayUnique()
+  @Matches(AAGUID, { each: true, message: 'each of allowedAaguids must be an AAGUID in small letters' })
+  @ApiProperty({ type: [String], example: ['ee882879-721c-4913-9775-3dfcce97072a'] })
+  allowedAaguids!: string[];
+
+  /** Whether codes in text messages count, where the operator sends any; never as an Owner's or Admin's only factor. */
+  @IsBoolean()
+  textMessages!: boolean;
+}
+
+export class ReplaceSignInSettingsDto {
   /** Seconds that a session lives, from the sign-in on: an hour to a week. */
   @Within(BOUNDS.sessionSeconds)
   sessionSeconds!: number;
@@ -41,6 +100,13 @@ export class ReplaceSignInSettingsDto implements SignInRules {
   /** So many of a person's last passwords are not taken again. */
   @Within(BOUNDS.passwordHistory)
   passwordHistory!: number;
+
+  /** Left out, it stays as it is. */
+  @Optional()
+  @ValidateNested()
+  @Type(() => SecondFactorRulesDto)
+  @ApiProperty({ type: SecondFactorRulesDto, required: false })
+  secondFactor?: SecondFactorRulesDto;
 }
 
 export class SignInSettingsDto {
@@ -53,5 +119,6 @@ export class SignInSettingsDto {
   bindTokens!: boolean;
   concurrentSessions!: number;
   passwordHistory!: number;
+  secondFactor!: SecondFactorRulesDto;
   version!: number;
 }

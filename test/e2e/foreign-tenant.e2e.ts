@@ -7,6 +7,7 @@ import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser, REGIONS } from '../support/embedded-database.js';
 import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
 import { permissionOf, PERMISSIONS } from '../support/permissions.js';
+import { withTotp } from '../support/second-factors.js';
 import { steppedUp } from '../support/single-sign-on.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
@@ -44,6 +45,8 @@ beforeAll(async () => {
         201,
       )
     ).id,
+    // Of somebody's own: a second factor.
+    me: (await withTotp(app, acme, await createPerson(acme.api, 'Developer'))).factor.id,
     // A session of the owner's.
     auth: await sessionOf(acme),
     // The operator's.
@@ -79,6 +82,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/users/{id}': { role: 'Viewer' },
   'PATCH /v1/groups/{id}': { displayName: 'renamed' },
   'PATCH /v1/groups/{id}/members': {},
+  'PATCH /v1/me/second-factors/{id}': { name: 'renamed' },
+  'POST /v1/me/second-factors/totp/{id}/confirm': { code: '000000' },
   'PATCH /v1/domains/{id}': { ssoRequired: false },
   'PATCH /v1/sso/connections/{id}': { name: 'renamed' },
   'PATCH /v1/agents/{id}': { name: 'renamed' },

@@ -65,6 +65,15 @@ describe('the rules of sign-in', () => {
       bindTokens: false,
       concurrentSessions: 10,
       passwordHistory: 5,
+      secondFactor: {
+        requiredOf: 'admins',
+        graceDays: 14,
+        trustedDeviceDays: 30,
+        attestation: 'none',
+        attestationRoots: [],
+        allowedAaguids: [],
+        textMessages: false,
+      },
       version: 0,
     });
     const again = client(app.baseUrl, (await signIn(app, acme.slug, acme.owner)).accessToken);

@@ -134,7 +134,7 @@ export async function must<T>(answer: Promise<Answer<T>>, status: number): Promi
 
 /** Status and problem code of an answer, for tests that look at nothing else. */
 export async function refusal(
-  answer: Promise<Answer<Problem>>,
+  answer: Promise<Answer<unknown>>,
 ): Promise<{ status: number; code: string | undefined }> {
   const { status, body } = await answer;
   return { status, code: (body as Problem | undefined)?.code };

@@ -26,6 +26,8 @@ export interface Change {
     | 'user'
     | 'api_key'
     | 'session'
+    /** What a session has proved; it goes on, and so does what is being served with it. */
+    | 'session_proof'
     | 'signing_keys'
     | 'run_progress'
     | 'run_cancel';

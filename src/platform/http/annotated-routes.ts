@@ -65,7 +65,8 @@ export function describeRoute({ method, path, options }: DeclaredRoute): string 
   const audit = options.audit === UNAUDITED ? 'UNAUDITED' : options.audit;
   const limit = options.limit === undefined ? '' : ` | limited as ${options.limit}`;
   const stepUp = options.stepUp ? ' | password proved again' : '';
-  return `${method} ${path} | ${permission} | ${audit}${limit}${stepUp}`;
+  const enrolling = options.whileEnrolling ? ' | while enrolling' : '';
+  return `${method} ${path} | ${permission} | ${audit}${limit}${stepUp}${enrolling}`;
 }
 
 function joined(base: string, handler: object): string {

@@ -14,10 +14,12 @@ interface Common {
   readonly problems?: readonly number[];
   /** A stricter limit than that of all requests (src/limits). */
   readonly limit?: 'sign-in';
-  /** Only for a person who has proved the password in the last minutes: what cannot be taken back, or concerns everything. */
+  /** Only for a person who has proved in the last minutes that it is they: what cannot be taken back, or concerns everything. */
   readonly stepUp?: true;
   /** The organisation is the path's parameter `tenant`, by slug or id, whatever credential a browser may send along. */
   readonly tenantInPath?: true;
+  /** Open to a person too who has to set up a second factor before anything else. */
+  readonly whileEnrolling?: true;
   /** Served for an organisation that is being deleted too, as nothing else is. */
   readonly whileDeleting?: true;
 }

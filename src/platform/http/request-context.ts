@@ -35,6 +35,10 @@ export interface Actor {
   readonly requestsPerMinute?: number;
   /** Present when the credential was a session: needed to end it. */
   readonly sessionId?: string;
+  /** When the session's person last proved a second factor, in milliseconds since 1970; absent: never. */
+  readonly mfaAt?: number;
+  /** The session of somebody who has to have a second factor and has none: good for setting one up. */
+  readonly enrolmentOnly?: true;
 }
 
 export const ANONYMOUS: Actor = { type: 'anonymous', id: 'anonymous', roles: [] };

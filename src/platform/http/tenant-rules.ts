@@ -21,6 +21,27 @@ export interface SignInRules {
   readonly concurrentSessions: number;
   /** So many of a person's last passwords are not taken again. */
   readonly passwordHistory: number;
+  /** Absent from what was set before there was such a thing: the defaults. */
+  readonly secondFactor?: SecondFactorRules;
+}
+
+/** Who has to prove a second factor, and which counts. Owners and Admins always have to. */
+export interface SecondFactorRules {
+  readonly requiredOf: 'admins' | 'everybody';
+  /** Since when it is required of everybody, RFC 3339: nobody's days of grace begin before. */
+  readonly requiredSince: string | null;
+  /** For so many days a person may do without, from when it is asked of them. */
+  readonly graceDays: number;
+  /** For so many days a browser is believed in which a second factor was proved; 0: never. */
+  readonly trustedDeviceDays: number;
+  /** Whether security keys have to say what they are, signed by their makers. */
+  readonly attestation: 'none' | 'direct';
+  /** With `direct`: the makers' certificates that are believed, PEM. */
+  readonly attestationRoots: readonly string[];
+  /** With `direct`: the models that are taken, by their AAGUID; none named: all of those makers'. */
+  readonly allowedAaguids: readonly string[];
+  /** Whether codes in text messages count, where the operator sends any; never as an Owner's or Admin's only factor. */
+  readonly textMessages: boolean;
 }
 
 /** From which countries a tenant may be called. Set by its administrators. */

@@ -1,0 +1,112 @@
+import { Injectable } from '@nestjs/common';
+import { Sessions, type Opening, type SignedIn, type SignInMethod, type UserEntity } from '../auth/index.js';
+import { TenantDatabase } from '../platform/database/index.js';
+import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
+import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
+import { secondFactorRules } from '../sign-in/index.js';
+import { AskSecondFactor } from './ask-second-factor.js';
+import { Factors, type FactorType } from './factors.js';
+import type { SecondFactorDueDto } from './mfa.dto.js';
+import { counting, requiredFrom } from './requirement.js';
+import { TrustedDevices } from './trusted-devices.js';
+
+export type AdmittedUser = Pick<UserEntity, 'id' | 'epoch' | 'role'>;
+
+/** What somebody has proved first. */
+export interface FirstProof {
+  readonly method: SignInMethod;
+  /** `Cookie` of the browser, which may be one that is trusted. */
+  readonly cookies: string | undefined;
+  /** What is to be written where nothing else is asked for, and where a second factor is. */
+  readonly wholly?: () => Promise<void>;
+  readonly halfway?: () => Promise<void>;
+  /** Where a second factor was proved elsewhere, and that counts: when. */
+  readonly secondFactorAt?: Date | undefined;
+  readonly until?: Date | undefined;
+  /** Given back with the session, if it is opened later (`AfterSecondFactor`). */
+  readonly note?: unknown;
+}
+
+export type Admitted =
+  | {
+      readonly kind: 'signed_in';
+      readonly signedIn: SignedIn;
+      readonly sessionId: string;
+      readonly enrolmentOnly: boolean;
+    }
+  | { readonly kind: 'second_factor_due'; readonly due: SecondFactorDueDto };
+
+/** What a first proof leads to: a session, one that is good for setting up a second factor, or the question for one. */
+@Injectable()
+export class AdmitPerson {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly sessions: Sessions,
+    private readonly factors: Factors,
+    private readonly devices: TrustedDevices,
+    private readonly ask: AskSecondFactor,
+  ) {}
+
+  /** In the running unit of work. */
+  async execute(tenant: RequestTenant, user: AdmittedUser, first: FirstProof): Promise<Admitted> {
+    if (first.secondFactorAt)
+      return this.#open(tenant, user, first, { secondFactorAt: first.secondFactorAt });
+    const rules = secondFactorRules(tenant);
+    const types = counting(rules, user.role, await this.factors.typesOf(user.id));
+    if (types.length === 0) {
+      const enrolmentOnly = await this.#isOverdue(rules, user);
+      return this.#open(tenant, user, first, { enrolmentOnly });
+    }
+    const provedAt = await this.devices.provedAt(user.id, first.cookies, rules.trustedDeviceDays);
+    if (provedAt) {
+      await this.devices.used(user.id, first.cookies);
+      return this.#open(tenant, user, first, { secondFactorAt: provedAt });
+    }
+    return { kind: 'second_factor_due', due: await this.#due(user, types, first) };
+  }
+
+  async #open(
+    tenant: RequestTenant,
+    user: AdmittedUser,
+    { method, until, wholly }: FirstProof,
+    opening: Opening,
+  ): Promise<Admitted> {
+    const { sessionId, ...signedIn } = await this.sessions.openIn(tenant, user, method, {
+      ...opening,
+      until,
+      ...(wholly && { also: wholly }),
+    });
+    const { enrolmentOnly = false } = opening;
+    if (enrolmentOnly) auditDetails({ changes: { user: user.id, method, enrolmentOnly } });
+    return { kind: 'signed_in', signedIn, sessionId, enrolmentOnly };
+  }
+
+  async #due(
+    user: AdmittedUser,
+    types: readonly FactorType[],
+    { method, until, note, halfway }: FirstProof,
+  ): Promise<SecondFactorDueDto> {
+    await halfway?.();
+    auditDetails({
+      action: 'second_factor.asked',
+      resource: { type: 'user', id: user.id },
+      changes: { method, types },
+    });
+    return this.ask.begin('sign_in', types, { userId: user.id, epoch: user.epoch, method, until, note });
+  }
+
+  async #isOverdue(rules: SecondFactorRules, { id, role }: AdmittedUser): Promise<boolean> {
+    const from = requiredFrom(rules, role, await askedAt(this.database, id));
+    return from !== undefined && from.getTime() <= Date.now();
+  }
+}
+
+/** From when on a second factor is asked of a person, if it is. */
+export async function askedAt(database: TenantDatabase, userId: string): Promise<Date> {
+  const [row] = await database.query<{ second_factor_asked_at: Date }>({
+    text: 'SELECT second_factor_asked_at FROM users WHERE id = $1',
+    values: [userId],
+  });
+  if (!row) throw new Error('There is no such person.');
+  return row.second_factor_asked_at;
+}

@@ -1,0 +1,4 @@
+export { AdmitPerson, type Admitted } from './admit-person.js';
+export { AfterSecondFactor } from './after-second-factor.js';
+export { SecondFactorDueDto } from './mfa.dto.js';
+export { MfaModule } from './mfa.module.js';

@@ -1,0 +1,50 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/index.js';
+import { SignInModule } from '../sign-in/index.js';
+import { AdmitPerson } from './admit-person.js';
+import { AfterSecondFactor } from './after-second-factor.js';
+import { AskSecondFactor } from './ask-second-factor.js';
+import { Challenges } from './challenges.js';
+import { CompleteSignIn } from './complete-sign-in.js';
+import { Enrolment } from './enrolment.js';
+import { Factors } from './factors.js';
+import { Notices } from './notices.js';
+import { OwnFactorsController } from './own-factors.controller.js';
+import { OwnFactors } from './own-factors.js';
+import { PersonFactorsController } from './person-factors.controller.js';
+import { PersonFactors } from './person-factors.js';
+import { ProveFactor } from './prove-factor.js';
+import { RecoveryCodes } from './recovery-codes.js';
+import { SignInController } from './sign-in.controller.js';
+import { SignInWithPassword } from './sign-in-with-password.js';
+import { StepUpController } from './step-up.controller.js';
+import { StepUpWithFactor } from './step-up-with-factor.js';
+import { EnrolTotp } from './totp/enrol-totp.js';
+import { TrustedDevices } from './trusted-devices.js';
+import { RelyingParty } from './webauthn/relying-party.js';
+
+@Module({
+  imports: [AuthModule, SignInModule],
+  controllers: [SignInController, StepUpController, OwnFactorsController, PersonFactorsController],
+  providers: [
+    AdmitPerson,
+    AfterSecondFactor,
+    AskSecondFactor,
+    Challenges,
+    CompleteSignIn,
+    EnrolTotp,
+    Enrolment,
+    Factors,
+    Notices,
+    OwnFactors,
+    PersonFactors,
+    ProveFactor,
+    RecoveryCodes,
+    RelyingParty,
+    SignInWithPassword,
+    StepUpWithFactor,
+    TrustedDevices,
+  ],
+  exports: [AdmitPerson, AfterSecondFactor],
+})
+export class MfaModule {}

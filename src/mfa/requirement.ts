@@ -1,0 +1,36 @@
+import type { Role } from '../auth/index.js';
+import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
+import type { FactorType } from './factors.js';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+const ADMINS: ReadonlySet<string> = new Set<Role>(['Owner', 'Admin']);
+
+export function isRequired({ requiredOf }: SecondFactorRules, role: string): boolean {
+  return requiredOf === 'everybody' || ADMINS.has(role);
+}
+
+/**
+ * When a person has to have a second factor, if they have to: so many days after the account began, or whatever began
+ * later of what asks for it.
+ * @param askedAt when the account was made, became an Owner's or Admin's, or had its factors reset
+ */
+export function requiredFrom(rules: SecondFactorRules, role: string, askedAt: Date): Date | undefined {
+  if (!isRequired(rules, role)) return undefined;
+  const { requiredSince, graceDays } = rules;
+  const since = ADMINS.has(role) || requiredSince === null ? 0 : Date.parse(requiredSince);
+  return new Date(Math.max(askedAt.getTime(), since) + graceDays * DAY_MS);
+}
+
+/**
+ * Of the kinds of factors that somebody has, those that count: a text message is too easily had by others to be all that
+ * stands between a stranger and whoever administers.
+ */
+export function counting(
+  rules: SecondFactorRules,
+  role: string,
+  types: readonly FactorType[],
+): readonly FactorType[] {
+  const strong = types.filter((type) => type !== 'sms');
+  if (!rules.textMessages || ADMINS.has(role)) return strong;
+  return types;
+}
