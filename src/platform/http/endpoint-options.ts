@@ -1,4 +1,5 @@
 import type { AuditAction } from '../events/index.js';
+import type { ErrorForm } from './error-form.js';
 
 /** The permission of a route that anyone may call. Needs a reason. */
 export const PUBLIC = Symbol('public');
@@ -18,6 +19,8 @@ interface Common {
   readonly stepUp?: true;
   /** The organisation is the path's parameter `tenant`, by slug or id, whatever credential a browser may send along. */
   readonly tenantInPath?: true;
+  /** How its errors are written, where a standard of its own says so. */
+  readonly errors?: ErrorForm;
   /** Served for an organisation that is being deleted too, as nothing else is. */
   readonly whileDeleting?: true;
 }
