@@ -26,6 +26,8 @@ export interface Change {
     | 'user'
     | 'api_key'
     | 'session'
+    | 'oauth_client'
+    | 'oauth_token'
     | 'signing_keys'
     | 'run_progress'
     | 'run_cancel';

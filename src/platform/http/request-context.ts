@@ -20,21 +20,23 @@ export interface RequestTenant extends TenantRef {
   readonly requestBodies?: BodyRecording;
 }
 
-/** Who acts. A user's API key acts for the user, within its scopes. */
+/** Who acts. A user's API key acts for the user, within its scopes; a client (OAuth) for nobody but itself. */
 export interface Actor {
-  readonly type: 'user' | 'api_key' | 'operator' | 'anonymous' | 'system';
+  readonly type: 'user' | 'api_key' | 'client' | 'operator' | 'anonymous' | 'system';
   readonly id: string;
   /** The tenant that the credential was verified for; none for the operator. */
   readonly tenant?: TenantId;
   /** For an API key: the user whose key it is. */
   readonly userId?: string;
   readonly roles: readonly string[];
-  /** For an API key: what it may do at most, `resource:level`. Absent: not limited. */
+  /** For an API key or a client: what it may do at most, `resource:level`. Absent: not limited. */
   readonly scopes?: readonly string[];
   /** For an API key: the most requests a minute, where it has a limit of its own. */
   readonly requestsPerMinute?: number;
   /** Present when the credential was a session: needed to end it. */
   readonly sessionId?: string;
+  /** For a client: the access token (`jti`) that was shown. */
+  readonly tokenId?: string;
 }
 
 export const ANONYMOUS: Actor = { type: 'anonymous', id: 'anonymous', roles: [] };
