@@ -25,6 +25,7 @@ import { KeysModule } from './keys/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { MfaModule } from './mfa/index.js';
 import { MovesModule } from './moves/index.js';
+import { ClientEntity, ClientSecretEntity, OAuthModule } from './oauth/index.js';
 import { OperationsModule } from './operations/index.js';
 import { OrganisationsModule } from './organisations/index.js';
 import {
@@ -72,6 +73,8 @@ const ENTITIES = [
   ChannelEntity,
   ConnectionEntity,
   FederatedIdentityEntity,
+  ClientEntity,
+  ClientSecretEntity,
 ];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
@@ -153,6 +156,7 @@ export class AppModule {
         DomainsModule,
         FederationModule,
         GroupsModule,
+        OAuthModule,
         OperationsModule,
         OrganisationsModule,
         MovesModule,

@@ -7,6 +7,7 @@ import { isPermission } from './access/index.js';
 import { AppModule } from './app.module.js';
 import { openBackends, type Backends } from './backends.js';
 import { FORM_PATHS } from './federation/index.js';
+import { OAUTH_FORM_PATHS } from './oauth/index.js';
 import { AddressLimit } from './limits/index.js';
 import { CreateOrganisation, MendOrganisations } from './organisations/index.js';
 import {
@@ -91,7 +92,7 @@ export async function start(
     setUpServer(app, {
       publicUrl: baseUrl,
       trustedProxies: env.TRUSTED_PROXIES,
-      forms: FORM_PATHS,
+      forms: [FORM_PATHS, OAUTH_FORM_PATHS],
       admit: (request, response, next) => addresses.admit(request, response, next),
     });
     await prepare(app, backends);

@@ -11,7 +11,7 @@ export class PermissionDenied extends AppError {
   readonly code = 'PERMISSION_DENIED';
   constructor(permission: string, scope: string) {
     super(
-      `You lack the permission ${permission}. Ask an administrator for a role that has it; an API key needs the scope ${scope} too.`,
+      `You lack the permission ${permission}. Ask an administrator for a role that has it; an API key or a client needs the scope ${scope} too.`,
     );
   }
 }

@@ -77,7 +77,7 @@ function evaluate(actor: Actor, permission: PermissionName, tenant: TenantId | u
   return { allowed: decision === 'allow', policies: diagnostics.reason };
 }
 
-const PRINCIPAL_TYPES = { user: 'User', api_key: 'ApiKey', operator: 'Operator' } as const;
+const PRINCIPAL_TYPES = { user: 'User', api_key: 'ApiKey', client: 'Client', operator: 'Operator' } as const;
 
 function entitiesOf(actor: Actor, principal: cedar.TypeAndId, resource: cedar.TypeAndId): cedar.Entities {
   const roles = Object.keys({ Owner: 1, Admin: 1, Developer: 1, Viewer: 1 }).map((role) => {
@@ -92,7 +92,8 @@ function entitiesOf(actor: Actor, principal: cedar.TypeAndId, resource: cedar.Ty
     actor.type === 'operator'
       ? {}
       : { organisation: { __entity: { type: 'Organisation', id: actor.tenant ?? '' } } };
-  const limited = actor.type === 'api_key' ? { scopes: includedScopes(actor.scopes ?? []) } : {};
+  const scoped = actor.type === 'api_key' || actor.type === 'client';
+  const limited = scoped ? { scopes: includedScopes(actor.scopes ?? []) } : {};
   return [
     {
       uid: principal,

@@ -14,16 +14,29 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
     unless { principal has organisation && principal.organisation == resource };`,
   'api-key-within-scopes': `forbid (principal is ApiKey, action, resource)
     unless { principal.scopes.contains(context.scope) };`,
+  'client-within-scopes': `forbid (principal is Client, action, resource)
+    unless { principal.scopes.contains(context.scope) };`,
 };
 
 const action = (grantee: string): object => ({
   memberOf: [{ id: grantee }],
   appliesTo: {
-    principalTypes: ['User', 'ApiKey', 'Operator'],
+    principalTypes: ['User', 'ApiKey', 'Client', 'Operator'],
     resourceTypes: ['Organisation', 'Installation'],
     context: { type: 'Record', attributes: { scope: { type: 'String' } } },
   },
 });
+
+const LIMITED_BY_SCOPES = {
+  memberOfTypes: ['Role'],
+  shape: {
+    type: 'Record',
+    attributes: {
+      organisation: { type: 'Entity', name: 'Organisation' },
+      scopes: { type: 'Set', element: { type: 'String' } },
+    },
+  },
+};
 
 /** The schema that policies are checked against when they are loaded. */
 export const SCHEMA = {
@@ -36,16 +49,8 @@ export const SCHEMA = {
         memberOfTypes: ['Role'],
         shape: { type: 'Record', attributes: { organisation: { type: 'Entity', name: 'Organisation' } } },
       },
-      ApiKey: {
-        memberOfTypes: ['Role'],
-        shape: {
-          type: 'Record',
-          attributes: {
-            organisation: { type: 'Entity', name: 'Organisation' },
-            scopes: { type: 'Set', element: { type: 'String' } },
-          },
-        },
-      },
+      ApiKey: LIMITED_BY_SCOPES,
+      Client: LIMITED_BY_SCOPES,
       Operator: {},
     },
     actions: {

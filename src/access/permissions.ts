@@ -29,6 +29,8 @@ export const PERMISSIONS = {
   'api_key:read': { grantee: 'developer', scope: 'api_key:read' },
   'api_key:create': { grantee: 'developer', scope: 'api_key:admin' },
   'api_key:revoke': { grantee: 'developer', scope: 'api_key:admin' },
+  'oauth_client:read': { grantee: 'admin', scope: 'oauth_client:read' },
+  'oauth_client:manage': { grantee: 'admin', scope: 'oauth_client:admin' },
   'project:read': { grantee: 'viewer', scope: 'project:read' },
   'project:create': { grantee: 'developer', scope: 'project:write' },
   'agent:read': { grantee: 'viewer', scope: 'agent:read' },

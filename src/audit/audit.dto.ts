@@ -63,7 +63,7 @@ export class AuditQuery extends IntersectionType(PageQuery, EventFilterDto) {
 }
 
 export class AuditActorDto {
-  @ApiProperty({ enum: ['user', 'api_key', 'operator', 'anonymous', 'system'] })
+  @ApiProperty({ enum: ['user', 'api_key', 'client', 'operator', 'anonymous', 'system'] })
   type!: string;
   id!: string;
   /** For an API key: the user whose key it is. */

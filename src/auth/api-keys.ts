@@ -9,7 +9,7 @@ import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platf
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { ApiKeyDto, CreateApiKeyDto, CreatedApiKeyDto } from './auth.dto.js';
-import { GrantExceedsOwn } from './auth.errors.js';
+import { GrantExceedsOwn, KeyNeedsPerson } from './auth.errors.js';
 import { ApiKeyEntity } from './identity.entity.js';
 import { secretHash } from './principals.js';
 
@@ -37,6 +37,7 @@ export class ApiKeys {
   ) {}
 
   async create(actor: Actor, body: CreateApiKeyDto): Promise<CreatedApiKeyDto> {
+    if (actor.type === 'client') throw new KeyNeedsPerson();
     const expiresAt = body.expiresAt === undefined ? null : new Date(body.expiresAt);
     if (expiresAt && expiresAt.getTime() <= Date.now()) {
       throw new InvalidRequest([{ pointer: '/expiresAt', detail: 'expiresAt must lie in the future' }]);

@@ -57,7 +57,8 @@ export class AuthController {
   @Endpoint({
     permission: 'profile:update',
     audit: 'profile.updated',
-    summary: 'Corrects your own name and telephone number.',
+    summary: 'Corrects your own name and telephone number. A client (OAuth) has none: 404.',
+    problems: [404],
   })
   updateMe(
     @CurrentActor() actor: Actor,

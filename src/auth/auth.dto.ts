@@ -65,14 +65,23 @@ export class MeTenantDto {
   region!: string;
 }
 
+export class MeClientDto {
+  @ApiProperty({ format: 'uuid' })
+  id!: string;
+  @ApiProperty({ enum: ROLES })
+  role!: string;
+}
+
 export class MeDto {
   /** What kind of credential this is. */
-  @ApiProperty({ enum: ['user', 'api_key'] })
+  @ApiProperty({ enum: ['user', 'api_key', 'client'] })
   type!: string;
   /** The person, or the person whose key it is. */
-  user!: MeUserDto;
+  user?: MeUserDto;
+  /** The client, which acts for nobody but itself. */
+  client?: MeClientDto;
   tenant!: MeTenantDto;
-  /** For an API key: what it is limited to. */
+  /** For an API key or a client: what it is limited to. */
   scopes?: string[];
 }
 

@@ -19,6 +19,27 @@ export class InvalidCredential extends AppError {
   }
 }
 
+/** What is wrong with it is in the log: a proof is a signature, and is told nothing. */
+export class DpopProofInvalid extends AppError {
+  readonly kind = 'unauthenticated';
+  readonly code = 'DPOP_PROOF_INVALID';
+  constructor(options?: ErrorOptions) {
+    super(
+      'The token needs a proof of its key in the header DPoP, made for this very request (RFC 9449), and shown once.',
+      options,
+    );
+  }
+}
+
+/** A key acts for a person, and a client for nobody. */
+export class KeyNeedsPerson extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'KEY_NEEDS_PERSON';
+  constructor() {
+    super('A client makes no API keys, which act for people. It asks for access tokens: POST /oauth/token.');
+  }
+}
+
 /** One answer whether the organisation, the person or the password is wrong. */
 export class SignInFailed extends AppError {
   readonly kind = 'unauthenticated';
@@ -100,7 +121,7 @@ export class AddressNotAllowed extends AppError {
   readonly code = 'ADDRESS_NOT_ALLOWED';
   constructor() {
     super(
-      'This API key may not be used from your address. Use it from where it is meant for, or create another.',
+      'This credential may not be used from your address. Use it from where it is meant for, or create another.',
     );
   }
 }

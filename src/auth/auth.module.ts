@@ -5,7 +5,9 @@ import { SignInModule } from '../sign-in/index.js';
 import { AccessTokens } from './access-tokens.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
+import { Authenticate } from './authenticate.js';
 import { AuthController } from './auth.controller.js';
+import { DpopProofs } from './dpop-proofs.js';
 import { EndRevoked } from './end-revoked.js';
 import { EndSessions } from './end-sessions.js';
 import { LastUse } from './last-use.js';
@@ -15,6 +17,7 @@ import { Principals } from './principals.js';
 import { SessionList } from './session-list.js';
 import { OwnSessionsController, PersonSessionsController } from './sessions.controller.js';
 import { Sessions } from './sessions.js';
+import { ShownOnce } from './shown-once.js';
 import { RotateApiKey } from './rotate-api-key.js';
 import { RotateSigningKeys } from './rotate-signing-keys.js';
 import { SigningKeysController } from './signing-keys.controller.js';
@@ -38,6 +41,8 @@ import { VerifyPassword } from './verify-password.js';
   providers: [
     AccessTokens,
     ApiKeys,
+    Authenticate,
+    DpopProofs,
     EndRevoked,
     EndSessions,
     EraseUser,
@@ -48,6 +53,7 @@ import { VerifyPassword } from './verify-password.js';
     Sessions,
     RotateApiKey,
     RotateSigningKeys,
+    ShownOnce,
     SigningKeys,
     StepUp,
     TokenTenant,
@@ -62,6 +68,9 @@ import { VerifyPassword } from './verify-password.js';
     Principals,
     SessionList,
     Sessions,
+    Authenticate,
+    DpopProofs,
+    ShownOnce,
     StepUp,
     TokenTenant,
     Users,

@@ -8,7 +8,13 @@ import { Log } from '../platform/observability/log.js';
 const LOOK_MS = 100;
 /** What ends by itself, as keys do and sessions, is looked for this often. */
 const LOOK_ANYWAY_MS = 60_000;
-const CREDENTIALS: ReadonlySet<Change['kind']> = new Set(['user', 'api_key', 'session']);
+const CREDENTIALS: ReadonlySet<Change['kind']> = new Set([
+  'user',
+  'api_key',
+  'session',
+  'oauth_client',
+  'oauth_token',
+]);
 
 /**
  * Ends requests that are being served when their credential is revoked: by the change feed at once, and by asking the
@@ -54,8 +60,9 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   async #look(tenant: TenantRef, requests: readonly RequestContext[]): Promise<void> {
-    const ids = requests.flatMap(({ actor }) => (actor.tenant === tenant.id ? [credentialOf(actor)] : []));
-    if (ids.length === 0) return;
+    const actors = requests.map(({ actor }) => actor).filter((actor) => actor.tenant === tenant.id);
+    if (actors.length === 0) return;
+    const clients = actors.filter(({ type }) => type === 'client');
     const alive = await this.database.within(tenant, () =>
       this.database.query<{ id: string }>({
         text: `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
@@ -63,8 +70,16 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
           UNION ALL
           SELECT k.id FROM api_keys k JOIN users u ON u.id = k.user_id
             WHERE k.id = ANY ($1::uuid[]) AND k.revoked_at IS NULL AND u.status = 'active'
-              AND (k.expires_at IS NULL OR k.expires_at > now())`,
-        values: [[...new Set(ids)]],
+              AND (k.expires_at IS NULL OR k.expires_at > now())
+          UNION ALL
+          SELECT t.id FROM unnest($2::uuid[], $3::uuid[]) AS t (id, client) JOIN oauth_clients c ON c.id = t.client
+            WHERE c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())
+              AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens r WHERE r.id = t.id)`,
+        values: [
+          [...new Set(actors.map(credentialOf))],
+          clients.map(({ tokenId }) => tokenId),
+          clients.map(({ id }) => id),
+        ],
       }),
     );
     const living = new Set(alive.map(({ id }) => id));
@@ -76,11 +91,11 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   }
 }
 
-function dependsOn({ id, userId, sessionId }: RequestContext['actor'], changed: string): boolean {
-  return id === changed || userId === changed || sessionId === changed;
+function dependsOn({ id, userId, sessionId, tokenId }: RequestContext['actor'], changed: string): boolean {
+  return id === changed || userId === changed || sessionId === changed || tokenId === changed;
 }
 
-/** The id of the session or key that was shown. */
-function credentialOf({ id, sessionId }: RequestContext['actor']): string {
-  return sessionId ?? id;
+/** The id of the session, key or token that was shown. */
+function credentialOf({ id, sessionId, tokenId }: RequestContext['actor']): string {
+  return sessionId ?? tokenId ?? id;
 }

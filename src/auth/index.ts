@@ -1,11 +1,25 @@
-export { ApiKeys } from './api-keys.js';
+export { AccessTokens } from './access-tokens.js';
+export { AllowedNetworks, AreNetworks } from './allowed-networks.js';
+export { ApiKeys, refuseWiderScopes } from './api-keys.js';
+export { Authenticate } from './authenticate.js';
 export { AuthenticationGuard } from './authentication.guard.js';
 export { AuthModule } from './auth.module.js';
-export { GrantExceedsOwn, InvalidCredential, SignInFailed } from './auth.errors.js';
+export {
+  AddressNotAllowed,
+  DpopProofInvalid,
+  GrantExceedsOwn,
+  InvalidCredential,
+  SignInFailed,
+} from './auth.errors.js';
+export { namedClient, publicClientId, type NamedClient } from './client-id.js';
+export { CALLERS_ALGORITHMS, DpopProofs, type DpopProof } from './dpop-proofs.js';
 export { refuseAbove } from './grants.js';
 export { ApiKeyEntity, canonicalEmail, ROLES, UserEntity, type Role } from './identity.entity.js';
+export { LastUse } from './last-use.js';
+export { Principals, secretHash } from './principals.js';
 export { deviceOf, placeOf } from './session-binding.js';
 export { SessionList } from './session-list.js';
+export { ShownOnce } from './shown-once.js';
 export { Sessions, type Opening, type SignedIn, type SignInMethod } from './sessions.js';
 export { PasswordSignIn, type PasswordProof } from './password-sign-in.js';
 export { PasswordWrong, STEP_UP_SECONDS, StepUp, StepUpNeedsSession } from './step-up.js';

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
 import { signInRules } from '../sign-in/index.js';
+import type { AccessClaims, ClientClaims, TokenClaims } from './access-tokens.js';
 import { AllowedNetworks } from './allowed-networks.js';
 import { InvalidCredential } from './auth.errors.js';
 import type { Role } from './identity.entity.js';
@@ -14,12 +15,14 @@ export interface Authenticated {
   readonly actor: Actor;
   /** Milliseconds since 1970; undefined where the credential does not expire. */
   readonly expiresAt?: number;
-  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`. */
+  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`. */
   readonly dependsOn: readonly string[];
-  /** For API keys: from where they may be used, if not from everywhere. */
+  /** For API keys and clients: from where they may be used, if not from everywhere. */
   readonly networks?: AllowedNetworks;
   /** For sessions: what they are bound to. */
   readonly bound?: Fingerprints;
+  /** For access tokens: of the key whose holder alone may show them. */
+  readonly keyThumbprint?: string | undefined;
 }
 
 interface ApiKeyRow {
@@ -49,6 +52,13 @@ interface SessionRow {
   epoch: number;
   second_factor_at: Date | null;
   enrolment_only: boolean;
+}
+
+interface ClientRow {
+  role: Role;
+  epoch: number;
+  expires_at: Date | null;
+  allowed_networks: string[] | null;
 }
 
 const CREDENTIALS_IN_MEMORY = 20_000;
@@ -91,17 +101,13 @@ export class Principals implements OnModuleInit {
     });
   }
 
-  /** The session that a verified access token belongs to. */
-  accessToken(
-    tenant: RequestTenant,
-    token: string,
-    claims: { sessionId: string; epoch: number; expiresAt: number },
-  ): Promise<Authenticated> {
+  /** Whom a verified access token belongs to. */
+  accessToken(tenant: RequestTenant, token: string, claims: TokenClaims): Promise<Authenticated> {
     return this.#authenticate(token, async () => {
-      const row = await this.#sessionRow(tenant, 's.id = $1', claims.sessionId);
-      if (row?.epoch !== claims.epoch) return undefined;
-      // It was issued while its session could be refreshed, and lives for minutes.
-      return sessionActor(tenant, row, claims.expiresAt * 1_000);
+      const found = await (claims.kind === 'client'
+        ? this.#loadClient(tenant, claims)
+        : this.#loadSession(tenant, claims));
+      return found && { ...found, keyThumbprint: claims.keyThumbprint };
     });
   }
 
@@ -123,6 +129,40 @@ export class Principals implements OnModuleInit {
     // A change heard while the row was on its way may have been to this row: good for this request, not for keeping.
     if (heard === this.#changesHeard) this.#remember(keyOf(credential), entry);
     return entry;
+  }
+
+  async #loadSession(tenant: RequestTenant, claims: AccessClaims): Promise<Authenticated | undefined> {
+    const row = await this.#sessionRow(tenant, 's.id = $1', claims.sessionId);
+    if (row?.epoch !== claims.epoch) return undefined;
+    // It was issued while its session could be refreshed, and lives for minutes.
+    return sessionActor(tenant, row, claims.expiresAt * 1_000);
+  }
+
+  /** The row is another room's (src/oauth), which imports this one. */
+  async #loadClient(tenant: TenantRef, claims: ClientClaims): Promise<Authenticated | undefined> {
+    const { clientId, tokenId } = claims;
+    const [row] = await this.database.within(tenant, () =>
+      this.database.query<ClientRow & Record<string, unknown>>({
+        name: 'oauth_client',
+        text: `SELECT role, epoch, expires_at, allowed_networks FROM oauth_clients
+          WHERE id = $1 AND status = 'active' AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens WHERE id = $2)`,
+        values: [clientId, tokenId],
+      }),
+    );
+    if (row?.epoch !== claims.epoch) return undefined;
+    return {
+      actor: Object.freeze({
+        type: 'client',
+        id: clientId,
+        tenant: tenant.id,
+        roles: [row.role],
+        scopes: claims.scopes,
+        tokenId,
+      }),
+      ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
+      expiresAt: Math.min(claims.expiresAt * 1_000, row.expires_at?.getTime() ?? Infinity),
+      dependsOn: [`oauth_client:${clientId}`, `oauth_token:${tokenId}`],
+    };
   }
 
   async #loadApiKey(tenant: TenantRef, secret: string): Promise<Authenticated | undefined> {

@@ -34,6 +34,12 @@ export interface SignedIn extends Tokens {
   readonly sessionSeconds: number;
 }
 
+/** A key that whoever asks has proved to hold; `use` notes the proof in the running unit of work. */
+export interface ProvenKey {
+  readonly keyThumbprint: string;
+  use(): Promise<void>;
+}
+
 /** How a person proved who they are when a session was opened. */
 export type SignInMethod = 'password' | 'break_glass' | 'oidc' | 'saml' | 'passkey';
 
@@ -57,6 +63,7 @@ interface RefreshRow extends Record<string, unknown> {
   seconds_left: number;
   user_id: string;
   epoch: number;
+  key_thumbprint: string | null;
   exact_fingerprint: Buffer | null;
   fingerprint: Buffer;
   agent_fingerprint: Buffer | null;
@@ -146,15 +153,36 @@ export class Sessions {
     if (unchanged.length === 0) throw new SignInFailed();
   }
 
-  /** Gives new tokens for a refresh token, once. A second use means that it was stolen: the whole session ends. */
-  async refresh(refreshToken: string): Promise<Tokens> {
+  /**
+   * Gives new tokens for a refresh token, once. A second use means that it was stolen: the whole session ends.
+   * @param key whose holder asks (RFC 9449): from then on nobody else refreshes the session
+   */
+  async refresh(refreshToken: string, key?: ProvenKey): Promise<Tokens> {
     const tenant = await this.tenants.of(REFRESH_TOKEN.exec(refreshToken)?.[1]);
     if (!tenant) throw new InvalidCredential();
     return this.database.within(tenant, async () => {
       const token = secretHash(refreshToken);
-      const outcome = await this.work.run(() => this.#rotate(tenant, token));
+      const outcome = await this.work.run(async () => {
+        await key?.use();
+        return this.#rotate(tenant, token, key?.keyThumbprint);
+      });
       if (!outcome) throw new InvalidCredential();
       return outcome;
+    });
+  }
+
+  /** Ends the session of a refresh token, whoever shows it; one that is not known, or has ended, is left as it is. */
+  async revoke(refreshToken: string): Promise<void> {
+    const tenant = await this.tenants.of(REFRESH_TOKEN.exec(refreshToken)?.[1]);
+    if (!tenant) return;
+    await this.database.within(tenant, async () => {
+      const [row] = await this.database.query<{ session_id: string }>({
+        text: 'SELECT session_id FROM refresh_tokens WHERE token_hash = $1',
+        values: [secretHash(refreshToken)],
+      });
+      if (!row) return;
+      auditDetails({ resource: { type: 'session', id: row.session_id } });
+      await this.work.run(() => this.#revoke(row.session_id, tenant.id));
     });
   }
 
@@ -164,10 +192,14 @@ export class Sessions {
     await this.work.run(() => this.#revoke(sessionId, actor.tenant ?? ''));
   }
 
-  async #rotate(tenant: RequestTenant, token: Buffer): Promise<Tokens | undefined> {
+  async #rotate(
+    tenant: RequestTenant,
+    token: Buffer,
+    thumbprint: string | undefined,
+  ): Promise<Tokens | undefined> {
     const rules = signInRules(tenant);
     const [row] = await this.database.query<RefreshRow>({
-      text: `SELECT r.session_id, r.used_at, u.id AS user_id, u.epoch, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint,
+      text: `SELECT r.session_id, r.used_at, r.key_thumbprint, u.id AS user_id, u.epoch, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint,
           greatest(0, extract(epoch FROM least(s.ends_at, s.created_at + make_interval(secs => $2)) - now()))::integer AS seconds_left,
           (r.expires_at > now() AND s.revoked_at IS NULL AND u.status = 'active'
             AND ($3::integer IS NULL OR s.last_used_at > now() - make_interval(secs => $3))) AS alive
@@ -183,6 +215,7 @@ export class Sessions {
       await this.#revoke(row.session_id, tenant.id);
       return undefined;
     }
+    if (row.key_thumbprint !== null && row.key_thumbprint !== thumbprint) throw new InvalidCredential();
     if (!row.alive || row.seconds_left === 0 || !this.#isBound(row, rules)) throw new InvalidCredential();
     await this.database.query({
       text: 'UPDATE refresh_tokens SET used_at = now() WHERE token_hash = $1',
@@ -192,7 +225,8 @@ export class Sessions {
       text: 'UPDATE sessions SET last_used_at = now() WHERE id = $1',
       values: [row.session_id],
     });
-    return this.#issue(tenant.id, row.session_id, { id: row.user_id, epoch: row.epoch }, row.seconds_left);
+    const user = { id: row.user_id, epoch: row.epoch };
+    return this.#issue(tenant.id, row.session_id, user, row.seconds_left, thumbprint);
   }
 
   #isBound(row: RefreshRow, { bindTokens, binding }: SignInRules): boolean {
@@ -208,14 +242,15 @@ export class Sessions {
     sessionId: string,
     { id: userId, epoch }: Pick<UserEntity, 'id' | 'epoch'>,
     refreshSeconds: number,
+    keyThumbprint?: string,
   ): Promise<Tokens> {
     const refreshToken = `wxr_${tenant.slice(2)}_${randomBytes(32).toString('base64url')}`;
     await this.database.query({
-      text: `INSERT INTO refresh_tokens (id, session_id, token_hash, expires_at)
-        VALUES ($1, $2, $3, now() + make_interval(secs => $4))`,
-      values: [uuidv7(), sessionId, secretHash(refreshToken), refreshSeconds],
+      text: `INSERT INTO refresh_tokens (id, session_id, token_hash, expires_at, key_thumbprint)
+        VALUES ($1, $2, $3, now() + make_interval(secs => $4), $5)`,
+      values: [uuidv7(), sessionId, secretHash(refreshToken), refreshSeconds, keyThumbprint ?? null],
     });
-    const accessToken = await this.tokens.issue({ tenant, userId, sessionId, epoch });
+    const accessToken = await this.tokens.issue({ tenant, userId, sessionId, epoch, keyThumbprint });
     return { accessToken, refreshToken, expiresIn: ACCESS_TOKEN_SECONDS };
   }
 

@@ -14,8 +14,8 @@ const RELOAD_MS = 10_000;
 const KEEP_MS = 5 * 60_000;
 /** The same while nothing is heard. */
 const KEEP_UNHEARD_MS = 300;
-/** Tokens live for a quarter of an hour; a key is believed for so long after its successor has begun to sign. */
-const BELIEVED_AFTER = "interval '1 hour'";
+/** Tokens of clients live for six hours at most; a key is believed for so long after its successor has begun to sign. */
+const BELIEVED_AFTER = "interval '7 hours'";
 
 interface LoadedKey {
   readonly kid: string;

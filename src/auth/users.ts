@@ -177,16 +177,22 @@ export class Users {
   }
 
   async me(actor: Actor, tenant: RequestTenant): Promise<MeDto> {
-    const user = await this.database.repository(UserEntity).findOneBy({ id: actor.userId ?? actor.id });
     const known = await this.tenants.byId(tenant.id);
-    if (!user || !known) throw new ResourceNotFound('user');
-    const { email = '', ...profile } = profileOf(user);
+    if (!known) throw new ResourceNotFound('user');
     return {
       type: actor.type,
-      user: { id: user.id, email, role: user.role, ...profile },
+      ...(await this.#self(actor)),
       tenant: { id: known.id, slug: known.slug, name: known.name, region: known.region },
       ...(actor.scopes && { scopes: [...actor.scopes] }),
     };
+  }
+
+  async #self({ type, id, userId = id, roles: [role = ''] }: Actor): Promise<Pick<MeDto, 'user' | 'client'>> {
+    if (type === 'client') return { client: { id, role } };
+    const user = await this.database.repository(UserEntity).findOneBy({ id: userId });
+    if (!user) throw new ResourceNotFound('user');
+    const { email = '', ...profile } = profileOf(user);
+    return { user: { id: user.id, email, role: user.role, ...profile } };
   }
 }
 

@@ -27,7 +27,7 @@ const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
 };
 
 /** Actors that somebody stands behind: the system's own work has no habits. */
-const WITH_HABITS = new Set(['user', 'api_key', 'operator']);
+const WITH_HABITS = new Set(['user', 'api_key', 'client', 'operator']);
 
 /**
  * Applies the rules to a log, event by event. What it remembers between them is all its state; two that were shown the same

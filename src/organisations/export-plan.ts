@@ -50,7 +50,10 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
   {
     table: 'refresh_tokens',
     key: ID,
-    columns: { ...plain('id', 'session_id', 'expires_at', 'used_at'), token_hash: SECRET_HASH },
+    columns: {
+      ...plain('id', 'session_id', 'expires_at', 'used_at', 'key_thumbprint'),
+      token_hash: SECRET_HASH,
+    },
   },
   {
     table: 'api_keys',
@@ -217,6 +220,20 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     },
   },
   {
+    table: 'oauth_clients',
+    key: ID,
+    columns: {
+      ...plain('id', 'name', 'role', 'highest_role', 'scopes', 'authentication', 'public_keys', 'status'),
+      ...plain('access_token_minutes', 'dpop_bound', 'allowed_networks', 'expires_at', 'last_used_at'),
+      ...plain('epoch', 'version', 'created_by', 'created_at', 'updated_at'),
+    },
+  },
+  {
+    table: 'oauth_client_secrets',
+    key: ID,
+    columns: { ...plain('id', 'client_id', 'prefix', 'created_at', 'expires_at'), secret_hash: SECRET_HASH },
+  },
+  {
     table: 'federated_identities',
     key: ID,
     columns: {
@@ -291,5 +308,7 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   sso_attempts: 'sign-ins that are under way, for ten minutes',
   sso_replays: 'hashes of what was shown once and must not be shown again',
   sso_reports: 'what tests of connections received, for a day',
+  oauth_shown: 'hashes of what was shown once and must not be shown again',
+  oauth_revoked_tokens: 'ids of access tokens that were revoked, until these would have ended anyway',
   idempotency_keys: 'answers kept for a day for repeated requests; they may show a secret that is shown once',
 };

@@ -4,7 +4,7 @@ import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import { BODY_LIMIT_BYTES } from '../platform/http/body.js';
 import { UNAUDITED } from '../platform/http/endpoint.js';
 import { ServiceUnavailable, type AppError } from '../platform/http/errors.js';
-import { asAppError, problemOf, sendProblem } from '../platform/http/problem.js';
+import { asAppError, sendError } from '../platform/http/problem.js';
 import { contextOf, type RequestContext } from '../platform/http/request-context.js';
 import { Log } from '../platform/observability/log.js';
 import { Residence, TenantMoving } from '../tenancy/index.js';
@@ -30,12 +30,13 @@ export class FailedRequest implements ExceptionFilter {
         code: error.code,
       });
     }
-    sendProblem(http.getResponse<Response>(), problemOf(error, request.requestId));
+    sendError(http.getResponse<Response>(), error, request.requestId, request.endpoint?.errors);
   }
 
   async #record(request: RequestContext, error: AppError): Promise<AppError> {
     if (request.recorded || request.endpoint?.audit === UNAUDITED) return error;
-    const outcome = error.kind === 'unauthenticated' || error.kind === 'forbidden' ? 'denied' : 'failure';
+    const denied = error.denies || error.kind === 'unauthenticated' || error.kind === 'forbidden';
+    const outcome = denied ? 'denied' : 'failure';
     try {
       await this.events.record(
         request.tenant,

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { FieldEncryption, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { PUBLIC } from '../platform/http/endpoint.js';
 import { AppError } from '../platform/http/errors.js';
 import type { RequestContext } from '../platform/http/request-context.js';
 
@@ -91,7 +92,8 @@ export class Idempotency {
 /** A key is the caller's own: two callers may choose the same. */
 function keyHash(request: RequestContext): Buffer | undefined {
   if (request.method !== 'POST' || request.idempotencyKey === undefined) return undefined;
-  if (request.actor.type === 'anonymous') return undefined;
+  // What a public route answers may be a credential, and is never answered again.
+  if (request.actor.type === 'anonymous' || request.endpoint?.permission === PUBLIC) return undefined;
   return hash('sha256', JSON.stringify([request.actor.id, request.path, request.idempotencyKey]), 'buffer');
 }
 

@@ -56,7 +56,7 @@ const exported = fc
     action: fc.oneof(fc.constantFrom(...AUDIT_ACTIONS), words),
     outcome: fc.constantFrom('success', 'denied', 'failure'),
     id,
-    type: fc.constantFrom('user', 'api_key', 'operator', 'anonymous', 'system'),
+    type: fc.constantFrom('user', 'api_key', 'client', 'operator', 'anonymous', 'system'),
     actor: words,
     userId: fc.option(id, { nil: undefined }),
     sessionId: fc.option(id, { nil: undefined }),

@@ -5,6 +5,7 @@ import { raisedAlert } from '../support/alerts.js';
 import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser, REGIONS } from '../support/embedded-database.js';
+import { createClient } from '../support/oauth.js';
 import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
 import { permissionOf, PERMISSIONS } from '../support/permissions.js';
 import { withTotp } from '../support/second-factors.js';
@@ -31,6 +32,7 @@ beforeAll(async () => {
     'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
     tenants: acme.id,
     groups: (await must(acme.api.post<{ id: string }>('/v1/groups', { displayName: 'x' }), 201)).id,
+    'oauth-clients': (await createClient(acme.api)).id,
     domains: (await must(owner.post<{ id: string }>('/v1/domains', { name: `${acme.slug}.example` }), 201))
       .id,
     sso: (await must(owner.post<{ id: string }>('/v1/sso/connections', connection), 201)).id,

@@ -108,7 +108,10 @@ describe('a signing key', () => {
     expect(kidOf(after)).toBe(kid);
     expect(await process.tokens.verify(before)).toMatchObject({ tenant: acme.id });
     expect(await process.tokens.verify(after)).toMatchObject({ tenant: other.id });
-    await passDays(2 / 24);
+    await passDays(6.5 / 24);
+    process.hear();
+    expect(await published(process)).toHaveLength(2);
+    await passDays(1 / 24);
     process.hear();
     expect(await published(process)).toEqual([kid]);
     await expect(process.tokens.verify(before)).rejects.toMatchObject({ code: 'INVALID_CREDENTIAL' });

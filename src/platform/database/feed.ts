@@ -28,6 +28,8 @@ export interface Change {
     | 'session'
     /** What a session has proved; it goes on, and so does what is being served with it. */
     | 'session_proof'
+    | 'oauth_client'
+    | 'oauth_token'
     | 'signing_keys'
     | 'run_progress'
     | 'run_cancel';

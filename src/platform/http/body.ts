@@ -14,8 +14,8 @@ type HashedRequest = Request & { bodySha256?: Buffer };
 /** The largest form that is read: a SAML response of 256 KiB, in base64, with its `+`, `/` and `=` escaped. */
 const FORM_LIMIT_BYTES = 524_288;
 
-/** Reads JSON bodies; forms instead where `forms` names the path. What is neither is refused, not ignored. */
-export function readBody(forms: RegExp): express.RequestHandler[] {
+/** Reads JSON bodies; forms instead where one of `forms` names the path. What is neither is refused, not ignored. */
+export function readBody(forms: readonly RegExp[]): express.RequestHandler[] {
   const form = express.urlencoded({
     extended: false,
     limit: FORM_LIMIT_BYTES,
@@ -35,7 +35,7 @@ export function readBody(forms: RegExp): express.RequestHandler[] {
   });
   return [
     (request, response, next) => {
-      if (forms.test(request.path)) form(request, response, next);
+      if (forms.some((paths) => paths.test(request.path))) form(request, response, next);
       else json(request, response, next);
     },
     (request: Request, _response: Response, next: NextFunction) => {
@@ -63,7 +63,7 @@ export function bodyHashOf(request: Request): Buffer | undefined {
 }
 
 const SECRET_NAME =
-  /password|passphrase|secret|token|keys?$|authorization|credential|^saml|^(code|otp|pin)$/i;
+  /password|passphrase|secret|token|assertion|keys?$|authorization|credential|^saml|^(code|otp|pin)$/i;
 /** Of persons: what an event says of one is sealed under that person's key, and a body may name anybody. */
 const PERSONAL_NAME = /^(e_?mails?|phones?|telephone|display_?name|first_?name|last_?name|to|recipients?)$/i;
 const KEPT_BYTES = 16_384;

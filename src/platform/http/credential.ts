@@ -10,10 +10,15 @@ import { isTenantId, type TenantId } from '../database/tenant-id.js';
  */
 export type Credential =
   | { readonly kind: 'api_key'; readonly tenant: TenantId; readonly secret: string }
-  | { readonly kind: 'jwt'; readonly tenant: TenantId; readonly token: string }
+  | { readonly kind: 'jwt'; readonly tenant: TenantId; readonly token: string; readonly scheme: JwtScheme }
   | { readonly kind: 'session'; readonly tenant: TenantId; readonly secret: string }
   | { readonly kind: 'operator'; readonly secret: string }
+  /** HTTP Basic, by which clients of OAuth name themselves where they ask for tokens, and nobody anywhere else. */
+  | { readonly kind: 'client'; readonly id: string; readonly secret: string }
   | { readonly kind: 'malformed' };
+
+/** `DPoP`: the token is shown with a proof that its caller has the key that it is bound to (RFC 9449). */
+export type JwtScheme = 'bearer' | 'dpop';
 
 export const SESSION_COOKIE = '__Host-waxell_session';
 
@@ -28,8 +33,9 @@ export function credentialOf(request: Request): Credential | undefined {
   if (header !== undefined) {
     // Node keeps the first of several, a proxy in front may have looked at the last.
     if (isRepeated(request.rawHeaders, 'authorization')) return { kind: 'malformed' };
-    const token = /^Bearer ([\x21-\x7e]+)$/i.exec(header)?.[1];
-    return token === undefined || token.length > MAX_LENGTH ? { kind: 'malformed' } : bearer(token);
+    const [, scheme = '', token = ''] = SCHEME.exec(header) ?? [];
+    if (token === '' || token.length > MAX_LENGTH) return { kind: 'malformed' };
+    return PARSE[scheme.toLowerCase()]?.(token) ?? { kind: 'malformed' };
   }
   const cookies = request.headers.cookie;
   const secret = cookies?.includes(SESSION_COOKIE) ? parseCookie(cookies)[SESSION_COOKIE] : undefined;
@@ -49,6 +55,27 @@ function isRepeated(rawHeaders: readonly string[], name: string): boolean {
   return times > 1;
 }
 
+const SCHEME = /^(Bearer|DPoP|Basic) ([\x21-\x7e]+)$/i;
+const PARSE: Readonly<Record<string, (token: string) => Credential>> = {
+  bearer,
+  dpop: (token) => jwt(token, 'dpop'),
+  basic,
+};
+
+/** RFC 6749 section 2.3.1: both parts are form-encoded before they are joined. */
+function basic(token: string): Credential {
+  const text = Buffer.from(token, 'base64').toString('latin1');
+  const at = text.indexOf(':');
+  try {
+    const [id = '', secret = ''] = [text.slice(0, Math.max(0, at)), text.slice(at + 1)].map((part) =>
+      decodeURIComponent(part.replaceAll('+', ' ')),
+    );
+    return id === '' ? { kind: 'malformed' } : { kind: 'client', id, secret };
+  } catch {
+    return { kind: 'malformed' };
+  }
+}
+
 function bearer(token: string): Credential {
   if (token.startsWith('wax_')) {
     const [, owner, random, checksum] = KEY.exec(token) ?? [];
@@ -56,8 +83,12 @@ function bearer(token: string): Credential {
     if (owner === 'operator') return { kind: 'operator', secret: token };
     return { kind: 'api_key', tenant: `t_${owner}` as TenantId, secret: token };
   }
+  return jwt(token, 'bearer');
+}
+
+function jwt(token: string, scheme: JwtScheme): Credential {
   const tenant = claimedTenant(token);
-  return tenant === undefined ? { kind: 'malformed' } : { kind: 'jwt', tenant, token };
+  return tenant === undefined ? { kind: 'malformed' } : { kind: 'jwt', tenant, token, scheme };
 }
 
 function claimedTenant(token: string): TenantId | undefined {
@@ -75,6 +106,12 @@ function claimedTenant(token: string): TenantId | undefined {
 export function newKey(owner: TenantId | 'operator'): string {
   const random = base62(BigInt(`0x${randomBytes(32).toString('hex')}`), 43);
   return `wax_${owner === 'operator' ? owner : owner.slice(2)}_${random}${checksumOf(random)}`;
+}
+
+/** A new secret of a client of OAuth, with as much randomness, and told apart by secret scanners. */
+export function newClientSecret(): string {
+  const random = base62(BigInt(`0x${randomBytes(32).toString('hex')}`), 43);
+  return `wxs_${random}${checksumOf(random)}`;
 }
 
 /** The part of a key that is shown after its creation. */

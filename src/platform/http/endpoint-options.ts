@@ -1,4 +1,5 @@
 import type { AuditAction } from '../events/index.js';
+import type { ErrorForm } from './error-form.js';
 
 /** The permission of a route that anyone may call. Needs a reason. */
 export const PUBLIC = Symbol('public');
@@ -20,6 +21,8 @@ interface Common {
   readonly tenantInPath?: true;
   /** Open to a person too who has to set up a second factor before anything else. */
   readonly whileEnrolling?: true;
+  /** How its errors are written, where a standard of its own says so. */
+  readonly errors?: ErrorForm;
   /** Served for an organisation that is being deleted too, as nothing else is. */
   readonly whileDeleting?: true;
 }

@@ -1,7 +1,15 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
-import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiExtraModels,
+  ApiHeader,
+  ApiOperation,
+  ApiResponse,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import type { ExecutionContext } from '@nestjs/common';
 import { PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint-options.js';
+import type { ErrorForm } from './error-form.js';
 import { currentRequest } from './request-context.js';
 import { ProblemDto } from './problem.dto.js';
 
@@ -33,10 +41,10 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
         ApiResponse({
           status,
           description: PROBLEM_DESCRIPTIONS[status] ?? 'Problem',
-          type: ProblemDto,
-          example: undefined,
+          ...(options.errors ? contentOf(options.errors) : { type: ProblemDto, example: undefined }),
         }),
       ),
+    ...(options.errors ? [ApiExtraModels(options.errors.type)] : []),
     ...(options.permission === PUBLIC
       ? []
       : [
@@ -48,6 +56,12 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
           }),
         ]),
   );
+}
+
+/** What is refused before it is known for which route it is, such as a body of another kind, is a problem there too. */
+function contentOf({ mediaType, type }: ErrorForm) {
+  const described = (dto: ErrorForm['type']) => ({ schema: { $ref: getSchemaPath(dto) } });
+  return { content: { [mediaType]: described(type), 'application/problem+json': described(ProblemDto) } };
 }
 
 /** Has the handler called by the request's `serve`. Without it there is no tenant in scope and no event: it is refused. */

@@ -44,6 +44,8 @@ export abstract class AppError extends Error {
   abstract readonly kind: ErrorKind;
   /** Stable, in UPPER_CASE: what a program may test. */
   abstract readonly code: string;
+  /** Whether it is a refusal in the log, where its status, which a standard asks for, does not say so. */
+  readonly denies?: boolean;
   /** What the event says where the caller is told less. */
   readonly auditCode?: string;
   readonly errors?: readonly FieldError[];

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { DocumentBuilder, getSchemaPath, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { Express } from 'express';
+import { ProblemDto } from './problem.dto.js';
 
-type Content = Record<string, unknown>;
+type Content = Record<string, { readonly schema?: { readonly $ref?: string } }>;
 type Response = { description?: string; content?: Content; headers?: Record<string, unknown> };
 type Responses = Record<string, Response>;
 type Operation = { responses?: Responses; parameters?: unknown[]; security?: unknown };
@@ -72,7 +73,9 @@ function repeatable({ parameters = [], responses = {} }: Operation): void {
 function asProblems(responses: Responses): void {
   for (const [status, response] of Object.entries(responses)) {
     const json = response.content?.['application/json'];
-    if (Number(status) >= 400 && json) response.content = { 'application/problem+json': json };
+    // Not those that a route writes as another standard says.
+    const problem = json?.schema?.$ref === getSchemaPath(ProblemDto);
+    if (json && problem) response.content = { 'application/problem+json': json };
     if (Number(status) < 400) {
       response.headers = {
         'X-Request-Id': { description: 'Name it when you report a problem.', schema: { type: 'string' } },

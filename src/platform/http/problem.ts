@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import type { Response } from 'express';
+import type { ErrorForm } from './error-form.js';
 import {
   AppError,
   BodyTooLarge,
@@ -105,13 +106,30 @@ export function problemOf(error: AppError, requestId: string): Problem {
   };
 }
 
+/** Answers an error in the form that the route has, or as a problem. */
+export function sendError(
+  response: Response,
+  error: AppError,
+  requestId: string,
+  form: ErrorForm | undefined,
+): void {
+  if (!form) return sendProblem(response, problemOf(error, requestId));
+  if (error.kind === 'unavailable') response.setHeader('Retry-After', '1');
+  response
+    .status(ERROR_STATUS[error.kind])
+    .set(form.headers?.(error) ?? {})
+    .type(form.mediaType)
+    .send(JSON.stringify(form.body(error)));
+}
+
 export function sendProblem(response: Response, problem: Problem): void {
   if (response.headersSent) {
     // A stream had begun: there is no status left to send. Cutting it tells the client that it is incomplete.
     response.destroy();
     return;
   }
-  if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer realm="waxell"');
+  if (problem.status === 401)
+    response.setHeader('WWW-Authenticate', 'Bearer realm="waxell", DPoP realm="waxell"');
   if (problem.status === 503) response.setHeader('Retry-After', '1');
   response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }

@@ -20,16 +20,16 @@ export interface RequestTenant extends TenantRef {
   readonly requestBodies?: BodyRecording;
 }
 
-/** Who acts. A user's API key acts for the user, within its scopes. */
+/** Who acts. A user's API key acts for the user, within its scopes; a client (OAuth) for nobody but itself. */
 export interface Actor {
-  readonly type: 'user' | 'api_key' | 'operator' | 'anonymous' | 'system';
+  readonly type: 'user' | 'api_key' | 'client' | 'operator' | 'anonymous' | 'system';
   readonly id: string;
   /** The tenant that the credential was verified for; none for the operator. */
   readonly tenant?: TenantId;
   /** For an API key: the user whose key it is. */
   readonly userId?: string;
   readonly roles: readonly string[];
-  /** For an API key: what it may do at most, `resource:level`. Absent: not limited. */
+  /** For an API key or a client: what it may do at most, `resource:level`. Absent: not limited. */
   readonly scopes?: readonly string[];
   /** For an API key: the most requests a minute, where it has a limit of its own. */
   readonly requestsPerMinute?: number;
@@ -39,6 +39,8 @@ export interface Actor {
   readonly mfaAt?: number;
   /** The session of somebody who has to have a second factor and has none: good for setting one up. */
   readonly enrolmentOnly?: true;
+  /** For a client: the access token (`jti`) that was shown. */
+  readonly tokenId?: string;
 }
 
 export const ANONYMOUS: Actor = { type: 'anonymous', id: 'anonymous', roles: [] };

@@ -11,8 +11,8 @@ export interface ServerOptions {
   readonly publicUrl: string;
   /** Proxies in front of this process whose X-Forwarded-For is believed. */
   readonly trustedProxies: number;
-  /** The paths that take HTML forms, which other sites' pages send. */
-  readonly forms: RegExp;
+  /** The paths that take forms, as other sites' pages and clients of OAuth send them. */
+  readonly forms: readonly RegExp[];
   /** Looks at every request before anything is done for it: refuses it, or calls the next. */
   readonly admit: (request: Request, response: Response, next: NextFunction) => void;
 }
