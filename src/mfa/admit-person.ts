@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Sessions, type Opening, type SignedIn, type SignInMethod, type UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
+import { ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
 import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
 import { secondFactorRules } from '../sign-in/index.js';
@@ -101,12 +102,12 @@ export class AdmitPerson {
   }
 }
 
-/** From when on a second factor is asked of a person, if it is. */
+/** From when on a second factor is asked of a person, if it is. @throws {ResourceNotFound} of a client, which is no person */
 export async function askedAt(database: TenantDatabase, userId: string): Promise<Date> {
   const [row] = await database.query<{ second_factor_asked_at: Date }>({
     text: 'SELECT second_factor_asked_at FROM users WHERE id = $1',
     values: [userId],
   });
-  if (!row) throw new Error('There is no such person.');
+  if (!row) throw new ResourceNotFound('user');
   return row.second_factor_asked_at;
 }

@@ -29,6 +29,7 @@ export class OwnFactorsController {
     audit: 'second_factor.listed',
     whileEnrolling: true,
     summary: 'Your second factors, and whether your organisation asks for one.',
+    problems: [404],
   })
   list(@CurrentActor() actor: Actor, @CurrentTenant() tenant: RequestTenant): Promise<SecondFactorsDto> {
     return this.own.list(actor, tenant);
