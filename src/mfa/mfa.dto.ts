@@ -119,6 +119,48 @@ export class ConfirmTotpDto {
   code!: string;
 }
 
+export class BegunWebauthnDto {
+  /** To be sent back with what the key has made: works once, in this session. */
+  challenge!: string;
+  /** Seconds until it does not work any more. */
+  expiresIn!: number;
+  /** For `navigator.credentials.create()`, by `parseCreationOptionsFromJSON()`. */
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  options!: object;
+}
+
+export class EnrolWebauthnDto extends OptionallyNamedDto {
+  @IsString()
+  @MaxLength(100)
+  challenge!: string;
+
+  /** What `navigator.credentials.create()` has given, as its `toJSON()` says it. */
+  @IsObject()
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  credential!: object;
+}
+
+export class PasskeyOptionsDto {
+  /** To be sent back with what the passkey has signed: works once, from this browser and network. */
+  challenge!: string;
+  /** Seconds until it does not work any more. */
+  expiresIn!: number;
+  /** For `navigator.credentials.get()`, by `parseRequestOptionsFromJSON()`. */
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  webauthn!: object;
+}
+
+export class SignInWithPasskeyDto {
+  @IsString()
+  @MaxLength(100)
+  challenge!: string;
+
+  /** What `navigator.credentials.get()` has given, as its `toJSON()` says it. */
+  @IsObject()
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  webauthn!: object;
+}
+
 export class SecondFactorDto {
   @ApiProperty({ format: 'uuid' })
   id!: string;

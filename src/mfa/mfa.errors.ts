@@ -27,6 +27,15 @@ export class SecondFactorWrong extends AppError {
   }
 }
 
+/** One answer whatever is wrong with what a passkey has signed. The event has the reason. */
+export class PasskeyFailed extends AppError {
+  readonly kind = 'unauthenticated';
+  readonly code = 'PASSKEY_FAILED';
+  constructor(override readonly auditCode: string) {
+    super('The passkey was not right for this organisation. Use another, or sign in with your password.');
+  }
+}
+
 /** A password again is no proof for somebody who has something stronger. */
 export class SecondFactorNeeded extends AppError {
   readonly kind = 'forbidden';

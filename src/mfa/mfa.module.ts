@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
+import { DomainsModule } from '../domains/index.js';
 import { SignInModule } from '../sign-in/index.js';
 import { AdmitPerson } from './admit-person.js';
 import { AfterSecondFactor } from './after-second-factor.js';
@@ -21,11 +22,20 @@ import { StepUpController } from './step-up.controller.js';
 import { StepUpWithFactor } from './step-up-with-factor.js';
 import { EnrolTotp } from './totp/enrol-totp.js';
 import { TrustedDevices } from './trusted-devices.js';
+import { EnrolWebauthn } from './webauthn/enrol-webauthn.js';
 import { RelyingParty } from './webauthn/relying-party.js';
+import { SignInWithPasskey } from './webauthn/sign-in-with-passkey.js';
+import { WebauthnController } from './webauthn/webauthn.controller.js';
 
 @Module({
-  imports: [AuthModule, SignInModule],
-  controllers: [SignInController, StepUpController, OwnFactorsController, PersonFactorsController],
+  imports: [AuthModule, DomainsModule, SignInModule],
+  controllers: [
+    SignInController,
+    StepUpController,
+    WebauthnController,
+    OwnFactorsController,
+    PersonFactorsController,
+  ],
   providers: [
     AdmitPerson,
     AfterSecondFactor,
@@ -33,6 +43,7 @@ import { RelyingParty } from './webauthn/relying-party.js';
     Challenges,
     CompleteSignIn,
     EnrolTotp,
+    EnrolWebauthn,
     Enrolment,
     Factors,
     Notices,
@@ -41,6 +52,7 @@ import { RelyingParty } from './webauthn/relying-party.js';
     ProveFactor,
     RecoveryCodes,
     RelyingParty,
+    SignInWithPasskey,
     SignInWithPassword,
     StepUpWithFactor,
     TrustedDevices,

@@ -26,10 +26,9 @@ export interface FactorProof {
   readonly userVerified?: boolean;
   /** Whether it could be used: of two requests at once that show the same, one is the first. In the running unit of work. */
   readonly use: () => Promise<boolean>;
-  readonly counted: Counted;
+  /** Absent of a passkey, at which nobody can guess. */
+  readonly counted?: Counted;
 }
-
-type Found = Omit<FactorProof, 'counted'>;
 
 /** Looks at what somebody shows as a second factor: counted as wrong passwords are, before it is looked at. */
 @Injectable()
@@ -72,7 +71,7 @@ export class ProveFactor {
   /** Uses it, in the running unit of work: the person is known here, and nothing counts against them. @throws {FactorRefused} */
   async use(userId: string, { method, factorId, userVerified, use, counted }: FactorProof): Promise<void> {
     if (!(await use())) throw new FactorRefused('FACTOR_REPLAYED');
-    await this.attempts.succeeded(counted);
+    if (counted) await this.attempts.succeeded(counted);
     await this.attempts.remember(userId, placeOf());
     const changes = {
       method,
@@ -101,14 +100,14 @@ export class ProveFactor {
     shown: ShownFactorDto,
     challenge: Challenge | undefined,
     types: readonly string[],
-  ): Promise<Found> {
+  ): Promise<FactorProof> {
     if (method === 'recovery_code') return this.#recoveryCode(userId, shown.recoveryCode ?? '');
     const own = (await this.factors.of(userId)).filter(({ type }) => type === method && types.includes(type));
     if (own.length === 0) throw new FactorRefused('FACTOR_MISSING');
     return method === 'totp' ? this.#totp(own, shown.totp ?? '') : this.#webauthn(own, shown, challenge);
   }
 
-  #totp(factors: readonly Factor[], code: string): Found {
+  #totp(factors: readonly Factor[], code: string): FactorProof {
     const now = Date.now();
     for (const { id, details } of factors) {
       const step = matchingStep(Buffer.from(details.secret ?? '', 'base64'), code, now);
@@ -121,7 +120,7 @@ export class ProveFactor {
     factors: readonly Factor[],
     { webauthn = {} }: ShownFactorDto,
     challenge: Challenge | undefined,
-  ): Promise<Found> {
+  ): Promise<FactorProof> {
     if (!challenge) throw new FactorRefused('WEBAUTHN_CHALLENGE');
     const shown = shownAssertion(webauthn);
     const factor = factors.find(({ details }) => details.credential?.id === shown.id);
@@ -135,7 +134,7 @@ export class ProveFactor {
     return { method: 'webauthn', factorId: id, userVerified, use: () => this.factors.use(id, counter) };
   }
 
-  async #recoveryCode(userId: string, code: string): Promise<Found> {
+  async #recoveryCode(userId: string, code: string): Promise<FactorProof> {
     if (!(await this.codes.fits(userId, code))) throw new FactorRefused('RECOVERY_CODE_WRONG');
     return { method: 'recovery_code', use: () => this.codes.use(userId, code) };
   }

@@ -69,6 +69,12 @@ const ROWS = {
     authentication('other'),
     'A second factor is to be proved after the first.',
   ],
+  'passkey.asked': [
+    'authentication',
+    'informational',
+    authentication('other'),
+    'A browser was asked for a passkey.',
+  ],
   'second_factor.verified': [
     'authentication',
     'informational',
