@@ -8,6 +8,7 @@ import { compilePolicies } from './compile-policies.js';
 import { SCHEMA } from './default-policies.js';
 import { contextOf, entitiesOf, principalOf, resourceOf, treeOf } from './entities.js';
 import {
+  coversScope,
   DEFAULT_ROLES,
   includedScopes,
   isInTheTree,
@@ -318,6 +319,10 @@ describe('scopes', () => {
     expect(includedScopes(['*:admin'])).toContain('audit:admin');
     expect(includedScopes(['*:admin']).some((scope) => scope.startsWith('tenant:'))).toBe(false);
     expect(includedScopes(['agent:nonsense', 'x'])).toEqual([]);
+    const wanted = [...new Set(Object.values(PERMISSIONS).map(({ scope }) => scope)), 'x:read'];
+    for (const scope of [...SCOPES, 'agent:nonsense', 'x', ''])
+      for (const one of wanted)
+        expect(coversScope([scope], one), `${scope} ${one}`).toBe(includedScopes([scope]).includes(one));
   });
 });
 

@@ -2,7 +2,7 @@ import type * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { isIP } from 'node:net';
 import type { Actor } from '../platform/http/request-context.js';
 import { ROLE_PARENTS } from './default-policies.js';
-import { includedScopes, PERMISSIONS, type PermissionName } from './permissions.js';
+import { coversScope, PERMISSIONS, type PermissionName } from './permissions.js';
 import type { Labels, Resource } from './resource.js';
 
 /** Under which circumstances something is asked for. */
@@ -117,7 +117,7 @@ function labels({ environment, tags }: Labels): Record<string, cedar.CedarValueJ
 }
 
 function holds(scopes: readonly string[] | undefined, scope: string): boolean {
-  return includedScopes(scopes ?? []).includes(scope);
+  return coversScope(scopes ?? [], scope);
 }
 
 /** A role and those below it. */

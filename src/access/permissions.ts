@@ -153,6 +153,17 @@ export const SCOPES: readonly string[] = ['*', ...RESOURCES].flatMap((resource) 
   LEVELS.map((level) => `${resource}:${level}`),
 );
 
+/** Whether the given scopes include one, without naming all that they include. */
+export function coversScope(scopes: readonly string[], wanted: string): boolean {
+  const [resource = '', level = ''] = wanted.split(':');
+  const needed = LEVELS.indexOf(level as ScopeLevel);
+  return scopes.some((scope) => {
+    const [on = '', upTo = ''] = scope.split(':');
+    const every = on === '*' && RESOURCES.includes(resource);
+    return (every || on === resource) && LEVELS.indexOf(upTo as ScopeLevel) >= needed;
+  });
+}
+
 /** Every scope that the given ones include: admin includes write, write includes read, `*` every resource. */
 export function includedScopes(scopes: readonly string[]): string[] {
   const included = new Set<string>();

@@ -26,6 +26,8 @@ beforeAll(async () => {
   other = await createTenant(app);
   const agent = await publishedAgent(acme.api);
   const role = await makeRole(acme.api, ['agent:read']);
+  const text = '@id("x") forbid (principal, action == Action::"agent:delete", resource);';
+  const written = await must(acme.api.post<{ version: number }>('/v1/access/policies', { text }), 201);
   const holder = await createPerson(acme.api, 'Member');
   const owner = await steppedUp(app, acme);
   const connection = { name: 'x', type: 'oidc', oidc: { issuer: 'https://idp.invalid', clientId: 'x' } };
@@ -33,6 +35,8 @@ beforeAll(async () => {
     agents: agent.id,
     projects: agent.projectId,
     roles: role.id,
+    // Versions are counted in each organisation: the other one has none.
+    access: String(written.version),
     grants: (await grant(acme.api, '', holder.id, { roleId: role.id })).id,
     runs: (await startRun(acme.api, agent.id)).id,
     users: (await createPerson(acme.api, 'Viewer')).id,

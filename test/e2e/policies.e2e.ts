@@ -343,6 +343,7 @@ describe('an explanation', () => {
     const asked = { permission: 'agent:publish', resource };
     const expected = {
       allowed: false,
+      version,
       policies: [],
       role: 'Developer',
       close: [
