@@ -51,11 +51,13 @@ import { Log } from './platform/observability/log.js';
 import { Mailer, NameServer, OutgoingHttp, ProviderHttp } from './platform/egress/index.js';
 import { CellObjects, MoveObjects, RetainedObjects, TenantObjects } from './platform/objects/index.js';
 import { BreachRanges, PasswordsModule } from './passwords/index.js';
+import { PoliciesModule } from './policies/index.js';
 import { ProofsModule } from './proofs/index.js';
 import { CertificateExpiry } from './platform/tls/index.js';
 import { RecoveryModule } from './recovery/index.js';
 import { RetentionModule } from './retention/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
+import { GrantEntity, RoleEntity, RolesModule } from './roles/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { DestinationEntity, SiemModule } from './siem/index.js';
 import { SignInModule } from './sign-in/index.js';
@@ -75,6 +77,8 @@ const ENTITIES = [
   FederatedIdentityEntity,
   ClientEntity,
   ClientSecretEntity,
+  RoleEntity,
+  GrantEntity,
 ];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
@@ -152,6 +156,8 @@ export class AppModule {
         PasswordsModule,
         AuthModule,
         MfaModule,
+        RolesModule,
+        PoliciesModule,
         RecoveryModule,
         DomainsModule,
         FederationModule,

@@ -1,35 +1,36 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
-import { PUBLIC } from '../platform/http/endpoint.js';
-import { AppError } from '../platform/http/errors.js';
-import { contextOf } from '../platform/http/request-context.js';
-import { Authorizer } from './authorizer.js';
-import { isPermission, PERMISSIONS } from './permissions.js';
+import { PUBLIC, type On } from '../platform/http/endpoint.js';
+import { contextOf, type RequestContext } from '../platform/http/request-context.js';
+import { RouteWithoutPermission } from './access.errors.js';
+import { Access } from './access.js';
+import { isPermission, type PermissionName } from './permissions.js';
+import { wholeOf } from './resource.js';
 
-export class PermissionDenied extends AppError {
-  readonly kind = 'forbidden';
-  readonly code = 'PERMISSION_DENIED';
-  constructor(permission: string, scope: string) {
-    super(
-      `You lack the permission ${permission}. Ask an administrator for a role that has it; an API key or a client needs the scope ${scope} too.`,
-    );
-  }
-}
-
-/** Asks the authorizer for what the route's annotation names. A route without an annotation is refused. */
+/** Asks whether the caller may do what the route's annotation names, on what it names. A route without an annotation is refused. */
 @Injectable()
 export class AuthorizationGuard implements CanActivate {
-  constructor(private readonly authorizer: Authorizer) {}
+  constructor(private readonly access: Access) {}
 
-  canActivate(execution: ExecutionContext): boolean {
-    const request = contextOf(execution.switchToHttp().getRequest<Request>());
-    const permission = request.endpoint?.permission;
+  canActivate(execution: ExecutionContext): boolean | Promise<boolean> {
+    const http = execution.switchToHttp().getRequest<Request>();
+    const request = contextOf(http);
+    const { permission, on } = request.endpoint ?? {};
     if (permission === PUBLIC) return true;
-    if (permission === undefined || !isPermission(permission))
-      throw new PermissionDenied('of this route', 'none');
-    const decision = this.authorizer.decide(request.actor, permission, request.tenant?.id);
-    request.policies = decision.policies;
-    if (!decision.allowed) throw new PermissionDenied(permission, PERMISSIONS[permission].scope);
-    return true;
+    if (permission === undefined || !isPermission(permission)) throw new RouteWithoutPermission();
+    if (!on) return this.access.admit(request, permission, wholeOf(request.tenant?.id));
+    return this.#on(request, http, permission, on);
+  }
+
+  #on(request: RequestContext, http: Request, permission: PermissionName, on: On): true | Promise<true> {
+    if ('rows' in on) return this.access.admitRows(request, permission, on.rows);
+    if ('path' in on) {
+      const id = String(http.params['id']);
+      return this.access.admitOn(request, permission, { kind: on.path, id, by: 'path' });
+    }
+    const named = (http.body as Record<string, unknown> | undefined)?.[on.body];
+    // What is not even text names nothing that could be there; the body is refused when it is read.
+    const id = typeof named === 'string' ? named : '';
+    return this.access.admitOn(request, permission, { kind: on.names, id, by: 'body' });
   }
 }

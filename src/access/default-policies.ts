@@ -1,65 +1,117 @@
-import { PERMISSIONS } from './permissions.js';
+import {
+  isInTheTree,
+  PERMISSION_NAMES,
+  PERMISSIONS,
+  type Grantee,
+  type PermissionName,
+} from './permissions.js';
 
 /**
- * The policies that every organisation starts with. Nothing is allowed that no `permit` allows; a `forbid` beats every
- * `permit`. The annotation is the name under which a decision reports the policy.
+ * The policies that hold in every organisation. Nothing is allowed that no `permit` allows; a `forbid` beats every
+ * `permit`. A decision reports a policy by its name here: one that comes to mean something else gets another name.
  */
 export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
-  'viewer-reads': `permit (principal in Role::"Viewer", action in Action::"viewer", resource is Organisation);`,
-  'developer-builds': `permit (principal in Role::"Developer", action in Action::"developer", resource is Organisation);`,
-  'admin-administers': `permit (principal in Role::"Admin", action in Action::"admin", resource is Organisation);`,
-  'owner-owns': `permit (principal in Role::"Owner", action in Action::"owner", resource is Organisation);`,
+  'member-keeps-profile': permit('Member'),
+  'viewer-reads': permit('Viewer'),
+  'developer-builds': permit('Developer'),
+  'admin-administers': permit('Admin'),
+  'owner-owns': permit('Owner'),
   'operator-operates': `permit (principal is Operator, action in Action::"operator", resource is Installation);`,
-  'own-organisation-only': `forbid (principal, action, resource is Organisation)
-    unless { principal has organisation && principal.organisation == resource };`,
+  'own-organisation-only': `forbid (principal, action, resource)
+    unless { resource is Installation || (principal has organisation && resource in principal.organisation) };`,
   'api-key-within-scopes': `forbid (principal is ApiKey, action, resource)
     unless { principal.scopes.contains(context.scope) };`,
   'client-within-scopes': `forbid (principal is Client, action, resource)
     unless { principal.scopes.contains(context.scope) };`,
 };
 
-const action = (grantee: string): object => ({
-  memberOf: [{ id: grantee }],
-  appliesTo: {
-    principalTypes: ['User', 'ApiKey', 'Client', 'Operator'],
-    resourceTypes: ['Organisation', 'Installation'],
-    context: { type: 'Record', attributes: { scope: { type: 'String' } } },
-  },
+/** Below the organisation as well: what is in it is read by whoever reads in it. */
+function permit(role: string): string {
+  return `permit (principal in Role::"${role}", action in Action::"${role.toLowerCase()}", resource)
+    unless { resource is Installation };`;
+}
+
+/** Each role is a member of the one below it: an Owner can do what an Admin can. */
+export const ROLE_PARENTS: Readonly<Record<string, string | undefined>> = {
+  Owner: 'Admin',
+  Admin: 'Developer',
+  Developer: 'Viewer',
+  Viewer: 'Member',
+};
+
+const GROUPS: readonly Grantee[] = ['member', 'viewer', 'developer', 'admin', 'owner'];
+const TREE = ['Organisation', 'Project', 'Agent', 'Workflow'];
+const LABELS = record({
+  environment: { type: 'String', required: false },
+  tags: { type: 'Set', element: { type: 'String' } },
+});
+const BELONGS = {
+  organisation: { type: 'Entity', name: 'Organisation' },
+  mfaAt: { type: 'Extension', name: 'datetime', required: false },
+};
+const SCOPES = { scopes: { type: 'Set', element: { type: 'String' } } };
+const CIRCUMSTANCES = record({
+  scope: { type: 'String' },
+  ip: { type: 'Extension', name: 'ipaddr' },
+  now: { type: 'Extension', name: 'datetime' },
+  weekday: { type: 'Long' },
 });
 
-const LIMITED_BY_SCOPES = {
-  memberOfTypes: ['Role'],
-  shape: {
-    type: 'Record',
-    attributes: {
-      organisation: { type: 'Entity', name: 'Organisation' },
-      scopes: { type: 'Set', element: { type: 'String' } },
-    },
-  },
+function record(attributes: object): object {
+  return { type: 'Record', attributes };
+}
+
+function action(name: PermissionName, principalTypes: readonly string[]): object {
+  const { grantee } = PERMISSIONS[name];
+  const within = isInTheTree(name) ? TREE : ['Organisation'];
+  const resourceTypes = grantee === 'operator' ? ['Installation'] : within;
+  return {
+    memberOf: [{ id: grantee }],
+    appliesTo: { principalTypes, resourceTypes, context: CIRCUMSTANCES },
+  };
+}
+
+/** What an organisation's own policies may speak of: nothing of the installation, and nobody from outside. */
+const OF_ORGANISATIONS = {
+  // Labelled with nothing, so that a policy need not say first that it speaks of something else.
+  Organisation: { shape: LABELS },
+  Project: { memberOfTypes: ['Organisation'], shape: LABELS },
+  Agent: { memberOfTypes: ['Project'], shape: LABELS },
+  Workflow: { memberOfTypes: ['Agent'], shape: LABELS },
+  Role: { memberOfTypes: ['Role'] },
+  Group: {},
+  User: { memberOfTypes: ['Role', 'Group'], shape: record(BELONGS) },
+  ApiKey: { memberOfTypes: ['Role', 'Group', 'User'], shape: record({ ...BELONGS, ...SCOPES }) },
+  Client: { memberOfTypes: ['Role'], shape: record({ ...BELONGS, ...SCOPES }) },
 };
 
-/** The schema that policies are checked against when they are loaded. */
-export const SCHEMA = {
-  '': {
-    entityTypes: {
-      Organisation: {},
-      Installation: {},
-      Role: { memberOfTypes: ['Role'] },
-      User: {
-        memberOfTypes: ['Role'],
-        shape: { type: 'Record', attributes: { organisation: { type: 'Entity', name: 'Organisation' } } },
+function schemaOf(names: readonly PermissionName[], groups: readonly string[], outside: object): Schema {
+  const entityTypes = { ...OF_ORGANISATIONS, ...outside };
+  const principals = Object.keys(entityTypes).filter((type) =>
+    ['User', 'ApiKey', 'Client', 'Operator'].includes(type),
+  );
+  return {
+    '': {
+      entityTypes,
+      actions: {
+        ...Object.fromEntries(groups.map((group) => [group, {}])),
+        ...Object.fromEntries(names.map((name) => [name, action(name, principals)])),
       },
-      ApiKey: LIMITED_BY_SCOPES,
-      Client: LIMITED_BY_SCOPES,
-      Operator: {},
     },
-    actions: {
-      ...Object.fromEntries(
-        ['viewer', 'developer', 'admin', 'owner', 'operator'].map((group) => [group, {}]),
-      ),
-      ...Object.fromEntries(
-        Object.entries(PERMISSIONS).map(([name, { grantee }]) => [name, action(grantee)]),
-      ),
-    },
-  },
-};
+  };
+}
+
+type Schema = Record<string, { entityTypes: Record<string, object>; actions: Record<string, object> }>;
+
+/** The schema that the default policies are checked against when they are loaded. */
+export const SCHEMA = schemaOf(PERMISSION_NAMES, [...GROUPS, 'operator'], {
+  Installation: {},
+  Operator: {},
+});
+
+/** The schema that an organisation's own policies are checked against when they are written. */
+export const ORGANISATION_SCHEMA = schemaOf(
+  PERMISSION_NAMES.filter((name) => PERMISSIONS[name].grantee !== 'operator'),
+  GROUPS,
+  {},
+);

@@ -1,5 +1,5 @@
 /** The least role that a permission is granted to by default; `operator` stands outside every organisation. */
-export type Grantee = 'viewer' | 'developer' | 'admin' | 'owner' | 'operator';
+export type Grantee = 'member' | 'viewer' | 'developer' | 'admin' | 'owner' | 'operator';
 export type ScopeLevel = 'read' | 'write' | 'admin';
 
 interface Permission {
@@ -10,14 +10,14 @@ interface Permission {
 
 /** Every permission of the API. A route that names another one keeps the application from starting. */
 export const PERMISSIONS = {
-  'profile:read': { grantee: 'viewer', scope: 'profile:read' },
-  'session:read': { grantee: 'viewer', scope: 'profile:read' },
-  'profile:update': { grantee: 'viewer', scope: 'profile:write' },
-  'session:end': { grantee: 'viewer', scope: 'profile:write' },
-  'session:step_up': { grantee: 'viewer', scope: 'profile:write' },
-  'second_factor:read': { grantee: 'viewer', scope: 'profile:read' },
-  'second_factor:manage': { grantee: 'viewer', scope: 'profile:write' },
-  'password:change': { grantee: 'viewer', scope: 'profile:write' },
+  'profile:read': { grantee: 'member', scope: 'profile:read' },
+  'session:read': { grantee: 'member', scope: 'profile:read' },
+  'profile:update': { grantee: 'member', scope: 'profile:write' },
+  'session:end': { grantee: 'member', scope: 'profile:write' },
+  'session:step_up': { grantee: 'member', scope: 'profile:write' },
+  'second_factor:read': { grantee: 'member', scope: 'profile:read' },
+  'second_factor:manage': { grantee: 'member', scope: 'profile:write' },
+  'password:change': { grantee: 'member', scope: 'profile:write' },
   'auth_settings:read': { grantee: 'admin', scope: 'auth_settings:read' },
   'auth_settings:update': { grantee: 'admin', scope: 'auth_settings:admin' },
   'user:read': { grantee: 'admin', scope: 'user:read' },
@@ -26,6 +26,16 @@ export const PERMISSIONS = {
   'user:erase': { grantee: 'admin', scope: 'user:admin' },
   'group:read': { grantee: 'admin', scope: 'group:read' },
   'group:manage': { grantee: 'admin', scope: 'group:admin' },
+  'access:read': { grantee: 'member', scope: 'profile:read' },
+  'role:read': { grantee: 'admin', scope: 'role:read' },
+  'role:manage': { grantee: 'admin', scope: 'role:admin' },
+  'grant:read': { grantee: 'admin', scope: 'grant:read' },
+  'grant:manage': { grantee: 'admin', scope: 'grant:admin' },
+  'access_policy:read': { grantee: 'admin', scope: 'access_policy:read' },
+  'access_policy:manage': { grantee: 'admin', scope: 'access_policy:admin' },
+  'access_policy:activate': { grantee: 'admin', scope: 'access_policy:admin' },
+  'access_policy:roll_back': { grantee: 'admin', scope: 'access_policy:admin' },
+  'access:explain': { grantee: 'member', scope: 'profile:read' },
   'api_key:read': { grantee: 'developer', scope: 'api_key:read' },
   'api_key:create': { grantee: 'developer', scope: 'api_key:admin' },
   'api_key:revoke': { grantee: 'developer', scope: 'api_key:admin' },
@@ -33,6 +43,7 @@ export const PERMISSIONS = {
   'oauth_client:manage': { grantee: 'admin', scope: 'oauth_client:admin' },
   'project:read': { grantee: 'viewer', scope: 'project:read' },
   'project:create': { grantee: 'developer', scope: 'project:write' },
+  'label:update': { grantee: 'admin', scope: 'label:admin' },
   'agent:read': { grantee: 'viewer', scope: 'agent:read' },
   'agent:create': { grantee: 'developer', scope: 'agent:write' },
   'agent:update': { grantee: 'developer', scope: 'agent:write' },
@@ -89,6 +100,45 @@ export const PERMISSIONS = {
 
 export type PermissionName = keyof typeof PERMISSIONS;
 
+/** From the least to the most; each includes those before it. */
+export const DEFAULT_ROLES = ['Member', 'Viewer', 'Developer', 'Admin', 'Owner'] as const;
+export type DefaultRole = (typeof DEFAULT_ROLES)[number];
+
+/** What these permissions are about lives in the tree below the organisation; of all others the organisation is the resource. */
+const IN_THE_TREE = new Set(['project', 'agent', 'run', 'label', 'grant']);
+
+export function isInTheTree(permission: PermissionName): boolean {
+  return IN_THE_TREE.has(permission.split(':')[0] ?? '');
+}
+
+/** The least default role that has a permission; undefined where that is the operator's. */
+export function leastRole(permission: PermissionName): DefaultRole | undefined {
+  const { grantee } = PERMISSIONS[permission];
+  return DEFAULT_ROLES.find((role) => role.toLowerCase() === grantee);
+}
+
+/** Everything that a default role has. */
+export function permissionsOf(role: DefaultRole): PermissionName[] {
+  const rank = DEFAULT_ROLES.indexOf(role);
+  return PERMISSION_NAMES.filter((name) => {
+    const least = leastRole(name);
+    return least !== undefined && DEFAULT_ROLES.indexOf(least) <= rank;
+  });
+}
+
+/** What an action of a policy stands for: a permission is itself, a group is those that its role adds to the ones below. */
+export function permissionsInGroup(action: string): PermissionName[] {
+  if (isPermission(action)) return [action];
+  return PERMISSION_NAMES.filter((name) => PERMISSIONS[name].grantee === action);
+}
+
+/** What a role of an organisation's own may have: nothing that an Owner alone has, or the operator. */
+export function grantablePermissions(): PermissionName[] {
+  return permissionsOf('Admin');
+}
+
+export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as readonly PermissionName[];
+
 export function isPermission(name: string): name is PermissionName {
   return Object.hasOwn(PERMISSIONS, name);
 }
@@ -102,6 +152,17 @@ const RESOURCES = [
 export const SCOPES: readonly string[] = ['*', ...RESOURCES].flatMap((resource) =>
   LEVELS.map((level) => `${resource}:${level}`),
 );
+
+/** Whether the given scopes include one, without naming all that they include. */
+export function coversScope(scopes: readonly string[], wanted: string): boolean {
+  const [resource = '', level = ''] = wanted.split(':');
+  const needed = LEVELS.indexOf(level as ScopeLevel);
+  return scopes.some((scope) => {
+    const [on = '', upTo = ''] = scope.split(':');
+    const every = on === '*' && RESOURCES.includes(resource);
+    return (every || on === resource) && LEVELS.indexOf(upTo as ScopeLevel) >= needed;
+  });
+}
 
 /** Every scope that the given ones include: admin includes write, write includes read, `*` every resource. */
 export function includedScopes(scopes: readonly string[]): string[] {

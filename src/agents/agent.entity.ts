@@ -16,6 +16,13 @@ export class ProjectEntity {
   @Column('text')
   description!: string;
 
+  /** What it is for, such as `production`; policies look at it. */
+  @Column('text', { nullable: true })
+  environment!: string | null;
+
+  @Column('text', { array: true })
+  tags!: string[];
+
   @VersionColumn()
   version!: number;
 
@@ -43,6 +50,13 @@ export class AgentEntity {
 
   @Column('text')
   description!: string;
+
+  /** Absent: its project's. */
+  @Column('text', { nullable: true })
+  environment!: string | null;
+
+  @Column('text', { array: true })
+  tags!: string[];
 
   @Column('jsonb')
   definition!: AgentDefinition;

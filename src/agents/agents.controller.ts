@@ -12,6 +12,7 @@ export class AgentsController {
   @Post()
   @Endpoint({
     permission: 'agent:create',
+    on: { body: 'projectId', names: 'project' },
     audit: 'agent.created',
     summary: 'Creates an agent as a draft.',
     problems: [404],
@@ -21,13 +22,24 @@ export class AgentsController {
   }
 
   @Get()
-  @Endpoint({ permission: 'agent:read', audit: 'agent.listed', summary: 'Lists agents.' })
+  @Endpoint({
+    permission: 'agent:read',
+    on: { rows: 'agent' },
+    audit: 'agent.listed',
+    summary: 'Lists the agents that you may read.',
+  })
   list(@Query() query: AgentsQuery): Promise<AgentPageDto> {
     return this.agents.list(query);
   }
 
   @Get(':id')
-  @Endpoint({ permission: 'agent:read', audit: 'agent.read', summary: 'Reads an agent.', problems: [404] })
+  @Endpoint({
+    permission: 'agent:read',
+    on: { path: 'agent' },
+    audit: 'agent.read',
+    summary: 'Reads an agent.',
+    problems: [404],
+  })
   get(@ResourceId('agent') id: string): Promise<AgentDto> {
     return this.agents.get(id);
   }
@@ -35,6 +47,7 @@ export class AgentsController {
   @Patch(':id')
   @Endpoint({
     permission: 'agent:update',
+    on: { path: 'agent' },
     audit: 'agent.updated',
     summary: 'Changes the draft.',
     problems: [404, 412],
@@ -51,6 +64,7 @@ export class AgentsController {
   @HttpCode(204)
   @Endpoint({
     permission: 'agent:delete',
+    on: { path: 'agent' },
     audit: 'agent.deleted',
     summary: 'Deletes an agent; its runs stay.',
     problems: [404, 412],
@@ -63,6 +77,7 @@ export class AgentsController {
   @HttpCode(200)
   @Endpoint({
     permission: 'agent:publish',
+    on: { path: 'agent' },
     audit: 'agent.published',
     summary: 'Publishes the draft as the next version, which never changes.',
     problems: [404, 412],

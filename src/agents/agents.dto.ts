@@ -35,6 +35,9 @@ export class ProjectDto {
   id!: string;
   name!: string;
   description!: string;
+  /** What it is for, where it was labelled. */
+  environment?: string;
+  tags!: string[];
   version!: number;
   /** Id of the person or key that created it. */
   createdBy!: string;
@@ -206,6 +209,10 @@ export class AgentDto {
   projectId!: string;
   name!: string;
   description!: string;
+  /** What it is for; absent: what its project is for. */
+  environment?: string;
+  /** Its own; those of its project count as well. */
+  tags!: string[];
   @ApiProperty({ enum: ['draft', 'published'] })
   status!: string;
   /** The draft; runs use the published version. */

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { agentDefinition, type AgentDefinition } from '@waxell/sdk';
-import { IsNull, MoreThan } from 'typeorm';
+import { IsNull } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { readableRows } from '../access/index.js';
 import { Sealed } from '../encryption/index.js';
-import { TenantDatabase } from '../platform/database/index.js';
+import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page } from '../platform/http/pagination.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -19,6 +20,7 @@ import type {
   ProviderKeysDto,
   UpdateAgentDto,
 } from './agents.dto.js';
+import type { LabelsDto } from './labels.dto.js';
 
 @Injectable()
 export class Agents {
@@ -40,6 +42,8 @@ export class Agents {
         projectId: body.projectId,
         name: body.name,
         description: body.description ?? '',
+        environment: null,
+        tags: [],
         definition,
         ...sealedKeys(body.apiKeys ?? {}),
         publishedVersion: null,
@@ -59,8 +63,8 @@ export class Agents {
   async get(id: string): Promise<AgentDto> {
     const [row] = await this.database.query<AgentRow & Record<string, unknown>>({
       name: 'agent',
-      text: `SELECT id, project_id, name, description, definition, api_key_providers, published_version, version, created_by,
-          created_at, updated_at FROM agents WHERE id = $1 AND deleted_at IS NULL`,
+      text: `SELECT id, project_id, name, description, environment, tags, definition, api_key_providers, published_version,
+          version, created_by, created_at, updated_at FROM agents WHERE id = $1 AND deleted_at IS NULL`,
       values: [id],
     });
     if (!row) throw new ResourceNotFound('agent');
@@ -75,11 +79,17 @@ export class Agents {
 
   async list({ cursor, limit, projectId }: AgentsQuery): Promise<Page<AgentDto>> {
     const after = cursorKey(cursor, UUID_KEY);
-    const rows = await this.database.repository(AgentEntity).find({
-      where: { deletedAt: IsNull(), ...(after && { id: MoreThan(after) }), ...(projectId && { projectId }) },
-      order: { id: 'ASC' },
-      take: limit + 1,
-    });
+    const readable = readableRows('agent');
+    const rows = await this.database
+      .repository(AgentEntity)
+      .createQueryBuilder('agent')
+      .where('agent.deleted_at IS NULL')
+      .andWhere(readable.sql, readable.parameters)
+      .andWhere(after === undefined ? 'TRUE' : 'agent.id > :after', { after })
+      .andWhere(projectId === undefined ? 'TRUE' : 'agent.project_id = :projectId', { projectId })
+      .orderBy('agent.id')
+      .limit(limit + 1)
+      .getMany();
     return pageOf(rows, limit, (agent) => agent.id, agentDto);
   }
 
@@ -121,6 +131,18 @@ export class Agents {
     });
   }
 
+  /** What policies look at. Every process decides by it within a second. */
+  async label(id: string, { environment, tags }: LabelsDto, version: number | undefined): Promise<AgentDto> {
+    return this.work.run(async () => {
+      const agent = await this.#locked(id, version);
+      const before = { environment: agent.environment, tags: agent.tags };
+      Object.assign(agent, { environment, tags });
+      auditDetails({ resource: { type: 'agent', id }, changes: { environment, tags, before } });
+      await this.database.query(announce({ kind: 'labels', tenant: currentTenant().id, id }));
+      return agentDto(await this.database.repository(AgentEntity).save(agent));
+    });
+  }
+
   async #locked(id: string, version: number | undefined): Promise<AgentEntity> {
     const agent = await this.database
       .repository(AgentEntity)
@@ -136,6 +158,8 @@ interface AgentRow {
   project_id: string;
   name: string;
   description: string;
+  environment: string | null;
+  tags: string[];
   definition: AgentDefinition;
   api_key_providers: string[];
   published_version: number | null;
@@ -174,6 +198,8 @@ function agentDto(agent: AgentEntity): AgentDto {
     project_id: agent.projectId,
     name: agent.name,
     description: agent.description,
+    environment: agent.environment,
+    tags: agent.tags,
     definition: agent.definition,
     api_key_providers: agent.apiKeyProviders,
     published_version: agent.publishedVersion,
@@ -190,6 +216,8 @@ function rowDto(row: AgentRow): AgentDto {
     projectId: row.project_id,
     name: row.name,
     description: row.description,
+    ...(row.environment !== null && { environment: row.environment }),
+    tags: row.tags,
     status: row.published_version === null ? 'draft' : 'published',
     definition: row.definition,
     apiKeyProviders: row.api_key_providers,

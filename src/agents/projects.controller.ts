@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { PageQuery } from '../platform/http/pagination.js';
-import { CurrentActor } from '../platform/http/parameters.js';
+import { CurrentActor, ResourceId } from '../platform/http/parameters.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { CreateProjectDto, ProjectDto, ProjectPageDto } from './agents.dto.js';
 import { Projects } from './projects.js';
@@ -21,8 +21,25 @@ export class ProjectsController {
   }
 
   @Get()
-  @Endpoint({ permission: 'project:read', audit: 'project.listed', summary: 'Lists projects.' })
+  @Endpoint({
+    permission: 'project:read',
+    on: { rows: 'project' },
+    audit: 'project.listed',
+    summary: 'Lists the projects that you may read.',
+  })
   list(@Query() query: PageQuery): Promise<ProjectPageDto> {
     return this.projects.list(query);
+  }
+
+  @Get(':id')
+  @Endpoint({
+    permission: 'project:read',
+    on: { path: 'project' },
+    audit: 'project.read',
+    summary: 'Reads a project.',
+    problems: [404],
+  })
+  get(@ResourceId('project') id: string): Promise<ProjectDto> {
+    return this.projects.get(id);
   }
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuditAction } from '../platform/events/index.js';
 import { recordableBody } from '../platform/http/body.js';
+import type { RecordedDecision } from '../platform/http/grants.js';
 import type { Actor, RequestContext } from '../platform/http/request-context.js';
 
 export type Outcome = 'success' | 'denied' | 'failure';
@@ -17,6 +18,7 @@ export interface AuditEvent {
   /** Why it was refused or failed: a problem's code. */
   readonly reason?: string;
   readonly policies?: readonly string[];
+  readonly decision?: RecordedDecision;
   /** From where: personal data too. */
   readonly client?: Client;
   /** Personal data of the event: encrypted before it is stored or hashed. */
@@ -70,6 +72,8 @@ export interface EventBody {
   readonly request?: { readonly id: string; readonly method: string; readonly path: string };
   readonly reason?: string;
   readonly policies?: readonly string[];
+  /** What was asked for, on what. */
+  readonly decision?: RecordedDecision;
   readonly client?: SealedClient;
   /** Base64 of the encrypted personal part. */
   readonly sealed?: string;
@@ -108,6 +112,7 @@ export function canonicalEvent(
     request: event.request,
     reason: event.reason,
     policies: event.policies,
+    decision: event.decision,
     client,
     sealed: sealed?.toString('base64'),
   };
@@ -147,6 +152,7 @@ export function eventOfRequest(context: RequestContext, outcome: Outcome, reason
     request: { id: context.requestId, method: context.method, path: context.path },
     reason,
     policies: context.policies,
+    decision: context.decision,
     client: { ip: context.ip, userAgent: context.userAgent },
     personal: personalOf(context),
     subject: context.audit.subject,

@@ -85,6 +85,14 @@ export class AuditRequestDto {
   path!: string;
 }
 
+export class AuditDecisionDto {
+  /** Of a refusal: the same as in the problem that the caller got. */
+  id?: string;
+  permission!: string;
+  /** What it was asked for; absent: the organisation. */
+  resource?: AuditResourceDto;
+}
+
 export class AuditEventDto {
   /** Position in the log; starts at 1, without gaps. */
   seq!: number;
@@ -107,6 +115,8 @@ export class AuditEventDto {
   reason?: string;
   /** The policies that decided. */
   policies?: string[];
+  /** What was asked for. */
+  decision?: AuditDecisionDto;
   /** Address, user agent and body of the request; stored encrypted. */
   @ApiProperty({ type: 'object', additionalProperties: true })
   personal?: Record<string, unknown>;

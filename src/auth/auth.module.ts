@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { DomainsModule } from '../domains/index.js';
 import { PasswordsModule } from '../passwords/index.js';
 import { SignInModule } from '../sign-in/index.js';
+import { ActorOfPerson } from './actor-of-person.js';
 import { AccessTokens } from './access-tokens.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
@@ -40,6 +41,7 @@ import { VerifyPassword } from './verify-password.js';
   ],
   providers: [
     AccessTokens,
+    ActorOfPerson,
     ApiKeys,
     Authenticate,
     DpopProofs,
@@ -62,6 +64,7 @@ import { VerifyPassword } from './verify-password.js';
   ],
   exports: [
     AccessTokens,
+    ActorOfPerson,
     ApiKeys,
     LastUse,
     PasswordSignIn,

@@ -1,7 +1,8 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn, UpdateDateColumn, VersionColumn } from 'typeorm';
 import { Encrypted, Sealed } from '../encryption/index.js';
 
-export const ROLES = ['Owner', 'Admin', 'Developer', 'Viewer'] as const;
+/** From the most to the least. A Member may do nothing but what they are granted (src/roles). */
+export const ROLES = ['Owner', 'Admin', 'Developer', 'Viewer', 'Member'] as const;
 export type Role = (typeof ROLES)[number];
 
 export const USER_STATES = ['active', 'disabled', 'erased'] as const;

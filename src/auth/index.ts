@@ -1,3 +1,4 @@
+export { ActorOfPerson } from './actor-of-person.js';
 export { AccessTokens } from './access-tokens.js';
 export { AllowedNetworks, AreNetworks } from './allowed-networks.js';
 export { ApiKeys, refuseWiderScopes } from './api-keys.js';

@@ -1,9 +1,11 @@
 import { hash } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { EVERYBODY } from '../access/index.js';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
 import type { Actor, RequestTenant } from '../platform/http/request-context.js';
 import { signInRules } from '../sign-in/index.js';
+import { ACCESS_OF_CLIENT, ACCESS_OF_USER, accessOf, type AccessRow } from './access-of-principal.js';
 import type { AccessClaims, ClientClaims, TokenClaims } from './access-tokens.js';
 import { AllowedNetworks } from './allowed-networks.js';
 import { InvalidCredential } from './auth.errors.js';
@@ -15,7 +17,7 @@ export interface Authenticated {
   readonly actor: Actor;
   /** Milliseconds since 1970; undefined where the credential does not expire. */
   readonly expiresAt?: number;
-  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`. */
+  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`; of what everybody there may do, `tenant:<id>`. */
   readonly dependsOn: readonly string[];
   /** For API keys and clients: from where they may be used, if not from everywhere. */
   readonly networks?: AllowedNetworks;
@@ -25,7 +27,7 @@ export interface Authenticated {
   readonly keyThumbprint?: string | undefined;
 }
 
-interface ApiKeyRow {
+interface ApiKeyRow extends AccessRow {
   id: string;
   scopes: string[];
   expires_at: Date | null;
@@ -37,7 +39,7 @@ interface ApiKeyRow {
   status: string;
 }
 
-interface SessionRow {
+interface SessionRow extends AccessRow {
   id: string;
   exact_fingerprint: Buffer | null;
   fingerprint: Buffer;
@@ -54,7 +56,7 @@ interface SessionRow {
   enrolment_only: boolean;
 }
 
-interface ClientRow {
+interface ClientRow extends AccessRow {
   role: Role;
   epoch: number;
   expires_at: Date | null;
@@ -144,8 +146,8 @@ export class Principals implements OnModuleInit {
     const [row] = await this.database.within(tenant, () =>
       this.database.query<ClientRow & Record<string, unknown>>({
         name: 'oauth_client',
-        text: `SELECT role, epoch, expires_at, allowed_networks FROM oauth_clients
-          WHERE id = $1 AND status = 'active' AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens WHERE id = $2)`,
+        text: `SELECT c.role, c.epoch, c.expires_at, c.allowed_networks, ${ACCESS_OF_CLIENT} FROM oauth_clients c
+          WHERE c.id = $1 AND c.status = 'active' AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens WHERE id = $2)`,
         values: [clientId, tokenId],
       }),
     );
@@ -157,11 +159,12 @@ export class Principals implements OnModuleInit {
         tenant: tenant.id,
         roles: [row.role],
         scopes: claims.scopes,
+        access: accessOf(row),
         tokenId,
       }),
       ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
       expiresAt: Math.min(claims.expiresAt * 1_000, row.expires_at?.getTime() ?? Infinity),
-      dependsOn: [`oauth_client:${clientId}`, `oauth_token:${tokenId}`],
+      dependsOn: [`oauth_client:${clientId}`, `oauth_token:${tokenId}`, `tenant:${tenant.id}`],
     };
   }
 
@@ -169,7 +172,8 @@ export class Principals implements OnModuleInit {
     const [row] = await this.database.within(tenant, () =>
       this.database.query<ApiKeyRow & Record<string, unknown>>({
         name: 'api_key',
-        text: `SELECT k.id, k.scopes, k.expires_at, k.revoked_at, k.allowed_networks, k.requests_per_minute, u.id AS user_id, u.role, u.status
+        text: `SELECT k.id, k.scopes, k.expires_at, k.revoked_at, k.allowed_networks, k.requests_per_minute, u.id AS user_id, u.role, u.status,
+            ${ACCESS_OF_USER}
           FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.secret_hash = $1`,
         values: [secretHash(secret)],
       }),
@@ -183,11 +187,12 @@ export class Principals implements OnModuleInit {
         userId: row.user_id,
         roles: [row.role],
         scopes: row.scopes,
+        access: accessOf(row),
         ...(row.requests_per_minute !== null && { requestsPerMinute: row.requests_per_minute }),
       }),
       ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
       expiresAt: row.expires_at?.getTime(),
-      dependsOn: [`api_key:${row.id}`, `user:${row.user_id}`],
+      dependsOn: [`api_key:${row.id}`, `user:${row.user_id}`, `tenant:${tenant.id}`],
     };
   }
 
@@ -196,7 +201,7 @@ export class Principals implements OnModuleInit {
       this.database.query<SessionRow & Record<string, unknown>>({
         text: `SELECT s.id, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint, s.created_at, s.expires_at,
             s.last_used_at, s.revoked_at, s.second_factor_at, s.enrolment_only,
-            u.id AS user_id, u.role, u.status, u.epoch
+            u.id AS user_id, u.role, u.status, u.epoch, ${ACCESS_OF_USER}
           FROM sessions s JOIN users u ON u.id = s.user_id WHERE ${where}`,
         values: [value],
       }),
@@ -221,14 +226,18 @@ export class Principals implements OnModuleInit {
     }
   }
 
-  #changed({ kind, id }: Change): void {
+  #changed({ kind, id, tenant }: Change): void {
     this.#changesHeard += 1;
     // Whatever was signed by a key that is compromised is known to nobody any more.
     if (kind === 'tenant' || kind === 'signing_keys') return this.#known.clear();
+    if (kind === 'access' && id === EVERYBODY) return this.#forget(`tenant:${tenant}`);
+    if (kind === 'access') return [`user:${id}`, `oauth_client:${id}`].forEach((one) => this.#forget(one));
+    this.#forget(`${kind === 'session_proof' ? 'session' : kind}:${id}`);
+  }
+
+  #forget(dependency: string): void {
     // Copied: deleting an entry takes its key out of the set.
-    const what = kind === 'session_proof' ? 'session' : kind;
-    const dependents = Array.from(this.#dependents.get(`${what}:${id}`) ?? []);
-    for (const key of dependents) this.#known.delete(key);
+    for (const key of Array.from(this.#dependents.get(dependency) ?? [])) this.#known.delete(key);
   }
 }
 
@@ -263,11 +272,12 @@ function sessionActor(tenant: RequestTenant, row: SessionRow, expiresAt: number)
       tenant: tenant.id,
       roles: [row.role],
       sessionId: row.id,
+      access: accessOf(row),
       ...(row.second_factor_at && { mfaAt: row.second_factor_at.getTime() }),
       ...(row.enrolment_only && { enrolmentOnly: true as const }),
     }),
     expiresAt,
-    dependsOn: [`session:${row.id}`, `user:${row.user_id}`],
+    dependsOn: [`session:${row.id}`, `user:${row.user_id}`, `tenant:${tenant.id}`],
     bound: { exact: row.exact_fingerprint, network: row.fingerprint, off: row.agent_fingerprint },
   };
 }

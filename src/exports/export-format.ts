@@ -33,6 +33,7 @@ const COLUMNS: readonly (readonly [name: string, value: (event: AuditEventDto) =
   ['reason', ({ reason }) => reason],
   ['region', ({ region }) => region],
   ['policies', ({ policies }) => policies],
+  ['decision', ({ decision }) => decision],
   ['changes', ({ changes }) => changes],
   ['personal', ({ personal }) => personal],
   ['chain_hash', ({ chainHash }) => chainHash],

@@ -103,10 +103,11 @@ export class GroupsController {
     problems: [404, 409, 412],
   })
   changeMembers(
+    @CurrentActor() actor: Actor,
     @ResourceId('group') id: string,
     @Body() body: ChangeMembersDto,
     @IfMatch() version: number | undefined,
   ): Promise<GroupDto> {
-    return this.groups.changeMembers(id, body, version);
+    return this.groups.changeMembers(actor, id, body, version);
   }
 }

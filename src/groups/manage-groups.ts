@@ -3,6 +3,7 @@ import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platf
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
+import { GroupGrants } from '../roles/index.js';
 import type { GroupRow } from './group-row.js';
 import type { ChangeMembersDto, GroupDto, GroupFieldsDto, GroupMemberDto } from './groups.dto.js';
 import { Groups } from './groups.js';
@@ -20,6 +21,7 @@ export class ManageGroups {
     private readonly members: Members,
     private readonly subgroups: Subgroups,
     private readonly work: UnitOfWork,
+    private readonly grants: GroupGrants,
   ) {}
 
   create(actor: Actor, { displayName }: GroupFieldsDto): Promise<GroupDto> {
@@ -57,11 +59,18 @@ export class ManageGroups {
     });
   }
 
-  changeMembers(id: string, body: ChangeMembersDto, version: number | undefined): Promise<GroupDto> {
+  /** Whoever puts somebody in gives them what the group holds. */
+  changeMembers(
+    actor: Actor,
+    id: string,
+    body: ChangeMembersDto,
+    version: number | undefined,
+  ): Promise<GroupDto> {
     const { addPeople = [], removePeople = [], addGroups = [], removeGroups = [] } = body;
     return this.work.run(async () => {
       await this.#locked(id, version);
       auditDetails({ resource: resource(id) });
+      if (addPeople.length + addGroups.length > 0) await this.grants.requireGivable(actor, id, addPeople);
       const { removed } = await this.members.remove(id, removePeople);
       const { added } = await this.members.add(id, addPeople);
       const { removed: groupsRemoved } = await this.subgroups.remove(id, removeGroups);

@@ -67,7 +67,10 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
   {
     table: 'projects',
     key: ID,
-    columns: plain('id', 'name', 'description', 'version', 'created_by', 'created_at', 'updated_at'),
+    columns: {
+      ...plain('id', 'name', 'description', 'environment', 'tags'),
+      ...plain('version', 'created_by', 'created_at', 'updated_at'),
+    },
   },
   {
     table: 'agents',
@@ -78,6 +81,8 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
         'project_id',
         'name',
         'description',
+        'environment',
+        'tags',
         'definition',
         'api_key_providers',
         'published_version',
@@ -266,6 +271,32 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
       ['member_id', 'uuid'],
     ],
     columns: plain('group_id', 'member_id', 'added_at'),
+  },
+  {
+    table: 'roles',
+    key: ID,
+    columns: {
+      ...plain('id', 'name', 'description', 'permissions', 'version'),
+      ...plain('created_by', 'created_at', 'updated_at'),
+    },
+  },
+  {
+    table: 'role_grants',
+    key: ID,
+    columns: {
+      ...plain('id', 'user_id', 'group_id', 'service_account_id', 'role', 'role_id'),
+      ...plain('resource_type', 'resource_id', 'created_by', 'created_at'),
+    },
+  },
+  {
+    table: 'access_policies',
+    key: [['version', 'integer']],
+    columns: plain('version', 'text', 'note', 'created_by', 'created_at'),
+  },
+  {
+    table: 'access_policy_activations',
+    key: [['number', 'integer']],
+    columns: plain('number', 'version', 'set_by', 'at'),
   },
   {
     table: 'second_factors',

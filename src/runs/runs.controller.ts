@@ -19,6 +19,7 @@ export class RunsController {
   @HttpCode(202)
   @Endpoint({
     permission: 'run:create',
+    on: { path: 'agent' },
     audit: 'run.created',
     summary: "Starts a run of the agent's published version.",
     problems: [404, 409],
@@ -33,7 +34,12 @@ export class RunsController {
   }
 
   @Get('runs')
-  @Endpoint({ permission: 'run:read', audit: 'run.listed', summary: 'Lists runs.' })
+  @Endpoint({
+    permission: 'run:read',
+    on: { rows: 'run' },
+    audit: 'run.listed',
+    summary: 'Lists the runs that you may read.',
+  })
   list(@Query() query: RunsQuery): Promise<RunPageDto> {
     return this.runs.list(query);
   }
@@ -41,6 +47,7 @@ export class RunsController {
   @Get('runs/:id')
   @Endpoint({
     permission: 'run:read',
+    on: { path: 'run' },
     audit: 'run.read',
     summary: 'Reads a run, with its output and usage.',
     problems: [404],
@@ -58,6 +65,7 @@ export class RunsController {
   })
   @Endpoint({
     permission: 'run:read',
+    on: { path: 'run' },
     audit: 'run.watched',
     summary: "Streams a run's events, from the first or from a given one.",
     problems: [404],
@@ -79,6 +87,7 @@ export class RunsController {
   @HttpCode(202)
   @Endpoint({
     permission: 'run:cancel',
+    on: { path: 'run' },
     audit: 'run.cancel_requested',
     summary: 'Cancels a run.',
     problems: [404, 409],

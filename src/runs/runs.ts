@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { readableRows } from '../access/index.js';
 import { AgentEntity, AgentNotPublished } from '../agents/index.js';
 import { Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase, type TenantRef } from '../platform/database/index.js';
@@ -79,11 +79,16 @@ export class Runs {
 
   async list({ cursor, limit, agentId }: RunsQuery): Promise<Page<RunDto>> {
     const after = cursorKey(cursor, UUID_KEY);
-    const rows = await this.database.repository(RunEntity).find({
-      where: { ...(after && { id: MoreThan(after) }), ...(agentId && { agentId }) },
-      order: { id: 'ASC' },
-      take: limit + 1,
-    });
+    const readable = readableRows('run');
+    const rows = await this.database
+      .repository(RunEntity)
+      .createQueryBuilder('run')
+      .where(readable.sql, readable.parameters)
+      .andWhere(after === undefined ? 'TRUE' : 'run.id > :after', { after })
+      .andWhere(agentId === undefined ? 'TRUE' : 'run.agent_id = :agentId', { agentId })
+      .orderBy('run.id')
+      .limit(limit + 1)
+      .getMany();
     return pageOf(rows, limit, (run) => run.id, runDto);
   }
 

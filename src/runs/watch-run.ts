@@ -37,6 +37,8 @@ export class WatchRun {
       if (change.kind === 'run_progress' && change.id === runId) wait.wake();
       // It may be suspended now, or its network rules may keep this caller out: who may still watch comes again.
       if (change.kind === 'tenant' && change.id === tenant.id) controller.abort();
+      // The same for whoever watches by a grant, or against a policy.
+      if (change.kind === 'access' && change.tenant === tenant.id) controller.abort();
     });
     try {
       for (let seq = watch.after; !signal.aborted;) {

@@ -170,7 +170,7 @@ function httpRequest({ request }: EventBody, { userAgent }: Who): Record<string,
 
 /** The link of the chain goes along: with it, what arrived can be held against a checkpoint. */
 function unmapped({ chainHash }: ExportedEvent, body: EventBody): Record<string, unknown> {
-  const { at, region, outcome, changes, policies } = body;
+  const { at, region, outcome, changes, policies, decision } = body;
   return {
     at,
     region,
@@ -178,5 +178,6 @@ function unmapped({ chainHash }: ExportedEvent, body: EventBody): Record<string,
     chain_hash: chainHash,
     ...(changes && { changes }),
     ...(policies && { policies }),
+    ...(decision && { decision }),
   };
 }

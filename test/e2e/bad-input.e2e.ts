@@ -193,7 +193,7 @@ describe('a path or method that is not served', () => {
     '/v1/',
     '/v1/nothing',
     '/v2/projects',
-    '/v1/projects/extra',
+    '/v1/me/extra',
     '/v1/../v1/secrets',
     '/v1/agents/..%2f..%2fetc%2fpasswd/runs/x',
     '/.git/config',

@@ -1,5 +1,7 @@
 import type { UserDto } from '../../src/auth/auth.dto.js';
+import type { Problem } from '../../src/platform/http/problem.js';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { grant, makeRole } from '../support/access.js';
 import { createAgent, createProject, publishedAgent, startRun } from '../support/agents.js';
 import { raisedAlert } from '../support/alerts.js';
 import { sharedApplication } from '../support/shared-application.js';
@@ -23,10 +25,19 @@ beforeAll(async () => {
   acme = await createTenant(app);
   other = await createTenant(app);
   const agent = await publishedAgent(acme.api);
+  const role = await makeRole(acme.api, ['agent:read']);
+  const text = '@id("x") forbid (principal, action == Action::"agent:delete", resource);';
+  const written = await must(acme.api.post<{ version: number }>('/v1/access/policies', { text }), 201);
+  const holder = await createPerson(acme.api, 'Member');
   const owner = await steppedUp(app, acme);
   const connection = { name: 'x', type: 'oidc', oidc: { issuer: 'https://idp.invalid', clientId: 'x' } };
   owned = {
     agents: agent.id,
+    projects: agent.projectId,
+    roles: role.id,
+    // Versions are counted in each organisation: the other one has none.
+    access: String(written.version),
+    grants: (await grant(acme.api, '', holder.id, { roleId: role.id })).id,
     runs: (await startRun(acme.api, agent.id)).id,
     users: (await createPerson(acme.api, 'Viewer')).id,
     'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
@@ -78,6 +89,8 @@ async function sessionOf({ slug, owner }: TestTenant): Promise<string> {
   return first.id;
 }
 
+const GRANT = { principal: { type: 'user', id: '01890000-0000-7000-8000-000000000000' }, role: 'Viewer' };
+
 /** A body that each route accepts, so that nothing but the id is wrong. */
 const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/detection/rules/{rule}': { enabled: true, severity: 'P3', threshold: 5, windowSeconds: 900 },
@@ -90,12 +103,26 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/sso/connections/{id}': { name: 'renamed' },
   'PATCH /v1/agents/{id}': { name: 'renamed' },
   'POST /v1/agents/{id}/runs': { input: 'x' },
+  'PATCH /v1/roles/{id}': { name: 'renamed' },
+  'POST /v1/agents/{id}/grants': GRANT,
+  'POST /v1/projects/{id}/grants': GRANT,
+  'PUT /v1/agents/{id}/labels': { environment: null, tags: [] },
+  'PUT /v1/projects/{id}/labels': { environment: null, tags: [] },
   'PUT /v1/tenants/{id}/rate-limits': { requests: null, signIns: null },
 };
 
 function ask(api: Client, { method, path }: DocumentedRoute, id: string) {
   const body = BODIES[`${method} ${path}`];
   return api.send(method, path.replaceAll(/\{\w+\}/g, id), { body });
+}
+
+/** What an answer says, without what is another in each: the ids of the request and of the decision, also in the words. */
+function told(body: unknown): unknown {
+  const { requestId: _request, ...problem } = body as Problem;
+  const { decisionId = '' } = problem.access ?? {};
+  return decisionId === ''
+    ? problem
+    : (JSON.parse(JSON.stringify(problem).replaceAll(decisionId, 'id')) as unknown);
 }
 
 describe("another tenant's ids", () => {
@@ -112,8 +139,7 @@ describe("another tenant's ids", () => {
         throw new Error(`Say what acme owns of ${resource}, so that ${route.path} is tested.`);
       const foreign = await ask(owner, route, id);
       const unknown = await ask(owner, route, nobodys);
-      const { requestId: _foreign, ...seen } = foreign.body as { requestId: string };
-      const { requestId: _unknown, ...expected } = unknown.body as { requestId: string };
+      const [seen, expected] = [told(foreign.body), told(unknown.body)];
       // What is the operator's is refused to everybody in the same words, whatever the id.
       const permission = permissionOf(route);
       const status = permission && PERMISSIONS[permission].grantee === 'operator' ? 403 : 404;

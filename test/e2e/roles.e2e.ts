@@ -22,7 +22,7 @@ beforeAll(async () => {
   routes = (await OpenApiContract.of(app.baseUrl)).routes.filter((route) => permissionOf(route));
 });
 
-const RANKS = ['viewer', 'developer', 'admin', 'owner', 'operator'];
+const RANKS = ['member', 'viewer', 'developer', 'admin', 'owner', 'operator'];
 const EXCEEDS = { status: 403, code: 'GRANT_EXCEEDS_OWN' };
 
 async function personWith(role: string): Promise<{ person: Person; api: Client }> {
@@ -45,7 +45,7 @@ async function knock(api: Client, { method, path }: DocumentedRoute): Promise<'d
   return status === 403 && body?.code === 'PERMISSION_DENIED' ? 'denied' : 'let in';
 }
 
-describe.each(['Viewer', 'Developer', 'Admin', 'Owner'])('a person who is %s', (role) => {
+describe.each(['Member', 'Viewer', 'Developer', 'Admin', 'Owner'])('a person who is %s', (role) => {
   it('may call exactly the routes whose permission the role has', async () => {
     const { api, person } = await personWith(role);
     expect(routes.length).toBeGreaterThan(20);

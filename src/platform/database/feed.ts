@@ -30,6 +30,8 @@ export interface Change {
     | 'session_proof'
     | 'oauth_client'
     | 'oauth_token'
+    | 'access'
+    | 'labels'
     | 'signing_keys'
     | 'run_progress'
     | 'run_cancel';

@@ -1,7 +1,7 @@
 import { RequestMethod, type INestApplication } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { ModulesContainer } from '@nestjs/core';
-import { ENDPOINT, PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint.js';
+import { describeOn, ENDPOINT, PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint.js';
 
 /** A route with what its annotation declares. */
 export interface DeclaredRoute {
@@ -61,7 +61,10 @@ export function refuseUnknownPermissions(
 
 /** A line per route, for the snapshot that is reviewed as a permission change. */
 export function describeRoute({ method, path, options }: DeclaredRoute): string {
-  const permission = options.permission === PUBLIC ? `PUBLIC (${options.reason})` : options.permission;
+  const permission =
+    options.permission === PUBLIC
+      ? `PUBLIC (${options.reason})`
+      : `${options.permission}${describeOn(options.on)}`;
   const audit = options.audit === UNAUDITED ? 'UNAUDITED' : options.audit;
   const limit = options.limit === undefined ? '' : ` | limited as ${options.limit}`;
   const stepUp = options.stepUp ? ' | password proved again' : '';

@@ -6,6 +6,15 @@ export const PUBLIC = Symbol('public');
 /** The audit event of a route that tells nothing of any tenant: probes and published documents. */
 export const UNAUDITED = Symbol('unaudited');
 
+/**
+ * What the permission is needed on, where that is less than the whole organisation: what the path's `id` names, what a
+ * member of the body names, or, of a list, each of its rows.
+ */
+export type On =
+  | { readonly path: 'project' | 'agent' | 'run' }
+  | { readonly body: string; readonly names: 'project' | 'agent' }
+  | { readonly rows: 'project' | 'agent' | 'run' };
+
 interface Common {
   /** One sentence for the reference. */
   readonly summary: string;
@@ -35,10 +44,12 @@ export type EndpointOptions = Common &
         readonly reason?: never;
         /** The audit event of a call. */
         readonly audit: AuditAction;
+        readonly on?: On;
       }
     | {
         readonly permission: typeof PUBLIC;
         readonly reason: string;
         readonly audit: AuditAction | typeof UNAUDITED;
+        readonly on?: never;
       }
   );

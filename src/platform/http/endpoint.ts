@@ -8,12 +8,12 @@ import {
   getSchemaPath,
 } from '@nestjs/swagger';
 import type { ExecutionContext } from '@nestjs/common';
-import { PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint-options.js';
+import { PUBLIC, UNAUDITED, type EndpointOptions, type On } from './endpoint-options.js';
 import type { ErrorForm } from './error-form.js';
 import { currentRequest } from './request-context.js';
 import { ProblemDto } from './problem.dto.js';
 
-export { PUBLIC, UNAUDITED, type EndpointOptions } from './endpoint-options.js';
+export { PUBLIC, UNAUDITED, type EndpointOptions, type On } from './endpoint-options.js';
 
 export const ENDPOINT = Symbol('endpoint');
 
@@ -28,7 +28,9 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     ...(options.problems ?? []),
   ];
   const permission =
-    options.permission === PUBLIC ? `Public: ${options.reason}` : `Permission \`${options.permission}\``;
+    options.permission === PUBLIC
+      ? `Public: ${options.reason}`
+      : `Permission \`${options.permission}\`${describeOn(options.on)}`;
   const audit = options.audit === UNAUDITED ? 'Not audited' : `Audit event \`${options.audit}\``;
   const stepUp = options.stepUp ? ' Needs `POST /v1/auth/step-up` in the five minutes before.' : '';
   return applyDecorators(
@@ -62,6 +64,13 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
 function contentOf({ mediaType, type }: ErrorForm) {
   const described = (dto: ErrorForm['type']) => ({ schema: { $ref: getSchemaPath(dto) } });
   return { content: { [mediaType]: described(type), 'application/problem+json': described(ProblemDto) } };
+}
+
+/** Where the permission is needed, for the reference and the snapshot of routes. */
+export function describeOn(on: On | undefined): string {
+  if (!on) return '';
+  if ('path' in on) return ` on the ${on.path}`;
+  return 'rows' in on ? ` on each ${on.rows}` : ` on the ${on.names} that ${on.body} names`;
 }
 
 /** Has the handler called by the request's `serve`. Without it there is no tenant in scope and no event: it is refused. */

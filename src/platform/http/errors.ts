@@ -31,6 +31,17 @@ export interface QuotaLimit {
   readonly resetsAt?: string;
 }
 
+/** What was refused, and whom to ask for it. */
+export interface DeniedAccess {
+  /** The same as in the event of the refusal. */
+  readonly decisionId: string;
+  readonly permission: string;
+  /** The least of the default roles that has it; absent where none has. */
+  readonly role?: string;
+  /** Who could give it. */
+  readonly askFor: string;
+}
+
 /** A region, and where it is served, if that is known. */
 export interface RegionPlace {
   readonly name: string;
@@ -53,6 +64,7 @@ export abstract class AppError extends Error {
   readonly quota?: QuotaLimit;
   /** Where the request belongs. */
   readonly region?: RegionPlace;
+  readonly access?: DeniedAccess;
 }
 
 export class InvalidRequest extends AppError {

@@ -27,6 +27,20 @@ export class RegionPlaceDto {
   url?: string;
 }
 
+export class DeniedAccessDto {
+  @ApiProperty({ description: 'Name it to whoever is to look into the refusal; it is in the event too.' })
+  decisionId!: string;
+
+  @ApiProperty()
+  permission!: string;
+
+  @ApiProperty({ required: false, description: 'The least of the default roles that has the permission.' })
+  role?: string;
+
+  @ApiProperty({ description: 'Who could give it.' })
+  askFor!: string;
+}
+
 /** RFC 9457 problem details. */
 export class ProblemDto {
   @ApiProperty({ format: 'uri' })
@@ -54,4 +68,6 @@ export class ProblemDto {
   quota?: QuotaLimitDto;
   @ApiProperty({ required: false, description: 'Where the request belongs.' })
   region?: RegionPlaceDto;
+  @ApiProperty({ required: false, description: 'What was refused, and whom to ask for it.' })
+  access?: DeniedAccessDto;
 }

@@ -11,6 +11,7 @@ import {
   RouteNotFound,
   ServiceUnavailable,
   UnsupportedMediaType,
+  type DeniedAccess,
   type FieldError,
   type QuotaLimit,
   type RegionPlace,
@@ -27,6 +28,7 @@ export interface Problem {
   readonly errors?: readonly FieldError[];
   readonly quota?: QuotaLimit;
   readonly region?: RegionPlace;
+  readonly access?: DeniedAccess;
 }
 
 const TITLES: Record<AppError['kind'], string> = {
@@ -103,6 +105,7 @@ export function problemOf(error: AppError, requestId: string): Problem {
     ...(error.errors && { errors: error.errors }),
     ...(error.quota && { quota: error.quota }),
     ...(error.region && { region: error.region }),
+    ...(error.access && { access: error.access }),
   };
 }
 

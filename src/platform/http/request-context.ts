@@ -5,6 +5,7 @@ import type { TenantId, TenantRef } from '../database/tenant-id.js';
 import type { AuditAction } from '../events/index.js';
 import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint-options.js';
+import type { Access, RecordedDecision } from './grants.js';
 import type { BodyRecording, NetworkRules, RateLimits, SignInRules } from './tenant-rules.js';
 
 /** A tenant as requests see it. */
@@ -41,6 +42,8 @@ export interface Actor {
   readonly enrolmentOnly?: true;
   /** For a client: the access token (`jti`) that was shown. */
   readonly tokenId?: string;
+  /** Absent: nothing but the role counts. */
+  readonly access?: Access;
 }
 
 export const ANONYMOUS: Actor = { type: 'anonymous', id: 'anonymous', roles: [] };
@@ -79,6 +82,10 @@ export interface RequestContext {
   actor: Actor;
   /** The policies that allowed or refused the request. */
   policies?: readonly string[];
+  /** What was decided, as its event has it. */
+  decision?: RecordedDecision;
+  /** For a list: which of its rows are the caller's to read, as `src/access` has found out. */
+  readable?: unknown;
   readonly audit: AuditDetails;
   /** Calls the handler with everything around it; set by the last guard. */
   serve?: (handler: () => unknown) => Promise<unknown>;

@@ -1,0 +1,96 @@
+import { expect, it } from 'vitest';
+import { isReadable, mayDo, type Asked } from '../../test/support/access-evaluator.js';
+import {
+  BELOW,
+  Draws,
+  drawActor,
+  drawCircumstances,
+  drawPolicy,
+  drawResources,
+  inCedar,
+  ORGANISATION_PERMISSIONS,
+  TENANTS,
+} from '../../test/support/access-worlds.js';
+import { Authorizer, KEPT_BY_OWNERS } from './authorizer.js';
+import { compilePolicies } from './compile-policies.js';
+import { isInTheTree } from './permissions.js';
+import { organisation } from './resource.js';
+
+const CASES = Number(process.env['WAXELL_ACCESS_CASES'] ?? 2_000);
+const SEED = Number(process.env['WAXELL_ACCESS_SEED'] ?? Math.floor(Math.random() * 1e9));
+const CASES_OF_A_WORLD = 100;
+/** A set of policies is read by Cedar for each person with grants: each asks a few times. */
+const QUESTIONS_OF_A_PERSON = 10;
+const authorizer = new Authorizer();
+
+/** What policies do not apply to, as the documentation has it. */
+function keptByOwner({ actor, permission }: Asked): boolean {
+  return KEPT_BY_OWNERS.has(permission) && actor.roles.includes('Owner');
+}
+
+function world(draws: Draws, number: number) {
+  const policies = Array.from({ length: draws.below(6) }, (_, at) => drawPolicy(draws, at));
+  const compiled = compilePolicies(policies.map(inCedar).join('\n'), `world ${SEED} ${number}`, 1);
+  return { policies, compiled, resources: drawResources(draws) };
+}
+
+it(`decides as an evaluator that knows nothing of Cedar, in ${CASES} cases of seed ${SEED}`, () => {
+  const draws = new Draws(SEED);
+  const outcomes = { allowed: 0, denied: 0 };
+  const differing: unknown[] = [];
+  for (let made = 0; made < CASES;) {
+    const { policies, compiled, resources } = world(draws, made);
+    let circumstances = drawCircumstances(draws);
+    let actor = drawActor(draws, circumstances.at);
+    for (let at = 0; at < CASES_OF_A_WORLD && made < CASES; at += 1, made += 1) {
+      if (at % QUESTIONS_OF_A_PERSON === 0) {
+        circumstances = drawCircumstances(draws);
+        actor = drawActor(draws, circumstances.at);
+      }
+      const permission = draws.chance(70) ? draws.one(BELOW) : draws.one(ORGANISATION_PERMISSIONS);
+      const resource = isInTheTree(permission) ? draws.one(resources) : organisation(draws.one(TENANTS));
+      const asked: Asked = { actor, permission, resource, circumstances };
+      const { allowed } = authorizer.decide({ ...asked, policies: compiled });
+      const expected = mayDo(asked, keptByOwner(asked) ? [] : policies);
+      outcomes[allowed ? 'allowed' : 'denied'] += 1;
+      if (allowed !== expected) differing.push({ asked, expected, policies: policies.map(inCedar) });
+    }
+  }
+  expect(differing).toEqual([]);
+  // Neither answer is the only one that is ever given.
+  expect(Math.min(outcomes.allowed, outcomes.denied)).toBeGreaterThan(CASES / 20);
+});
+
+it('filters lists to exactly the items that are decided to be readable', () => {
+  const draws = new Draws(SEED + 1);
+  const kinds = { project: 'project:read', agent: 'agent:read', run: 'run:read' } as const;
+  let partly = 0;
+  for (let made = 0; made < CASES / 50; made += 1) {
+    const { compiled, resources, policies } = world(draws, CASES + made);
+    const circumstances = drawCircumstances(draws);
+    const roles = [draws.one(['Member', 'Viewer'])];
+    const actor = { ...drawActor(draws, circumstances.at), roles, tenant: TENANTS[0] };
+    for (const [kind, permission] of Object.entries(kinds)) {
+      const question = {
+        actor,
+        permission,
+        circumstances,
+        policies: compiled,
+        resource: organisation(TENANTS[0]),
+      };
+      const { condition } = authorizer.readable(question, kind as keyof typeof kinds);
+      const rows = resources.filter(
+        ({ tenant, project, agent }) =>
+          tenant === TENANTS[0] && (kind === 'project' ? project && !agent : agent),
+      );
+      const listed = rows.filter((resource) => isReadable(condition, resource)).map(({ key }) => key);
+      const items = rows
+        .filter((resource) => authorizer.decide({ ...question, resource }).allowed)
+        .map(({ key }) => key);
+      expect({ listed, of: policies.map(inCedar) }).toEqual({ listed: items, of: policies.map(inCedar) });
+      if (listed.length > 0 && listed.length < rows.length) partly += 1;
+    }
+  }
+  // Some lists have a part of what there is.
+  expect(partly).toBeGreaterThan(CASES / 500);
+});
