@@ -54,9 +54,7 @@ export class TenantAccess20261129050000 implements MigrationInterface {
         CONSTRAINT role_grants_once UNIQUE NULLS NOT DISTINCT (user_id, group_id, service_account_id, role, role_id, resource_type, resource_id)
       )`);
     await db.query(`CREATE INDEX ON role_grants (group_id) WHERE group_id IS NOT NULL`);
-    await db.query(
-      `CREATE INDEX ON role_grants (service_account_id) WHERE service_account_id IS NOT NULL`,
-    );
+    await db.query(`CREATE INDEX ON role_grants (service_account_id) WHERE service_account_id IS NOT NULL`);
     await db.query(`CREATE INDEX ON role_grants (role_id)`);
     await db.query(`CREATE INDEX ON role_grants (resource_type, resource_id, id)`);
     await db.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON roles TO {tenant}`);
