@@ -91,7 +91,13 @@ async function dump(region: Region): Promise<Map<string, string[]>> {
     );
     const rows = new Map<string, string[]>();
     for (const { name } of tables.rows) {
-      const found = await database.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
+      // Of an organisation that is purged in this moment the table is gone, and so is what it held.
+      const found = await database
+        .query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`)
+        .catch((error: unknown) => {
+          if ((error as { code?: string }).code === '42P01') return { rows: [] };
+          throw error;
+        });
       rows.set(
         name,
         found.rows.map(({ row }) => row),
