@@ -35,6 +35,7 @@ import {
   ReceiversConfig,
   RegionConfig,
   RetentionConfig,
+  SecondFactorConfig,
   WorkerConfig,
 } from './platform/config/index.js';
 import {
@@ -99,6 +100,7 @@ export interface Composition {
   readonly backends: Backends;
   readonly auth: AuthConfig;
   readonly passwords: PasswordConfig;
+  readonly secondFactors: SecondFactorConfig;
   readonly worker: WorkerConfig;
   readonly limits: LimitsConfig;
   readonly regions: RegionConfig;
@@ -208,6 +210,7 @@ class BackendsModule {
     backends,
     auth,
     passwords,
+    secondFactors,
     worker,
     limits,
     regions,
@@ -221,6 +224,7 @@ class BackendsModule {
       { provide: Log, useValue: log },
       { provide: AuthConfig, useValue: auth },
       { provide: PasswordConfig, useValue: passwords },
+      { provide: SecondFactorConfig, useValue: secondFactors },
       { provide: BreachRanges, useValue: backends.breaches ?? null },
       { provide: WorkerConfig, useValue: worker },
       { provide: RegionConfig, useValue: regions },
@@ -280,6 +284,7 @@ class BackendsModule {
       Log,
       AuthConfig,
       PasswordConfig,
+      SecondFactorConfig,
       BreachRanges,
       WorkerConfig,
       RegionConfig,

@@ -1,42 +1,63 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { Sessions, Users, type SignedIn, type UserEntity } from '../auth/index.js';
+import { Users, type UserEntity } from '../auth/index.js';
 import { FieldEncryption, Sealed, sealedColumn } from '../encryption/index.js';
+import { AdmitPerson, AfterSecondFactor, type Admitted } from '../mfa/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import type { ConnectionEntity } from './connection.entity.js';
+import { CONNECTION_TYPES, type ConnectionEntity } from './connection.entity.js';
 import { FederatedIdentityEntity, subjectKey } from './federated-identity.entity.js';
 import { SsoFailed } from './federation.errors.js';
 import { JudgePerson, type Judgement, type Verdict } from './judge-person.js';
-import type { ProvenPerson } from './proven-person.js';
+import type { LogoutHint, ProvenPerson } from './proven-person.js';
 import { Replays } from './replays.js';
+import { countsAsSecondFactor } from './said-second-factor.js';
 
 sealedColumn({ table: 'federated_sessions', column: 'hint', key: [['id', 'uuid']] });
 
 type Welcome = Exclude<Verdict, { kind: 'refused' }>;
 
+/** What is noted with a session; kept, sealed, where a second factor comes between. */
+interface SessionNote {
+  readonly identityId: string;
+  readonly connectionId: string;
+  readonly sid?: string;
+  readonly hint?: LogoutHint;
+}
+
 /** Opens a session for somebody whom a provider has proven: account, link, session and event commit together. */
 @Injectable()
-export class CompleteSignIn {
+export class CompleteSignIn implements OnModuleInit {
   constructor(
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
     private readonly judge: JudgePerson,
     private readonly users: Users,
-    private readonly sessions: Sessions,
+    private readonly admit: AdmitPerson,
+    private readonly followers: AfterSecondFactor,
     private readonly replays: Replays,
     private readonly encryption: FieldEncryption,
   ) {}
 
-  /** @throws {SsoFailed} */
+  onModuleInit(): void {
+    for (const method of CONNECTION_TYPES)
+      this.followers.follow(method, (session, note) => this.#noteSession(session, note as SessionNote));
+  }
+
+  /**
+   * @param cookies of the browser, which may be one in which a second factor was proved
+   * @throws {SsoFailed}
+   */
   async execute(
     tenant: RequestTenant,
     connection: ConnectionEntity,
     person: ProvenPerson,
-  ): Promise<SignedIn> {
-    const sign = (): Promise<SignedIn> => this.work.run(() => this.#signIn(tenant, connection, person));
+    cookies: string | undefined,
+  ): Promise<Admitted> {
+    const sign = (): Promise<Admitted> =>
+      this.work.run(() => this.#signIn(tenant, connection, person, cookies));
     // Somebody's first two sign-ins at once both find no account: the second finds the first one's.
     return sign().catch((error: unknown) => {
       if (!isTaken(error)) throw error;
@@ -48,8 +69,9 @@ export class CompleteSignIn {
     tenant: RequestTenant,
     connection: ConnectionEntity,
     person: ProvenPerson,
-  ): Promise<SignedIn> {
-    const { once } = person;
+    cookies: string | undefined,
+  ): Promise<Admitted> {
+    const { once, sid, hint, until } = person;
     if (once && !(await this.replays.first(connection.id, 'assertion', once.id, once.until)))
       throw new SsoFailed('SAML_REPLAYED');
     const judgement = await this.judge.execute(connection, person);
@@ -62,13 +84,22 @@ export class CompleteSignIn {
     const user = await this.#account(connection, judgement, verdict);
     const identityId =
       verdict.kind === 'known' ? verdict.identityId : await this.#link(connection, person, user);
-    const { sessionId, ...signedIn } = await this.sessions.openIn(
-      tenant,
-      user,
-      connection.type,
-      person.until ? { until: person.until } : {},
-    );
-    await this.#noteSession({ id: sessionId, userId: user.id, identityId }, connection, person);
+    const note: SessionNote = {
+      identityId,
+      connectionId: connection.id,
+      ...(sid !== undefined && { sid }),
+      ...(hint && { hint }),
+    };
+    const proved = countsAsSecondFactor(connection, person.secondFactor);
+    const admitted = await this.admit.execute(tenant, user, {
+      method: connection.type,
+      cookies,
+      until,
+      note,
+      secondFactorAt: proved ? (person.authenticatedAt ?? new Date()) : undefined,
+    });
+    if (admitted.kind === 'signed_in')
+      await this.#noteSession({ id: admitted.sessionId, userId: user.id }, note);
     auditDetails({
       subject: user.id,
       changes: {
@@ -77,9 +108,10 @@ export class CompleteSignIn {
         connection: connection.id,
         account: verdict.kind,
         role: user.role,
+        ...(proved && { secondFactor: 'provider' }),
       },
     });
-    return signedIn;
+    return admitted;
   }
 
   async #account({ roles }: ConnectionEntity, { mapped }: Judgement, verdict: Welcome): Promise<UserEntity> {
@@ -110,15 +142,14 @@ export class CompleteSignIn {
   }
 
   async #noteSession(
-    { id, userId, identityId }: { id: string; userId: string; identityId: string },
-    connection: ConnectionEntity,
-    { sid, hint }: ProvenPerson,
+    { id, userId }: { id: string; userId: string },
+    { identityId, connectionId, sid, hint }: SessionNote,
   ): Promise<void> {
     const place = { table: 'federated_sessions', column: 'hint', row: id };
     const sealed = hint && (await this.encryption.sealJson(currentTenant(), place, hint, userId));
     await this.database.query({
       text: `INSERT INTO federated_sessions (id, identity_id, connection_id, sid_hash, hint) VALUES ($1, $2, $3, $4, $5)`,
-      values: [id, identityId, connection.id, sid === undefined ? null : sidHash(sid), sealed ?? null],
+      values: [id, identityId, connectionId, sid === undefined ? null : sidHash(sid), sealed ?? null],
     });
   }
 }

@@ -9,6 +9,11 @@ export type ConnectionState = (typeof CONNECTION_STATES)[number];
 export const PROVIDERS = ['okta', 'entra', 'google', 'generic'] as const;
 export type Provider = (typeof PROVIDERS)[number];
 
+export const SECOND_FACTOR_TRUSTS = ['claimed', 'always', 'never'] as const;
+
+/** Whether a provider's sign-in counts as one with a second factor: where it says so, always, or never. */
+export type SecondFactorTrust = (typeof SECOND_FACTOR_TRUSTS)[number];
+
 export interface OidcSettings {
   readonly provider: Provider;
   readonly issuer: string;
@@ -20,6 +25,8 @@ export interface OidcSettings {
   readonly entraTenantId?: string;
   /** The provider checks addresses itself and does not say so (`email_verified`): its word is taken for verified domains. */
   readonly trustsEmail: boolean;
+  /** Absent from connections of before: `claimed`. */
+  readonly secondFactor?: SecondFactorTrust;
 }
 
 export interface SamlSettings {
@@ -32,6 +39,8 @@ export interface SamlSettings {
   /** From where the above is read again every hour. */
   readonly metadataUrl?: string;
   readonly idpInitiated: boolean;
+  /** Absent from connections of before: `claimed`. */
+  readonly secondFactor?: SecondFactorTrust;
   /** PEM of our own certificate: the provider checks our signatures with it, and encrypts to it. */
   readonly ownCertificate: string;
 }

@@ -15,7 +15,14 @@ import {
 } from 'class-validator';
 import { ROLES, type Role } from '../auth/index.js';
 import { Optional } from '../platform/http/fields.js';
-import { CONNECTION_STATES, CONNECTION_TYPES, PROVIDERS, type Provider } from './connection.entity.js';
+import {
+  CONNECTION_STATES,
+  CONNECTION_TYPES,
+  PROVIDERS,
+  type Provider,
+  SECOND_FACTOR_TRUSTS,
+  type SecondFactorTrust,
+} from './connection.entity.js';
 
 const URL_OPTIONS = {
   protocols: ['http', 'https'],
@@ -24,12 +31,20 @@ const URL_OPTIONS = {
   disallow_auth: true,
 };
 
-export class OidcFieldsDto {
+class ProviderFieldsDto {
   @Optional()
   @IsIn(PROVIDERS)
   @ApiProperty({ enum: PROVIDERS, required: false, default: 'generic' })
   provider?: Provider;
 
+  /** Whether a sign-in there counts as one with a second factor: `claimed`, where the provider says so, if not given; `always`; `never`. */
+  @Optional()
+  @IsIn(SECOND_FACTOR_TRUSTS)
+  @ApiProperty({ enum: SECOND_FACTOR_TRUSTS, required: false, default: 'claimed' })
+  secondFactor?: SecondFactorTrust;
+}
+
+export class OidcFieldsDto extends ProviderFieldsDto {
   /** As the provider's discovery document says it, exactly. Entra ID: with your directory's id, not `common`. */
   @Optional()
   @IsUrl(URL_OPTIONS)
@@ -71,12 +86,7 @@ export class OidcFieldsDto {
   trustsEmail?: boolean;
 }
 
-export class SamlFieldsDto {
-  @Optional()
-  @IsIn(PROVIDERS)
-  @ApiProperty({ enum: PROVIDERS, required: false, default: 'generic' })
-  provider?: Provider;
-
+export class SamlFieldsDto extends ProviderFieldsDto {
   /** Where the provider publishes its metadata: read now, and again every hour. */
   @Optional()
   @IsUrl(URL_OPTIONS)
@@ -226,8 +236,14 @@ export class UpdateConnectionDto extends ConnectionFieldsDto {
   state?: 'active' | 'disabled';
 }
 
-export class OidcSettingsDto {
+class ProviderSettingsDto {
   provider!: string;
+  /** Absent: `claimed`. */
+  @ApiProperty({ enum: SECOND_FACTOR_TRUSTS, required: false })
+  secondFactor?: SecondFactorTrust;
+}
+
+export class OidcSettingsDto extends ProviderSettingsDto {
   issuer!: string;
   clientId!: string;
   scopes!: string[];
@@ -243,8 +259,7 @@ export class SamlCertificateDto {
   expiresAt!: string;
 }
 
-export class SamlSettingsDto {
-  provider!: string;
+export class SamlSettingsDto extends ProviderSettingsDto {
   entityId!: string;
   signOnUrl!: string;
   logoutUrl?: string;

@@ -17,6 +17,8 @@ export const REFUSALS = {
   SSO_NOT_LINKED: 'The person has an account, and the connection links none.',
   SSO_ACCOUNT_DISABLED: 'The account is disabled.',
   SSO_OTHER_PERSON: 'Somebody else has signed in at the provider than whose session it is.',
+  SSO_SECOND_FACTOR:
+    'The person has a second factor here, and the provider does not say that it has asked for one.',
   SSO_NOT_ANEW: 'The provider does not say that the person has just proved who they are.',
   SSO_ROLE_ABOVE_CONNECTION: 'The account has a higher role than whoever set the connection.',
 } as const;

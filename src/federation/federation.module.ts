@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { DomainsModule } from '../domains/index.js';
+import { MfaModule } from '../mfa/index.js';
 import { Addresses } from './addresses.js';
 import { Attempts } from './attempts.js';
 import { BeginSignIn } from './begin-sign-in.js';
@@ -36,7 +37,7 @@ const OIDC = [OidcClients, OidcSignIn, GroupOverage, LogoutTokens];
 const SAML = [SamlSignIn, KeepMetadata, OwnMetadata];
 
 @Module({
-  imports: [AuthModule, DomainsModule],
+  imports: [AuthModule, DomainsModule, MfaModule],
   controllers: [ConnectionsController, SignInController, LogoutController, FederationController],
   providers: [
     ...OIDC,

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { SignedIn } from '../auth/index.js';
+import type { Admitted, SecondFactorDueDto } from '../mfa/index.js';
+import { SecondFactorConfig } from '../platform/config/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
 import { auditDetails } from '../platform/http/request-context.js';
@@ -28,7 +30,15 @@ export type Finished =
   | {
       readonly kind: 'signed_in';
       readonly signedIn: SignedIn;
+      readonly enrolmentOnly: boolean;
       readonly returnTo: string;
+      readonly cookie: string;
+    }
+  | {
+      readonly kind: 'second_factor_due';
+      readonly due: SecondFactorDueDto;
+      /** Where a browser goes with it. */
+      readonly page: string;
       readonly cookie: string;
     }
   | { readonly kind: 'proved_again'; readonly returnTo: string; readonly cookie: string }
@@ -46,6 +56,7 @@ export class FinishSignIn {
     private readonly proveAgain: ProveAgain,
     private readonly reports: TestReports,
     private readonly addresses: Addresses,
+    private readonly pages: SecondFactorConfig,
     private readonly log: Log,
   ) {}
 
@@ -70,11 +81,20 @@ export class FinishSignIn {
       auditDetails({ action: 'session.stepped_up' });
       const { session } = attempt.secrets;
       if (!session) throw new SsoFailed('SSO_STATE_UNKNOWN');
-      await this.proveAgain.execute(connection, await this.#prove(connection, answer, attempt), session);
+      await this.proveAgain.execute(
+        tenant,
+        connection,
+        await this.#prove(connection, answer, attempt),
+        session,
+      );
       return { kind: 'proved_again', returnTo, cookie };
     }
-    const signedIn = await this.#signIn(tenant, connection, answer, attempt);
-    return { kind: 'signed_in', signedIn, returnTo, cookie };
+    const admitted = await this.#signIn(tenant, connection, answer, attempt, cookies);
+    if (admitted.kind === 'signed_in') return { ...admitted, returnTo, cookie };
+    const { challenge, methods } = admitted.due;
+    // Behind the page's address, where no server and no log on the way sees it.
+    const behind = new URLSearchParams({ challenge, methods: methods.join(','), returnTo });
+    return { ...admitted, page: `${this.pages.pageUrl}#${behind.toString()}`, cookie };
   }
 
   /** None for a sign-in that began at the provider, where the connection takes such. */
@@ -96,12 +116,13 @@ export class FinishSignIn {
     connection: ConnectionEntity,
     answer: ProviderAnswer,
     attempt: Attempt | undefined,
-  ): Promise<SignedIn> {
+    cookies: string | undefined,
+  ): Promise<Admitted> {
     try {
       const person = await this.#prove(connection, answer, attempt);
-      const signedIn = await this.complete.execute(tenant, connection, person);
+      const admitted = await this.complete.execute(tenant, connection, person, cookies);
       if (connection.lastError !== null) await this.store.remember(connection.id, undefined);
-      return signedIn;
+      return admitted;
     } catch (error) {
       await this.#remember(connection, error);
       throw error;

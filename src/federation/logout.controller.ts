@@ -33,6 +33,7 @@ export class LogoutController {
   @Endpoint({
     permission: 'session:end',
     audit: 'session.ended',
+    whileEnrolling: true,
     summary: 'Ends the session, and says where a browser ends that of the provider as well.',
     problems: [422],
   })
@@ -50,6 +51,7 @@ export class LogoutController {
   @Endpoint({
     permission: 'session:step_up',
     audit: 'sso.started',
+    whileEnrolling: true,
     limit: 'sign-in',
     summary:
       'Answers where whoever signed in through a provider proves themselves there again; for five minutes the session may do what asks for that.',

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { StepUp } from '../auth/index.js';
-import { auditDetails } from '../platform/http/request-context.js';
+import { AdmitPerson } from '../mfa/index.js';
+import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { AttemptSecrets } from './attempts.js';
 import type { ConnectionEntity } from './connection.entity.js';
@@ -8,6 +9,7 @@ import { SsoFailed } from './federation.errors.js';
 import { JudgePerson } from './judge-person.js';
 import type { ProvenPerson } from './proven-person.js';
 import { Replays } from './replays.js';
+import { countsAsSecondFactor } from './said-second-factor.js';
 
 /** So long ago may it be that the provider has asked; clocks differ by some of it. */
 const ANEW_MS = 5 * 60_000;
@@ -18,12 +20,14 @@ export class ProveAgain {
   constructor(
     private readonly work: UnitOfWork,
     private readonly judge: JudgePerson,
+    private readonly admit: AdmitPerson,
     private readonly stepUp: StepUp,
     private readonly replays: Replays,
   ) {}
 
   /** @throws {SsoFailed} */
   execute(
+    tenant: RequestTenant,
     connection: ConnectionEntity,
     person: ProvenPerson,
     session: NonNullable<AttemptSecrets['session']>,
@@ -39,11 +43,15 @@ export class ProveAgain {
       // A provider that ignores what it was asked for answers from its own session, of whatever age.
       if (!authenticatedAt || Math.abs(Date.now() - authenticatedAt.getTime()) > ANEW_MS)
         throw new SsoFailed('SSO_NOT_ANEW');
+      const secondFactor = countsAsSecondFactor(connection, person.secondFactor);
+      // Who has a second factor proves that one, unless the provider has asked for one of its own.
+      if (!secondFactor && (await this.admit.hasFactor(tenant, verdict.user)))
+        throw new SsoFailed('SSO_SECOND_FACTOR');
       auditDetails({
         subject: session.userId,
         changes: { method: connection.type, connection: connection.id },
       });
-      await this.stepUp.proved(session.id, session.userId);
+      await this.stepUp.proved(session.id, session.userId, { secondFactor });
     });
   }
 }

@@ -8,6 +8,8 @@ export interface ProvenPerson {
   readonly claims: Claims;
   /** Whether the provider answers for the e-mail address. */
   readonly emailVerified: boolean;
+  /** Whether the provider says that a second factor was proved. */
+  readonly secondFactor: boolean;
   /** What the provider calls its session by. */
   readonly sid?: string;
   /** What is needed to end the provider's session. */

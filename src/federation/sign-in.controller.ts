@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
 import {
+  ApiAcceptedResponse,
   ApiConsumes,
   ApiExtraModels,
   ApiFoundResponse,
@@ -9,6 +10,7 @@ import {
 } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { sessionCookie, TokensDto } from '../auth/index.js';
+import { SecondFactorDueDto } from '../mfa/index.js';
 import { BodyAnswer, Redirection } from '../platform/http/direct-answer.js';
 import { Endpoint, PUBLIC } from '../platform/http/endpoint.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
@@ -22,7 +24,13 @@ import { StartedDto } from './sign-in.dto.js';
 import { TestReportDto } from './tests.dto.js';
 
 const TO_PROVIDER = 'To the provider; with `Accept: application/json` the address is in the body instead.';
-const BACK = 'Signed in; with `Accept: application/json` the tokens are in the body instead.';
+const BACK =
+  'Signed in, or to the page that takes a second factor; with `Accept: application/json` the tokens, or the challenge, are in the body instead.';
+
+const SECOND_FACTOR_DUE = {
+  type: SecondFactorDueDto,
+  description: 'For a program: a second factor is to be proved, by POST /v1/auth/second-factor.',
+};
 
 const TOKENS_OR_REPORT = {
   description: 'The tokens, for a program; for a test, what it has found.',
@@ -77,6 +85,7 @@ export class SignInController {
   @Get('callback')
   @ApiFoundResponse({ description: BACK })
   @ApiOkResponse(TOKENS_OR_REPORT)
+  @ApiAcceptedResponse(SECOND_FACTOR_DUE)
   @Endpoint({
     permission: PUBLIC,
     reason: 'the answer of the provider is the credential, with the cookie of the browser that began',
@@ -102,6 +111,7 @@ export class SignInController {
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiFoundResponse({ description: BACK })
   @ApiOkResponse(TOKENS_OR_REPORT)
+  @ApiAcceptedResponse(SECOND_FACTOR_DUE)
   @Endpoint({
     permission: PUBLIC,
     reason: 'the signed response of the provider is the credential',
@@ -138,9 +148,15 @@ export class SignInController {
 function answerOf(finished: Finished, program: boolean): StreamedAnswer {
   if (finished.kind === 'tested') return new BodyAnswer(finished.report, { cookies: [finished.cookie] });
   if (finished.kind === 'proved_again') return new Redirection(finished.returnTo, [finished.cookie]);
-  const { sessionSecret, sessionSeconds, ...tokens } = finished.signedIn;
+  if (finished.kind === 'second_factor_due')
+    return program
+      ? new BodyAnswer(finished.due, { status: 202, cookies: [finished.cookie] })
+      : new Redirection(finished.page, [finished.cookie]);
+  const { signedIn, enrolmentOnly } = finished;
+  const { sessionSecret, sessionSeconds, ...tokens } = signedIn;
   const cookies = [finished.cookie, sessionCookie(sessionSecret, sessionSeconds)];
-  return program ? new BodyAnswer(tokens, { cookies }) : new Redirection(finished.returnTo, cookies);
+  const body = { ...tokens, ...(enrolmentOnly && { enrolmentOnly }) };
+  return program ? new BodyAnswer(body, { cookies }) : new Redirection(finished.returnTo, cookies);
 }
 
 /** Browsers ask for pages. */

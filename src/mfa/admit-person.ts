@@ -66,6 +66,11 @@ export class AdmitPerson {
     return { kind: 'second_factor_due', due: await this.#due(user, types, first) };
   }
 
+  /** Whether the person has a second factor that counts. */
+  async hasFactor(tenant: RequestTenant, { id, role }: Pick<AdmittedUser, 'id' | 'role'>): Promise<boolean> {
+    return counting(secondFactorRules(tenant), role, await this.factors.typesOf(id)).length > 0;
+  }
+
   async #open(
     tenant: RequestTenant,
     user: AdmittedUser,

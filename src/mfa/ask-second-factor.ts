@@ -28,13 +28,16 @@ export class AskSecondFactor {
     types: readonly FactorType[],
     challenge: NewChallenge & { readonly userId: string },
   ): Promise<SecondFactorDueDto> {
-    const token = await this.challenges.begin(purpose, challenge);
-    const methods = await this.methodsOf(challenge.userId, types);
+    return this.describe(await this.challenges.begin(purpose, challenge), challenge.userId, types);
+  }
+
+  /** What is to be known of a challenge to answer it. */
+  async describe(token: string, userId: string, types: readonly FactorType[]): Promise<SecondFactorDueDto> {
     return {
       challenge: token,
       expiresIn: CHALLENGE_SECONDS,
-      methods,
-      ...(types.includes('webauthn') && { webauthn: await this.#webauthn(challenge.userId, token) }),
+      methods: await this.methodsOf(userId, types),
+      ...(types.includes('webauthn') && { webauthn: await this.#webauthn(userId, token) }),
     };
   }
 

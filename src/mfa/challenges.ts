@@ -148,6 +148,21 @@ export class Challenges {
     };
   }
 
+  /** Whose a challenge is that was begun here and lives, without counting a try. @throws {ChallengeInvalid} */
+  async look(
+    purpose: ChallengePurpose,
+    token: string,
+  ): Promise<{ readonly userId: string; readonly secondsLeft: number }> {
+    const [row] = await this.database.query<{ user_id: string; seconds_left: number }>({
+      text: `SELECT user_id, ceil(extract(epoch FROM expires_at - now()))::int AS seconds_left FROM second_factor_challenges
+        WHERE token_hash = $1 AND purpose = $2 AND place = $3 AND user_id IS NOT NULL
+          AND expires_at > now() AND attempts < ${MOST_TRIES}`,
+      values: [tokenHash(token), purpose, placeOf()],
+    });
+    if (!row) throw new ChallengeInvalid();
+    return { userId: row.user_id, secondsLeft: row.seconds_left };
+  }
+
   /** Uses one up, in the running unit of work. @throws {ChallengeInvalid} where another request was first */
   async use({ id }: Challenge): Promise<void> {
     const rows = await this.database.query({

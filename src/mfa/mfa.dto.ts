@@ -38,6 +38,12 @@ export class CompleteSignInDto extends ShownFactorDto {
   trustDevice?: boolean;
 }
 
+export class ChallengeDto {
+  @IsString()
+  @MaxLength(100)
+  challenge!: string;
+}
+
 export class StepUpDto extends ShownFactorDto {
   /** The password of whoever is signed in and has no second factor. */
   @Optional()

@@ -7,6 +7,7 @@ import { AfterSecondFactor } from './after-second-factor.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Challenges } from './challenges.js';
 import { CompleteSignIn } from './complete-sign-in.js';
+import { DescribeChallenge } from './describe-challenge.js';
 import { Enrolment } from './enrolment.js';
 import { Factors } from './factors.js';
 import { Notices } from './notices.js';
@@ -42,6 +43,7 @@ import { WebauthnController } from './webauthn/webauthn.controller.js';
     AskSecondFactor,
     Challenges,
     CompleteSignIn,
+    DescribeChallenge,
     EnrolTotp,
     EnrolWebauthn,
     Enrolment,

@@ -6,7 +6,8 @@ import { Endpoint, PUBLIC } from '../platform/http/endpoint.js';
 import { OptionalTenant } from '../platform/http/parameters.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
 import { CompleteSignIn } from './complete-sign-in.js';
-import { CompleteSignInDto, SecondFactorDueDto } from './mfa.dto.js';
+import { DescribeChallenge } from './describe-challenge.js';
+import { ChallengeDto, CompleteSignInDto, SecondFactorDueDto } from './mfa.dto.js';
 import { SignInWithPassword } from './sign-in-with-password.js';
 
 /** Signing in: the first proof, and the second where there is one. */
@@ -15,6 +16,7 @@ export class SignInController {
   constructor(
     private readonly withPassword: SignInWithPassword,
     private readonly complete: CompleteSignIn,
+    private readonly describe: DescribeChallenge,
   ) {}
 
   @Post('login')
@@ -44,6 +46,21 @@ export class SignInController {
       return tokensOf(response, admitted.signedIn, [], admitted.enrolmentOnly);
     response.status(202);
     return admitted.due;
+  }
+
+  @Post('second-factor/options')
+  @HttpCode(200)
+  @Endpoint({
+    permission: PUBLIC,
+    reason: 'the challenge in the body is the credential, and is not used up',
+    audit: 'second_factor.asked',
+    limit: 'sign-in',
+    summary:
+      'What may prove the second factor that a sign-in has asked for, for a page that has only its challenge.',
+    problems: [401, 403],
+  })
+  options(@Body() { challenge }: ChallengeDto): Promise<SecondFactorDueDto> {
+    return this.describe.execute(challenge);
   }
 
   @Post('second-factor')

@@ -1,7 +1,9 @@
 import { SignJWT, type JWTPayload } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeDto, TokensDto } from '../../src/auth/auth.dto.js';
+import type { SessionsDto } from '../../src/auth/sessions.dto.js';
 import type { ConnectionDto } from '../../src/federation/connections.dto.js';
+import type { SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
 import { startOidcPeer } from '../fakes/oidc-provider-peer.js';
 import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
@@ -9,8 +11,10 @@ import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
+import { proveFactor, withTotp, type WithTotp } from '../support/second-factors.js';
 import { activeConnection, lastEvent, ssoUrl, steppedUp, verifiedDomain } from '../support/single-sign-on.js';
 import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
+import { codeNow } from '../support/totp.js';
 
 let app: Application;
 let names: FakeNameServer;
@@ -166,6 +170,97 @@ describe('a sign-in through an OpenID Connect provider', () => {
     expect(await refusedWith(await attempt(ann(overage)))).toBe('OIDC_GROUPS_UNAVAILABLE');
     const elsewhere = { ...overage, _claim_sources: { src1: { endpoint: 'http://127.0.0.1:9/groups' } } };
     expect(await refusedWith(await attempt(ann(elsewhere)))).toBe('OIDC_GROUPS_UNAVAILABLE');
+  });
+});
+
+describe('somebody who has a second factor here', () => {
+  const json = { accept: 'application/json' };
+  let totp: WithTotp;
+  let claims: JWTPayload;
+
+  beforeAll(async () => {
+    const email = `two@${domain}`;
+    const password = 'correct horse battery staple 1';
+    const { id } = await must(
+      acme.api.post<{ id: string }>('/v1/users', { email, password, role: 'Viewer' }),
+      201,
+    );
+    totp = await withTotp(app, acme, { id, email, password });
+    claims = ann({ sub: 'two', email });
+  });
+  const trust = async (secondFactor: string): Promise<void> => {
+    await must(owner.patch(`/v1/sso/connections/${connection.id}`, { oidc: { secondFactor } }), 200);
+  };
+  /** A program's sign-in, with what the provider says of it. */
+  const signIn = async (said: JWTPayload = {}): Promise<Page> => {
+    issuer.claims = { ...claims, ...said };
+    const browser = new Browser();
+    const begun = await browser.get(ssoUrl(app, acme, connection, 'start'), json);
+    return browser.get(issuer.approve((begun.body as { authorizationUrl: string }).authorizationUrl), json);
+  };
+
+  it('proves it after the provider’s sign-in, which is no session before', async () => {
+    const page = await signIn();
+    expect(page.status).toBe(202);
+    expect(page.headers.getSetCookie().join()).not.toContain('waxell_session');
+    const { challenge, methods } = page.body as SecondFactorDueDto;
+    expect(methods).toEqual(['totp', 'recovery_code']);
+    expect(await lastEvent(acme, 'second_factor.asked')).toMatchObject({ changes: { method: 'oidc' } });
+    const anyone = client(app.baseUrl);
+    const described = anyone.post<SecondFactorDueDto>('/v1/auth/second-factor/options', { challenge });
+    expect((await must(described, 200)).methods).toEqual(methods);
+    const { accessToken } = await must(proveFactor(app, challenge, { totp: codeNow(totp.secret) }, {}), 200);
+    const session = client(app.baseUrl, accessToken);
+    const { items } = await must(session.get<SessionsDto>('/v1/auth/sessions'), 200);
+    expect(items[0]).toMatchObject({ method: 'oidc', current: true });
+    // The provider ends it as if it had been opened at once.
+    const sub = String(claims.sub);
+    const ended = await fetch(ssoUrl(app, acme, connection, 'backchannel-logout'), {
+      method: 'POST',
+      body: new URLSearchParams({ logout_token: await issuer.logoutToken({ sub }) }),
+    });
+    expect(ended.status).toBe(200);
+    await eventually(async () => expect((await session.get('/v1/me')).status).toBe(401), 1_000);
+    const gone = anyone.post('/v1/auth/second-factor/options', { challenge });
+    expect(await refusal(gone)).toEqual({ status: 401, code: 'CHALLENGE_INVALID' });
+  });
+
+  it('comes to a page for it as a browser, with the challenge where no server sees it', async () => {
+    const page = await attempt(claims);
+    expect(page.status).toBe(302);
+    const to = new URL(page.location ?? '');
+    expect(to.origin + to.pathname + to.search).toBe(`${app.baseUrl}/second-factor`);
+    const behind = new URLSearchParams(to.hash.slice(1));
+    expect(behind.get('challenge')).toMatch(/^wxm_[0-9a-f]{16}_[\w-]{43}$/);
+    expect(behind.get('returnTo')).toBe('/agents');
+  });
+
+  it('is asked for none where the provider says that it has asked, as far as the connection believes it', async () => {
+    expect((await signIn({ amr: ['pwd', 'mfa'] })).status).toBe(200);
+    expect((await lastEvent(acme, 'session.created'))?.changes).toMatchObject({ secondFactor: 'provider' });
+    expect((await signIn({ amr: ['pwd'] })).status).toBe(202);
+    await trust('always');
+    expect((await signIn({ amr: ['pwd'] })).status).toBe(200);
+    await trust('never');
+    expect((await signIn({ amr: ['pwd', 'mfa'] })).status).toBe(202);
+    await trust('claimed');
+  });
+
+  it('proves themselves again at the provider only where that asks for a second factor too', async () => {
+    const { accessToken } = (await signIn({ amr: ['mfa'] })).body as TokensDto;
+    const session = client(app.baseUrl, accessToken);
+    const proveAgain = async (said: JWTPayload): Promise<Page> => {
+      const asked = await session.post<{ authorizationUrl: string }>('/v1/sso/step-up', { returnTo: '/' });
+      const cookie = (asked.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+      issuer.claims = { ...claims, auth_time: Math.floor(Date.now() / 1_000), ...said };
+      return new Browser().get(issuer.approve(asked.body.authorizationUrl), { cookie });
+    };
+    expect((await proveAgain({})).status).toBe(401);
+    const refused = await lastEvent(acme, 'session.stepped_up');
+    expect(refused).toMatchObject({ outcome: 'denied', reason: 'SSO_SECOND_FACTOR' });
+    expect((await session.post('/v1/me/recovery-codes')).status).toBe(403);
+    expect((await proveAgain({ amr: ['mfa'] })).status).toBe(302);
+    expect((await session.post('/v1/me/recovery-codes')).status).toBe(201);
   });
 });
 

@@ -12,6 +12,7 @@ import {
   ReceiversConfig,
   RegionConfig,
   RetentionConfig,
+  SecondFactorConfig,
   WorkerConfig,
 } from '../../src/platform/config/index.js';
 import { Log } from '../../src/platform/observability/log.js';
@@ -39,6 +40,7 @@ export function previewedApplication(): Promise<INestApplication> {
     backends,
     auth: new AuthConfig('http://localhost', undefined),
     passwords: PasswordConfig.of(readEnvironment({}), 'http://localhost'),
+    secondFactors: SecondFactorConfig.of(readEnvironment({}), 'http://localhost'),
     worker: new WorkerConfig(1, true),
     limits: LimitsConfig.of(readEnvironment({})),
     regions: new RegionConfig(undefined, {}),

@@ -46,6 +46,7 @@ export function oidcSettings(
     ...(hostedDomain !== undefined && { hostedDomain: hostedDomain.toLowerCase() }),
     ...(entraTenantId !== undefined && { entraTenantId }),
     trustsEmail: given.trustsEmail ?? before?.trustsEmail ?? false,
+    secondFactor: given.secondFactor ?? before?.secondFactor ?? 'claimed',
   };
 }
 

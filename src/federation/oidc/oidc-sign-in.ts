@@ -5,6 +5,7 @@ import type { OidcConnection, OidcSettings } from '../connection.entity.js';
 import { SsoFailed } from '../federation.errors.js';
 import type { ProvenPerson } from '../proven-person.js';
 import { GroupOverage } from './group-overage.js';
+import { oidcSaysSecondFactor } from '../said-second-factor.js';
 import { claimsOf, saysEmailVerified } from './oidc-claims.js';
 import { OidcClients } from './oidc-clients.js';
 
@@ -85,6 +86,7 @@ export class OidcSignIn {
       issuer: idToken.iss,
       subject: idToken.sub,
       claims: groups ? { ...claims, [connection.mapping.groups]: groups } : claims,
+      secondFactor: oidcSaysSecondFactor(claimsOf(idToken)),
       emailVerified: connection.settings.trustsEmail || saysEmailVerified(payload),
       ...(typeof idToken['sid'] === 'string' && { sid: idToken['sid'] }),
       hint: { idToken: tokens.id_token },

@@ -29,6 +29,8 @@ export interface CheckedAssertion {
   readonly nameIdFormat?: string;
   readonly sessionIndex?: string;
   readonly attributes: Claims;
+  /** How the person has signed in there, as the provider calls it. */
+  readonly contexts: readonly string[];
   /** Until then it could be shown again. */
   readonly until: Date;
   readonly sessionUntil?: Date;
@@ -102,6 +104,7 @@ function checkAssertion(assertion: Element, id: string, expected: Expected): Che
     id,
     nameId: name,
     attributes: attributesOf(assertion),
+    contexts: contextsOf(statement),
     until,
     ...(nameIdFormat !== undefined && { nameIdFormat }),
     ...(sessionIndex !== undefined && { sessionIndex }),
@@ -162,6 +165,12 @@ function requireSuccess(root: Element): void {
   const [status] = childrenOf(root, SAMLP, 'Status');
   const [code] = status ? childrenOf(status, SAMLP, 'StatusCode') : [];
   requireThat(code !== undefined && attribute(code, 'Value') === SUCCESS, 'SAML_STATUS');
+}
+
+function contextsOf(statement: Element): string[] {
+  return childrenOf(statement, SAML, 'AuthnContext').flatMap((context) =>
+    childrenOf(context, SAML, 'AuthnContextClassRef').flatMap((one) => plainText(one)?.trim() ?? []),
+  );
 }
 
 function attributesOf(assertion: Element): Claims {

@@ -51,6 +51,7 @@ export function samlSettings(
     ...(logoutUrl !== undefined && { logoutUrl }),
     ...(metadataUrl !== undefined && { metadataUrl }),
     idpInitiated: given.idpInitiated ?? before?.idpInitiated ?? false,
+    secondFactor: given.secondFactor ?? before?.secondFactor ?? 'claimed',
     ownCertificate,
   };
 }

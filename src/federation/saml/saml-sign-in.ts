@@ -6,6 +6,7 @@ import type { AttemptSecrets } from '../attempts.js';
 import type { SamlConnection } from '../connection.entity.js';
 import { SsoFailed } from '../federation.errors.js';
 import type { ProvenPerson } from '../proven-person.js';
+import { samlSaysSecondFactor } from '../said-second-factor.js';
 import { KeepMetadata } from './keep-metadata.js';
 import { checkResponse, type CheckedAssertion, type Expected } from './check-response.js';
 import { SamlRefused } from './saml-refusals.js';
@@ -97,6 +98,7 @@ function personOf(issuer: string, emailAttribute: string, checked: CheckedAssert
     claims: named ? { ...attributes, [emailAttribute]: [nameId] } : attributes,
     // The provider is the organisation's own: it answers for the addresses that it gives out.
     emailVerified: true,
+    secondFactor: samlSaysSecondFactor(checked.contexts, attributes),
     ...(sessionIndex !== undefined && { sid: sessionIndex }),
     hint: {
       nameId,

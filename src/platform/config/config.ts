@@ -37,6 +37,17 @@ export class PasswordConfig {
   }
 }
 
+export class SecondFactorConfig {
+  constructor(
+    /** The page that takes a second factor after single sign-on; the challenge is put behind it. */
+    readonly pageUrl: string,
+  ) {}
+
+  static of(env: Environment, baseUrl: string): SecondFactorConfig {
+    return new SecondFactorConfig(env.SECOND_FACTOR_URL ?? `${baseUrl.replace(/\/$/, '')}/second-factor`);
+  }
+}
+
 export class HttpConfig {
   constructor(
     readonly host: string,

@@ -92,6 +92,11 @@ export const environment = z.object({
   PASSWORD_RESET_URL: url(/^https?$/)
     .optional()
     .describe('Page that takes a new password, with #token=; unset: PUBLIC_URL/reset-password'),
+  SECOND_FACTOR_URL: url(/^https?$/)
+    .optional()
+    .describe(
+      'Page that takes a second factor after single sign-on, with #challenge=; unset: PUBLIC_URL/second-factor',
+    ),
   GEO_DATABASE: z
     .string()
     .min(1)

@@ -8,6 +8,7 @@ export {
   ReceiversConfig,
   RegionConfig,
   RetentionConfig,
+  SecondFactorConfig,
   WorkerConfig,
   type Rate,
 } from './config.js';

@@ -23,14 +23,18 @@ export class Redirection extends StreamedAnswer {
 export class BodyAnswer extends StreamedAnswer {
   constructor(
     private readonly body: object | string,
-    private readonly options: { readonly type?: string; readonly cookies?: readonly string[] } = {},
+    private readonly options: {
+      readonly status?: number;
+      readonly type?: string;
+      readonly cookies?: readonly string[];
+    } = {},
   ) {
     super();
   }
 
   serve(response: Response): Promise<void> {
-    const { type = 'application/json; charset=utf-8', cookies = [] } = this.options;
-    response.status(200).set({ 'Content-Type': type });
+    const { status = 200, type = 'application/json; charset=utf-8', cookies = [] } = this.options;
+    response.status(status).set({ 'Content-Type': type });
     setCookies(response, cookies);
     response.end(typeof this.body === 'string' ? this.body : JSON.stringify(this.body));
     return Promise.resolve();
