@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { BreachedPasswords } from './breached-passwords.js';
+import { listedPasswords } from './listed-passwords.js';
 import { unfitPassword } from './passwords.errors.js';
 import { weaknesses, type PasswordOwner } from './password-rules.js';
 
@@ -15,7 +16,7 @@ export class PasswordPolicy {
    * @throws InvalidRequest with each reason
    */
   async require(password: string, owner: PasswordOwner, pointer = '/password'): Promise<void> {
-    const reasons = weaknesses(password, owner);
+    const reasons = weaknesses(password, owner, await listedPasswords());
     if (reasons.length > 0) throw unfitPassword(pointer, reasons);
     if (await this.breached.has(password)) throw unfitPassword(pointer, [BREACHED]);
   }

@@ -1,4 +1,5 @@
 import { COMMON_WORDS } from './common-words.js';
+import type { ListedPasswords } from './listed-passwords.js';
 
 /** Whose password it is: what somebody who knows the person tries first. */
 export interface PasswordOwner {
@@ -20,7 +21,7 @@ const FEWEST_CHARACTERS = 6;
  * for because customers' own rules do; NIST SP 800-63B would not (section 3.1.1.2). What makes passwords hard to guess is
  * the rest: length, nothing of the person, and nothing that is common or was leaked.
  */
-export function weaknesses(password: string, owner: PasswordOwner): string[] {
+export function weaknesses(password: string, owner: PasswordOwner, listed: ListedPasswords): string[] {
   const text = password.normalize('NFKC');
   const found: string[] = [];
   const length = [...text].length;
@@ -33,7 +34,7 @@ export function weaknesses(password: string, owner: PasswordOwner): string[] {
     );
   if (ownParts(owner).some((part) => folded(text).includes(part)))
     found.push('password must not contain your e-mail address or your name');
-  if (isCommon(text)) found.push('password is one of those that are guessed first: choose another');
+  if (isCommon(text, listed)) found.push('password is one of those that are guessed first: choose another');
   return found;
 }
 
@@ -54,22 +55,30 @@ function folded(text: string): string {
   return text.normalize('NFKC').toLowerCase();
 }
 
-/** Whether it is little more than one or two common words with digits and signs, or a few characters again and again. */
-export function isCommon(password: string): boolean {
+/**
+ * Whether it is little more than one or two common words, or passwords of leaks, with digits and signs, or a few characters
+ * again and again.
+ */
+export function isCommon(password: string, listed: ListedPasswords): boolean {
   const text = folded(password);
   if (new Set(text).size < FEWEST_CHARACTERS || isRepeated(text) || isSequence(text)) return true;
-  const trimmed = withoutEnds(text);
-  const readings = [text, trimmed, spelledOut(text), spelledOut(trimmed)].map(lettersOf);
-  return readings.some((letters) => letters === '' || isWords(letters, 2));
+  const cores = [text, between(text, LETTER), between(text, LETTER_OR_DIGIT)];
+  const readings = [...cores, ...cores.map(spelledOut)];
+  const letters = readings.map(lettersOf);
+  return (
+    letters.some((one) => one === '' || isWords(one, 2)) ||
+    [...readings, ...letters].some((one) => listed.makeUp(one))
+  );
 }
 
 const LETTER = /\p{L}/u;
+const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 
-/** Without what is no letter before the first one and after the last. Character by character: patterns for it go back and forth. */
-function withoutEnds(text: string): string {
+/** From the first character of a kind to the last. Character by character: patterns for it go back and forth. */
+function between(text: string, kind: RegExp): string {
   const characters = [...text];
-  const first = characters.findIndex((one) => LETTER.test(one));
-  const last = characters.findLastIndex((one) => LETTER.test(one));
+  const first = characters.findIndex((one) => kind.test(one));
+  const last = characters.findLastIndex((one) => kind.test(one));
   return characters.slice(Math.max(first, 0), last + 1).join('');
 }
 
