@@ -4,6 +4,7 @@ import { SAML, SAMLP, SIGNATURE_METHODS } from './names.js';
 import { attribute, childrenOf, plainText } from './safe-xml.js';
 import { SamlRefused, type SamlRefusal } from './saml-refusals.js';
 import { requireLayout } from './signature-layout.js';
+import { requireSignatureFrames } from './unsigned-parts.js';
 import { requireSignedRequest, type SamlKeys } from './verify-signature.js';
 
 /** How a logout request came. */
@@ -58,8 +59,10 @@ async function posted(encoded: unknown, { keys }: Expected): Promise<Message> {
   const message = decodePosted(encoded);
   const { root } = message;
   requireThat(root.namespaceURI === SAMLP && root.localName === 'LogoutRequest', 'SAML_MALFORMED');
-  requireThat(requireLayout(root, 'request').signed.includes(root), 'SAML_SIGNATURE_MISSING');
+  const { signed } = requireLayout(root, 'request');
+  requireThat(signed.includes(root), 'SAML_SIGNATURE_MISSING');
   await requireSignedRequest(String(encoded), keys);
+  requireSignatureFrames(signed, keys.certificates);
   return message;
 }
 

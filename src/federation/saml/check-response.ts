@@ -6,6 +6,7 @@ import { BEARER, SAML, SAMLP, SUCCESS } from './names.js';
 import { attribute, childrenOf, plainText, type Element } from './safe-xml.js';
 import { SamlRefused, type SamlRefusal } from './saml-refusals.js';
 import { isUnauthenticated, requireLayout } from './signature-layout.js';
+import { requirePlainEnvelope, requireSignatureFrames } from './unsigned-parts.js';
 import { signedAssertion, type SamlKeys } from './verify-signature.js';
 
 /** What a response must say to be meant for us, now, and for this sign-in. */
@@ -64,7 +65,10 @@ export async function checkResponse(encoded: unknown, expected: Expected): Promi
   if (found && encrypted) {
     const inner = requireLayout(found, 'assertion');
     requireThat(responseIsSigned || inner.signed.includes(found), 'SAML_SIGNATURE_MISSING');
+    requireSignatureFrames(inner.signed, expected.keys.certificates);
   }
+  requireSignatureFrames(signed, expected.keys.certificates);
+  if (!responseIsSigned) requirePlainEnvelope(root);
   requireThat(read.namespaceURI === SAML && read.localName === 'Assertion', 'SAML_SIGNED_ELEMENT');
   const id = attribute(read, 'ID');
   requireThat(

@@ -10,7 +10,12 @@ export const SUCCESS = 'urn:oasis:names:tc:SAML:2.0:status:Success';
 export const HTTP_POST = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST';
 export const HTTP_REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
 
-const EXCLUSIVE = 'http://www.w3.org/2001/10/xml-exc-c14n#';
+/** What attributes' values are typed by. */
+export const XS = 'http://www.w3.org/2001/XMLSchema';
+export const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
+export const ENTITY_FORMAT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:entity';
+
+export const EXCLUSIVE = 'http://www.w3.org/2001/10/xml-exc-c14n#';
 
 /** SHA-256 and above; no SHA-1, no HMAC, whose key would be the certificate that everybody has. */
 export const SIGNATURE_METHODS: ReadonlySet<string> = new Set(

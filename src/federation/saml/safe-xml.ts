@@ -1,6 +1,6 @@
-import { DOMParser, onWarningStopParsing, type Document, type Element } from '@xmldom/xmldom';
+import { DOMParser, onWarningStopParsing, type Document, type Element, type Node } from '@xmldom/xmldom';
 
-export type { Element };
+export type { Element, Node };
 
 /** Why a text is not read. Each is its own reason, in events too. */
 export type UnsafeReason =

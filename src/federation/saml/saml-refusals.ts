@@ -17,6 +17,9 @@ export const SAML_REFUSALS = {
     'A signature is made by an algorithm that is not taken: SHA-1, HMAC, or an unknown one.',
   SAML_SIGNATURE_INVALID:
     'No certificate of the connection fits the signature, or what was signed was changed.',
+  SAML_KEY_INFO:
+    'A signature names another key than those of the connection, or holds what no provider puts there.',
+  SAML_ENVELOPE: 'Around the signed assertion stands what no provider sends.',
   SAML_SIGNED_ELEMENT: 'What was signed is not the assertion that was found.',
   SAML_ENCRYPTION:
     'The assertion is encrypted by an algorithm that is not taken, or not for this connection.',
