@@ -20,6 +20,7 @@ const LONG = [
   'network-rules',
   'pooled-database',
   'rate-limits',
+  'saml-simplesamlphp',
   'transport',
   'upgrade',
 ].map((name) => `test/processes/${name}.e2e.ts`);

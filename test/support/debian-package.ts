@@ -7,14 +7,22 @@ const run = promisify(execFile);
 const ATTEMPTS = 20;
 
 /** Whether a program is there; where we are root on Debian, it is installed if it is not. */
-export async function haveProgram(program: string, debianPackage: string): Promise<boolean> {
-  if (await exists(program)) return true;
+export function haveProgram(program: string, debianPackage: string): Promise<boolean> {
+  return havePackages(() => exists(program), [debianPackage]);
+}
+
+/** The same of whatever can be looked for. */
+export async function havePackages(
+  isThere: () => Promise<boolean>,
+  debianPackages: readonly string[],
+): Promise<boolean> {
+  if (await isThere()) return true;
   if (process.getuid?.() !== 0 || !(await exists('apt-get'))) return false;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     try {
       await run('apt-get', ['update', '-qq'], { env });
-      await run('apt-get', ['install', '-qq', '--no-install-recommends', debianPackage], { env });
+      await run('apt-get', ['install', '-qq', '--no-install-recommends', ...debianPackages], { env });
       break;
     } catch (error) {
       if (!/could not get lock|unable to (acquire|lock)/i.test((error as { stderr?: string }).stderr ?? ''))
@@ -22,7 +30,7 @@ export async function haveProgram(program: string, debianPackage: string): Promi
       await sleep(2_000);
     }
   }
-  return exists(program);
+  return isThere();
 }
 
 async function exists(program: string): Promise<boolean> {
