@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { machine, type Bench } from './measure.ts';
 
 const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
+  access: () => import('./access.ts'),
   audit: () => import('./audit.ts'),
   auth: () => import('./auth.ts'),
   codec: () => import('./codec.ts'),

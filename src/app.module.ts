@@ -21,6 +21,7 @@ import {
   TokenBuckets,
 } from './limits/index.js';
 import { GroupsModule } from './groups/index.js';
+import { ImpersonationEntity, ImpersonationModule } from './impersonation/index.js';
 import { KeysModule } from './keys/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
 import { MfaModule } from './mfa/index.js';
@@ -80,6 +81,7 @@ const ENTITIES = [
   ClientSecretEntity,
   RoleEntity,
   GrantEntity,
+  ImpersonationEntity,
 ];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
@@ -160,6 +162,7 @@ export class AppModule {
         MfaModule,
         RolesModule,
         PoliciesModule,
+        ImpersonationModule,
         RecoveryModule,
         DomainsModule,
         FederationModule,

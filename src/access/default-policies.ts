@@ -21,9 +21,17 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
     unless { resource is Installation || (principal has organisation && resource in principal.organisation) };`,
   'api-key-within-scopes': `forbid (principal is ApiKey, action, resource)
     unless { principal.scopes.contains(context.scope) };`,
+  'support-within-bounds': `forbid (principal is Support, action, resource)
+    unless { context.scope like "*:read" || (principal.writes && ${among('agent', 'run')}) };`,
   'client-within-scopes': `forbid (principal is Client, action, resource)
     unless { principal.scopes.contains(context.scope) };`,
 };
+
+/** Whether an action is one of what these permissions are about. */
+function among(...about: readonly string[]): string {
+  const names = PERMISSION_NAMES.filter((name) => about.includes(name.split(':')[0] ?? ''));
+  return `action in [${names.map((name) => `Action::"${name}"`).join(', ')}]`;
+}
 
 /** Below the organisation as well: what is in it is read by whoever reads in it. */
 function permit(role: string): string {
@@ -81,6 +89,10 @@ const OF_ORGANISATIONS = {
   Role: { memberOfTypes: ['Role'] },
   Group: {},
   User: { memberOfTypes: ['Role', 'Group'], shape: record(BELONGS) },
+  Support: {
+    memberOfTypes: ['Role', 'Group', 'User'],
+    shape: record({ ...BELONGS, writes: { type: 'Boolean' } }),
+  },
   ApiKey: { memberOfTypes: ['Role', 'Group', 'User'], shape: record({ ...BELONGS, ...SCOPES }) },
   Client: { memberOfTypes: ['Role'], shape: record({ ...BELONGS, ...SCOPES }) },
 };
@@ -88,7 +100,7 @@ const OF_ORGANISATIONS = {
 function schemaOf(names: readonly PermissionName[], groups: readonly string[], outside: object): Schema {
   const entityTypes = { ...OF_ORGANISATIONS, ...outside };
   const principals = Object.keys(entityTypes).filter((type) =>
-    ['User', 'ApiKey', 'Client', 'Operator'].includes(type),
+    ['User', 'ApiKey', 'Client', 'Support', 'Operator'].includes(type),
   );
   return {
     '': {

@@ -17,6 +17,7 @@ const PRINCIPALS: Partial<Record<Actor['type'], string>> = {
   user: 'User',
   api_key: 'ApiKey',
   client: 'Client',
+  support: 'Support',
   operator: 'Operator',
 };
 
@@ -47,6 +48,7 @@ export function entitiesOf(
       attrs: {
         ...(actor.tenant !== undefined && { organisation: entity('Organisation', actor.tenant) }),
         ...(actor.mfaAt !== undefined && { mfaAt: datetime(actor.mfaAt) }),
+        ...(actor.type === 'support' && { writes: actor.writes === true }),
         // Whether they hold the one scope that is asked for; the others decide nothing.
         ...(SCOPED.has(actor.type) && { scopes: holds(actor.scopes, scope) ? [scope] : [] }),
       },

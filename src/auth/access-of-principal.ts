@@ -44,6 +44,10 @@ export const ACCESS_OF_USER = `${IN_FORCE} AS policies,
 export const ACCESS_OF_CLIENT = `${IN_FORCE} AS policies, NULL::uuid[] AS groups,
   ${grantedTo('service_account_id = c.id')}`;
 
+/** Of people and clients by their ids ($1). */
+export const ACCESS_OF_ALL = `SELECT u.id, ${ACCESS_OF_USER} FROM users u WHERE u.id = ANY ($1::uuid[])
+  UNION ALL SELECT c.id, ${ACCESS_OF_CLIENT} FROM oauth_clients c WHERE c.id = ANY ($1::uuid[])`;
+
 export function accessOf({ policies, groups, grants }: AccessRow): Access {
   if (policies === null && grants === null) return NO_ACCESS;
   return { policies: policies ?? 0, groups: groups ?? [], grants: (grants ?? []).map(grantOf) };

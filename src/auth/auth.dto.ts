@@ -74,7 +74,7 @@ export class MeClientDto {
 
 export class MeDto {
   /** What kind of credential this is. */
-  @ApiProperty({ enum: ['user', 'api_key', 'client'] })
+  @ApiProperty({ enum: ['user', 'api_key', 'client', 'support'] })
   type!: string;
   /** The person, or the person whose key it is. */
   user?: MeUserDto;

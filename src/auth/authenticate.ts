@@ -104,7 +104,8 @@ export class Authenticate {
       request.actor = actor;
       throw new AddressNotAllowed();
     }
-    this.lastUse.note(tenant, actor.type === 'client' ? 'client' : 'api_key', actor.id);
+    if (actor.type !== 'support')
+      this.lastUse.note(tenant, actor.type === 'client' ? 'client' : 'api_key', actor.id);
     return actor;
   }
 

@@ -1,14 +1,17 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { RepeatedWork } from '../platform/background/index.js';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
-import type { RequestContext } from '../platform/http/request-context.js';
+import { NO_ACCESS } from '../platform/http/grants.js';
+import type { Actor, RequestContext } from '../platform/http/request-context.js';
 import { RunningRequests } from '../platform/http/running-requests.js';
 import { Log } from '../platform/observability/log.js';
+import { ACCESS_OF_ALL, accessOf, type AccessRow } from './access-of-principal.js';
 
 const LOOK_MS = 100;
 /** What ends by itself, as keys do and sessions, is looked for this often. */
 const LOOK_ANYWAY_MS = 60_000;
 const CREDENTIALS: ReadonlySet<Change['kind']> = new Set([
+  'impersonation',
   'user',
   'api_key',
   'session',
@@ -72,6 +75,9 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
             WHERE k.id = ANY ($1::uuid[]) AND k.revoked_at IS NULL AND u.status = 'active'
               AND (k.expires_at IS NULL OR k.expires_at > now())
           UNION ALL
+          SELECT i.id FROM impersonations i JOIN users u ON u.id = i.user_id
+            WHERE i.id = ANY ($1::uuid[]) AND i.ended_at IS NULL AND i.expires_at > now() AND u.status = 'active'
+          UNION ALL
           SELECT t.id FROM unnest($2::uuid[], $3::uuid[]) AS t (id, client) JOIN oauth_clients c ON c.id = t.client
             WHERE c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())
               AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens r WHERE r.id = t.id)`,
@@ -83,10 +89,28 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
       }),
     );
     const living = new Set(alive.map(({ id }) => id));
+    const outdated = await this.#outdated(tenant, actors);
     const asked = new Set(requests);
-    this.running.revoke(
-      (request) =>
-        asked.has(request) && request.actor.tenant === tenant.id && !living.has(credentialOf(request.actor)),
+    this.running.revoke((request) => {
+      const { actor } = request;
+      if (!asked.has(request) || actor.tenant !== tenant.id) return false;
+      return !living.has(credentialOf(actor)) || outdated.has(actor);
+    });
+  }
+
+  /** Those who were granted something else since, or for whom other policies are in force: what is served is decided anew. */
+  async #outdated(tenant: TenantRef, actors: readonly Actor[]): Promise<Set<Actor>> {
+    const rows = await this.database.within(tenant, () =>
+      this.database.query<AccessRow & { id: string } & Record<string, unknown>>({
+        text: ACCESS_OF_ALL,
+        values: [[...new Set(actors.map(({ id, userId }) => userId ?? id))]],
+      }),
+    );
+    const now = new Map(rows.map((row) => [row.id, JSON.stringify(accessOf(row))]));
+    return new Set(
+      actors.filter(
+        ({ id, userId, access }) => now.get(userId ?? id) !== JSON.stringify(access ?? NO_ACCESS),
+      ),
     );
   }
 }

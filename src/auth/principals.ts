@@ -11,6 +11,7 @@ import { AllowedNetworks } from './allowed-networks.js';
 import { InvalidCredential } from './auth.errors.js';
 import type { Role } from './identity.entity.js';
 import type { Fingerprints } from './session-binding.js';
+import { supportPrincipal } from './support-principal.js';
 
 /** An authenticated credential: who acts, until when it may be believed, and what it hangs on. */
 export interface Authenticated {
@@ -93,7 +94,12 @@ export class Principals implements OnModuleInit {
   }
 
   apiKey(tenant: TenantRef, secret: string): Promise<Authenticated> {
-    return this.#authenticate(secret, () => this.#loadApiKey(tenant, secret));
+    return this.#authenticate(
+      secret,
+      async () =>
+        (await this.#loadApiKey(tenant, secret)) ??
+        (await supportPrincipal(this.database, tenant, secretHash(secret))),
+    );
   }
 
   session(tenant: RequestTenant, secret: string): Promise<Authenticated> {

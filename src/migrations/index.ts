@@ -38,6 +38,7 @@ import { TenantGroups20261129010000 } from './tenant-15-groups.js';
 import { TenantSecondFactors20261129020000 } from './tenant-16-mfa.js';
 import { TenantOauthClients20261129030000 } from './tenant-17-oauth-clients.js';
 import { TenantAccess20261129050000 } from './tenant-19-access.js';
+import { TenantImpersonations20261129052000 } from './tenant-20-impersonations.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -90,4 +91,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantSecondFactors20261129020000,
   TenantOauthClients20261129030000,
   TenantAccess20261129050000,
+  TenantImpersonations20261129052000,
 ];

@@ -299,6 +299,22 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     columns: plain('number', 'version', 'set_by', 'at'),
   },
   {
+    table: 'impersonations',
+    key: ID,
+    columns: {
+      ...plain('id', 'user_id', 'writes', 'minutes', 'requested_at', 'approved_by'),
+      ...plain('started_at', 'expires_at', 'ended_at'),
+      support_person: 'sealed',
+      reason: 'sealed',
+      secret_hash: SECRET_HASH,
+    },
+  },
+  {
+    table: 'impersonation_settings',
+    key: [['one', 'boolean']],
+    columns: plain('one', 'allowed', 'writes', 'set_by', 'set_at'),
+  },
+  {
     table: 'second_factors',
     key: ID,
     columns: {

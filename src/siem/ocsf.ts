@@ -34,7 +34,7 @@ const SEVERITY: Readonly<Record<EventSeverity, number>> = {
 const UNKNOWN: OcsfActivity = { classUid: 6003, activityId: 99 };
 const STATUS = { success: 1, denied: 2, failure: 2 } as const;
 const PRODUCT = { name: 'Waxell', vendor_name: 'Waxell' };
-const USER_TYPE = { user: 1, operator: 2, system: 3, api_key: 4, client: 4 } as const;
+const USER_TYPE = { user: 1, operator: 2, support: 2, system: 3, api_key: 4, client: 4 } as const;
 
 /** An event of the log as OCSF has it. What has no place there is in `unmapped`; nothing but personal data is left out. */
 export function ocsfEvent(exported: ExportedEvent, { personalData }: OcsfOptions): OcsfEvent {

@@ -1,11 +1,14 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { AgentDto } from '../../src/agents/agents.dto.js';
 import type { TokensDto } from '../../src/auth/auth.dto.js';
 import type { CreatedClientDto } from '../../src/oauth/clients.dto.js';
-import { publishedAgent, runIn, startRun } from '../support/agents.js';
+import { grant, makeRole } from '../support/access.js';
+import { createAgent, publishedAgent, runIn, startRun } from '../support/agents.js';
 import { HIGH_LIMITS } from '../support/application.js';
 import { client, must, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
+import { steppedUp } from '../support/single-sign-on.js';
 import { startInstallation, type Installation } from '../support/installation.js';
 import { basicOf, createClient, sendForm, tokenOf } from '../support/oauth.js';
 import {
@@ -13,6 +16,7 @@ import {
   createPerson,
   createTenant,
   signIn,
+  uniqueName,
   type Person,
   type TestTenant,
 } from '../support/tenants.js';
@@ -130,6 +134,38 @@ function p99Of(what: string, times: readonly number[]): number {
   return p99;
 }
 
+/** How somebody who may nothing else comes to read an agent, and what takes that away again. */
+const TAKEN_AWAY: Readonly<
+  Record<string, (person: Person, agent: AgentDto) => Promise<() => Promise<unknown>>>
+> = {
+  'a grant is revoked': async ({ id }, agent) => {
+    const held = await grant(acme.api, `agents/${agent.id}/`, id, { role: 'Viewer' });
+    return () => must(acme.api.delete(`/v1/grants/${held.id}`), 204);
+  },
+  'a role is changed': async ({ id }, agent) => {
+    const role = await makeRole(acme.api, ['agent:read']);
+    await grant(acme.api, `projects/${agent.projectId}/`, id, { roleId: role.id });
+    return () => must(acme.api.patch(`/v1/roles/${role.id}`, { permissions: ['run:read'] }), 200);
+  },
+  'somebody leaves a group': async ({ id }, agent) => {
+    const group = await must(
+      acme.api.post<{ id: string }>('/v1/groups', { displayName: uniqueName('g') }),
+      201,
+    );
+    await must(acme.api.patch(`/v1/groups/${group.id}/members`, { addPeople: [id] }), 200);
+    const principal = { type: 'group', id: group.id };
+    await must(acme.api.post(`/v1/agents/${agent.id}/grants`, { principal, role: 'Viewer' }), 201);
+    return () => must(acme.api.patch(`/v1/groups/${group.id}/members`, { removePeople: [id] }), 200);
+  },
+  'other policies are in force': async ({ id }, agent) => {
+    await grant(acme.api, `agents/${agent.id}/`, id, { role: 'Viewer' });
+    const owner = await steppedUp({ baseUrl: first }, acme);
+    const text = `@id("not-this") forbid (principal, action, resource == Agent::"${agent.id}");`;
+    const { version } = await must(owner.post<{ version: number }>('/v1/access/policies', { text }), 201);
+    return () => must(owner.post(`/v1/access/policies/${version}/activate`), 200);
+  },
+};
+
 const stopped: number[] = [];
 afterEach(letFeedsSpeak);
 
@@ -188,6 +224,30 @@ describe.each([
     },
   );
 
+  it.each(Object.entries(TAKEN_AWAY))(
+    'when %s, every process refuses within a second what it had given',
+    async (_what, give) => {
+      const person = await createPerson(acme.api, 'Member');
+      const tokens = await signIn({ baseUrl: first }, acme.slug, person);
+      const agent = await createAgent(acme.api);
+      const takeAway = await give(person, agent);
+      const elsewhere = client(second, tokens.accessToken);
+      const read = async (): Promise<number> => (await elsewhere.get(`/v1/agents/${agent.id}`)).status;
+      await eventually(async () => expect(await read()).toBe(200), 5 * SECOND);
+      await before();
+      await takeAway();
+      const since = performance.now();
+      let lastServed = since;
+      for (let askedAt = since; (await read()) === 200; askedAt = performance.now()) {
+        lastServed = askedAt;
+        expect(askedAt - since).toBeLessThan(5 * SECOND);
+      }
+      expect(lastServed - since).toBeLessThan(SECOND);
+      // Still signed in: it is the right that has ended, not the credential.
+      expect((await elsewhere.get('/v1/me')).status).toBe(200);
+    },
+  );
+
   const credentials: Readonly<Record<string, () => Promise<readonly [string, () => Promise<unknown>]>>> = {
     "of a person's session": async () => {
       const person = await createPerson(acme.api, 'Developer');
@@ -198,6 +258,12 @@ describe.each([
       const one = await createClient(acme.api);
       const path = `/v1/oauth-clients/${one.id}`;
       return [await tokenOf(first, one), () => must(acme.api.patch(path, { status: 'disabled' }), 200)];
+    },
+    'of somebody whose grant is revoked': async () => {
+      const person = await createPerson(acme.api, 'Member');
+      const { accessToken } = await signIn({ baseUrl: first }, acme.slug, person);
+      const held = await grant(acme.api, '', person.id, { role: 'Viewer' });
+      return [accessToken, () => must(acme.api.delete(`/v1/grants/${held.id}`), 204)];
     },
     'of a client, a token that is revoked': async () => {
       const one = await createClient(acme.api);

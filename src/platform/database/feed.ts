@@ -31,6 +31,7 @@ export interface Change {
     | 'oauth_client'
     | 'oauth_token'
     | 'access'
+    | 'impersonation'
     | 'labels'
     | 'signing_keys'
     | 'run_progress'

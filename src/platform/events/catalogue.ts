@@ -197,6 +197,27 @@ const ROWS = {
   'grant.created': ['administration', 'high', api('create'), 'Somebody was granted a role.'],
   'grant.listed': ['administration', 'informational', api('read'), 'Grants were listed.'],
   'grant.revoked': ['administration', 'medium', api('delete'), 'Somebody holds a role no longer.'],
+  'impersonation.requested': [
+    'administration',
+    'high',
+    api('create'),
+    'Support has asked to act for a person, or begun to.',
+  ],
+  'impersonation.approved': ['administration', 'high', api('update'), 'Support may act for a person.'],
+  'impersonation.ended': ['administration', 'medium', api('delete'), 'Support acts for a person no longer.'],
+  'impersonation.listed': ['administration', 'informational', api('read'), 'Impersonations were listed.'],
+  'impersonation.settings_read': [
+    'administration',
+    'informational',
+    api('read'),
+    'Whether support may begin unasked was read.',
+  ],
+  'impersonation.settings_updated': [
+    'administration',
+    'high',
+    api('update'),
+    'Whether support may begin unasked was set.',
+  ],
   'access_policies.written': [
     'administration',
     'medium',

@@ -21,13 +21,13 @@ export interface RequestTenant extends TenantRef {
   readonly requestBodies?: BodyRecording;
 }
 
-/** Who acts. A user's API key acts for the user, within its scopes; a client (OAuth) for nobody but itself. */
+/** Who acts. A user's API key acts for the user, within its scopes; the operator's support for one, as src/impersonation has it; a client (OAuth) for nobody but itself. */
 export interface Actor {
-  readonly type: 'user' | 'api_key' | 'client' | 'operator' | 'anonymous' | 'system';
+  readonly type: 'user' | 'api_key' | 'client' | 'support' | 'operator' | 'anonymous' | 'system';
   readonly id: string;
   /** The tenant that the credential was verified for; none for the operator. */
   readonly tenant?: TenantId;
-  /** For an API key: the user whose key it is. */
+  /** For an API key: the user whose key it is; for support: the person for whom it acts. */
   readonly userId?: string;
   readonly roles: readonly string[];
   /** For an API key or a client: what it may do at most, `resource:level`. Absent: not limited. */
@@ -40,6 +40,8 @@ export interface Actor {
   readonly mfaAt?: number;
   /** The session of somebody who has to have a second factor and has none: good for setting one up. */
   readonly enrolmentOnly?: true;
+  /** For support: it may change agents and runs, and not only read. */
+  readonly writes?: true;
   /** For a client: the access token (`jti`) that was shown. */
   readonly tokenId?: string;
   /** Absent: nothing but the role counts. */

@@ -1,0 +1,2 @@
+export { ImpersonationEntity } from './impersonation.entity.js';
+export { ImpersonationModule } from './impersonation.module.js';
