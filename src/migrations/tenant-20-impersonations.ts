@@ -3,6 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 /** Support that acts for a person for a while, and whether it may begin without being approved. */
 export class TenantImpersonations20261129052000 implements MigrationInterface {
   async up(db: QueryRunner): Promise<void> {
+    await this.members(db);
     await db.query(`
       CREATE TABLE impersonations (
         id uuid PRIMARY KEY,
@@ -31,6 +32,22 @@ export class TenantImpersonations20261129052000 implements MigrationInterface {
         set_at timestamptz NOT NULL DEFAULT now()
       )`);
     await db.query(`GRANT SELECT, INSERT, UPDATE ON impersonation_settings TO {tenant}`);
+  }
+
+  /** Clients and connections have the role of whoever sets them, at most, which may be that of a Member. */
+  private async members(db: QueryRunner): Promise<void> {
+    const roles = `'Owner', 'Admin', 'Developer', 'Viewer', 'Member'`;
+    const rank = (column: string): string => `array_position(ARRAY[${roles}], ${column})`;
+    for (const [table, name, check] of [
+      ['sso_connections', 'sso_connections_highest_role_check', `highest_role IN (${roles})`],
+      ['oauth_clients', 'oauth_clients_role_check', `role IN (${roles})`],
+      ['oauth_clients', 'oauth_clients_highest_role_check', `highest_role IN (${roles})`],
+      ['oauth_clients', 'oauth_clients_within_whoever_set_it', `${rank('role')} >= ${rank('highest_role')}`],
+    ]) {
+      await db.query(`ALTER TABLE ${table} DROP CONSTRAINT ${name}`);
+      await db.query(`ALTER TABLE ${table} ADD CONSTRAINT ${name} CHECK (${check}) NOT VALID`);
+      await db.query(`ALTER TABLE ${table} VALIDATE CONSTRAINT ${name}`);
+    }
   }
 
   down(): Promise<void> {

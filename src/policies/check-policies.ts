@@ -11,6 +11,7 @@ import {
   type PolicyError,
 } from '../access/index.js';
 import type { FieldError } from '../platform/http/errors.js';
+import { tooIntricate } from './intricacy.js';
 
 const MOST_POLICIES = 50;
 const NAME = /^[a-z][a-z0-9-]{0,59}$/;
@@ -18,6 +19,8 @@ const ARITHMETIC = ['+', '-', '*', 'neg'];
 
 /** What is wrong with a text of policies, in words, and where; nothing where it can be put in force. */
 export function checkPolicies(text: string): FieldError[] {
+  const intricate = tooIntricate(text);
+  if (intricate) return [wrong(`${placeOf(text.slice(0, intricate.at))}: ${intricate.message}`)];
   const unfit = policyErrors(text);
   if (unfit.length > 0) return unfit.map((error) => inWords(text, error));
   const parsed = parsePolicies(text);
@@ -98,7 +101,12 @@ function inWords(text: string, { message, help, start }: PolicyError): FieldErro
 
 /** Cedar counts bytes of UTF-8. */
 function placeIn(text: string, byte: number): string {
-  const lines = Buffer.from(text).subarray(0, byte).toString('utf8').split('\n');
+  return placeOf(Buffer.from(text).subarray(0, byte).toString('utf8'));
+}
+
+/** Where a text ends that comes before. */
+function placeOf(before: string): string {
+  const lines = before.split('\n');
   return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 

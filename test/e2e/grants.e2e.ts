@@ -246,6 +246,26 @@ describe('nobody gives more than they have', () => {
     expect(await refusal(api.patch(`/v1/roles/${wider.id}`, { name: 'mine' }))).toEqual(EXCEEDS);
   });
 
+  it('what a Member sets by a grant has no more than a Member', async () => {
+    const { person, api } = await member();
+    const role = await makeRole(acme.api, ['oauth_client:manage', 'sso:manage', 'user:create']);
+    await grant(acme.api, '', person.id, { roleId: role.id });
+    const machine = (of: string) => ({ name: 'm', role: of, scopes: ['agent:read'] });
+    expect(await refusal(api.post('/v1/oauth-clients', machine('Viewer')))).toEqual(EXCEEDS);
+    expect((await api.post('/v1/oauth-clients', machine('Member'))).status).toBe(201);
+    const email = `${uniqueName('x')}@people.example`;
+    const added = (of: string) => ({ email, password: 'correct horse battery staple 5', role: of });
+    expect(await refusal(api.post('/v1/users', added('Viewer')))).toEqual(EXCEEDS);
+    expect((await api.post('/v1/users', added('Member'))).status).toBe(201);
+    await must(api.post('/v1/auth/step-up', { password: person.password }), 200);
+    const oidc = { issuer: 'https://idp.invalid', clientId: 'x' };
+    const connection = await must(
+      api.post<{ highestRole?: string }>('/v1/sso/connections', { name: 'x', type: 'oidc', oidc }),
+      201,
+    );
+    expect(connection.highestRole).toBe('Member');
+  });
+
   it('nobody grants to themselves, by whichever credential', async () => {
     const { person, api } = await personOf(app, acme, 'Admin');
     const key = client(app.baseUrl, (await createApiKey(api, ['*:admin'])).key);
@@ -298,7 +318,7 @@ describe('nobody gives more than they have', () => {
 
 describe('a grant to a service account', () => {
   it('gives what it says within the scopes, until it is revoked or the account is gone', async () => {
-    const machine = await createClient(acme.api, { role: 'Viewer', scopes: ['agent:write', 'grant:admin'] });
+    const machine = await createClient(acme.api, { role: 'Member', scopes: ['agent:write', 'grant:admin'] });
     const api = client(app.baseUrl, await tokenOf(app.baseUrl, machine));
     const change = () => api.patch(`/v1/agents/${anAgent(ours).id}`, { name: 'by machine' });
     expect(await refusal(change())).toEqual(DENIED);

@@ -193,6 +193,10 @@ describe('a text of policies', () => {
       `@id("a") permit (principal, action in Action::"owner", resource);`,
       /nobody but an Owner/,
     ],
+    'that is nested without end': [
+      `@id("a") forbid (principal, action, resource) when { ${'('.repeat(5_000)}true${')'.repeat(5_000)} };`,
+      /^line 1, column \d+: brackets are nested/,
+    ],
     'that says nothing': ['// nothing', /no policy/],
   };
 

@@ -62,7 +62,7 @@ function drawCondition(draws: Draws): string {
   const place = draws.one([
     `resource in Project::"${draws.one(rooms).project.id}"`,
     `resource == Agent::"${draws.one(draws.one(rooms).agents).id}"`,
-    `resource in [Project::"${draws.one(rooms).project.id}", Agent::"${draws.one(draws.one(rooms).agents).id}"]`,
+    `resource in [Project::"${draws.one(rooms).project.id}", Project::"${draws.one(rooms).project.id}"]`,
     `resource is Agent in Project::"${draws.one(rooms).project.id}"`,
   ]);
   const one = draws.chance(40) ? place : draws.one(CONDITIONS);
