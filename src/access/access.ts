@@ -7,7 +7,6 @@ import { PermissionDenied } from './access.errors.js';
 import { Authorizer, type Decision, type Question, type Readable } from './authorizer.js';
 import type { RowKind } from './condition.js';
 import { OrganisationPolicies } from './organisation-policies.js';
-import { DEFAULT_POLICIES } from './default-policies.js';
 import type { PermissionName } from './permissions.js';
 import { NO_POLICIES, type PolicyVersion } from './policy-sets.js';
 import { nameOf, organisation, wholeOf, type Resource } from './resource.js';
@@ -182,5 +181,5 @@ function denied(
 
 /** A policy that the organisation has written itself, and whose author can be asked. */
 function isOwn(name: string): boolean {
-  return name.startsWith('policy:') && !Object.hasOwn(DEFAULT_POLICIES, name);
+  return name.startsWith('policy:');
 }

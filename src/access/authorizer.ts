@@ -42,6 +42,8 @@ export const KEPT_BY_OWNERS: ReadonlySet<PermissionName> = new Set([
   'profile:read',
   'session:end',
   'session:step_up',
+  'second_factor:read',
+  'second_factor:manage',
   'access:explain',
   'access_policy:read',
   'access_policy:roll_back',

@@ -259,11 +259,15 @@ describe('nobody gives more than they have', () => {
     expect((await api.post('/v1/users', added('Member'))).status).toBe(201);
     await must(api.post('/v1/auth/step-up', { password: person.password }), 200);
     const oidc = { issuer: 'https://idp.invalid', clientId: 'x' };
-    const connection = await must(
-      api.post<{ highestRole?: string }>('/v1/sso/connections', { name: 'x', type: 'oidc', oidc }),
-      201,
-    );
-    expect(connection.highestRole).toBe('Member');
+    const connection = (defaultRole: string) =>
+      api.post('/v1/sso/connections', {
+        name: 'x',
+        type: 'oidc',
+        oidc,
+        roles: { rules: [], defaultRole, everySignIn: false },
+      });
+    expect(await refusal(connection('Viewer'))).toEqual(EXCEEDS);
+    expect((await connection('Member')).status).toBe(201);
   });
 
   it('nobody grants to themselves, by whichever credential', async () => {
@@ -275,6 +279,18 @@ describe('nobody gives more than they have', () => {
         status: 403,
         code: 'GRANT_TO_SELF',
       });
+  });
+
+  it('nobody raises themselves', async () => {
+    for (const [role, code] of [
+      ['Admin', 'GRANT_EXCEEDS_OWN'],
+      ['Developer', 'PERMISSION_DENIED'],
+      ['Member', 'PERMISSION_DENIED'],
+    ] as const) {
+      const { person, api } = await personOf(app, acme, role);
+      const raised = api.patch(`/v1/users/${person.id}`, { role: 'Owner' });
+      expect(await refusal(raised)).toEqual({ status: 403, code });
+    }
   });
 
   it('the role of an Owner is granted to nobody', async () => {
@@ -327,7 +343,7 @@ describe('a grant to a service account', () => {
     const { id } = await must(acme.api.post<GrantDto>(path, { principal, role: 'Developer' }), 201);
     await eventually(async () => expect((await change()).status).toBe(200), 1_000);
     expect(await refusal(api.post(`/v1/agents/${anAgent(ours).id}/runs`, { input: 'x' }))).toEqual(DENIED);
-    expect((await api.patch(`/v1/agents/${anAgent(theirs).id}`, { name: 'x' })).status).toBe(403);
+    expect(await refusal(api.patch(`/v1/agents/${anAgent(theirs).id}`, { name: 'x' }))).toEqual(NOT_FOUND);
     await must(acme.api.delete(`/v1/grants/${id}`), 204);
     await eventually(async () => expect(await refusal(change())).toEqual(DENIED), 1_000);
     expect(await refusal(other.api.post('/v1/grants', { principal, role: 'Viewer' }))).toEqual(NOT_FOUND);
