@@ -17,7 +17,8 @@ import {
 } from './auth.errors.js';
 import { DpopProofs } from './dpop-proofs.js';
 import { LastUse } from './last-use.js';
-import { Principals, secretHash, type Authenticated } from './principals.js';
+import type { Authenticated } from './authenticated.js';
+import { Principals, secretHash } from './principals.js';
 import { isBoundTo } from './session-binding.js';
 
 const OPERATOR: Actor = Object.freeze({ type: 'operator', id: 'operator', roles: [] });

@@ -3,30 +3,15 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { EVERYBODY } from '../access/index.js';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
-import type { Actor, RequestTenant } from '../platform/http/request-context.js';
+import type { RequestTenant } from '../platform/http/request-context.js';
 import { signInRules } from '../sign-in/index.js';
 import { ACCESS_OF_CLIENT, ACCESS_OF_USER, accessOf, type AccessRow } from './access-of-principal.js';
 import type { AccessClaims, ClientClaims, TokenClaims } from './access-tokens.js';
 import { AllowedNetworks } from './allowed-networks.js';
 import { InvalidCredential } from './auth.errors.js';
+import type { Authenticated } from './authenticated.js';
 import type { Role } from './identity.entity.js';
-import type { Fingerprints } from './session-binding.js';
 import { supportPrincipal } from './support-principal.js';
-
-/** An authenticated credential: who acts, until when it may be believed, and what it hangs on. */
-export interface Authenticated {
-  readonly actor: Actor;
-  /** Milliseconds since 1970; undefined where the credential does not expire. */
-  readonly expiresAt?: number;
-  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`; of what everybody there may do, `tenant:<id>`. */
-  readonly dependsOn: readonly string[];
-  /** For API keys and clients: from where they may be used, if not from everywhere. */
-  readonly networks?: AllowedNetworks;
-  /** For sessions: what they are bound to. */
-  readonly bound?: Fingerprints;
-  /** For access tokens: of the key whose holder alone may show them. */
-  readonly keyThumbprint?: string | undefined;
-}
 
 interface ApiKeyRow extends AccessRow {
   id: string;

@@ -1,7 +1,7 @@
 import type { TenantDatabase, TenantRef } from '../platform/database/index.js';
 import { ACCESS_OF_USER, accessOf, type AccessRow } from './access-of-principal.js';
 import type { Role } from './identity.entity.js';
-import type { Authenticated } from './principals.js';
+import type { Authenticated } from './authenticated.js';
 
 interface Row extends AccessRow {
   id: string;
