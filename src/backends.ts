@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AwsKms,
@@ -22,6 +23,7 @@ import {
   startEmbeddedPostgres,
 } from '@waxell/infra';
 import type { ModelProvider, Sandbox } from '@waxell/runtime';
+import type { BackupKey } from './backups/index.js';
 import { CellKms, type Kms } from './encryption/index.js';
 import type { CountryLookup, TokenBuckets } from './limits/index.js';
 import {
@@ -44,6 +46,7 @@ import { CellObjects, type ObjectStore } from './platform/objects/index.js';
 import { CertificateExpiry, clientTls, redisFiles, type TlsFiles } from './platform/tls/index.js';
 import { createDatabases } from './platform/database/create-databases.js';
 import { keepSecret } from './platform/config/kept-secret.js';
+import { writeOnce } from './platform/config/write-once.js';
 import type { BreachRanges } from './passwords/index.js';
 import type { Mailer, NameServer, OutgoingHttp, ProviderHttp } from './platform/egress/index.js';
 import type { Log } from './platform/observability/log.js';
@@ -73,6 +76,8 @@ export interface Backends {
   readonly tokenBuckets: TokenBuckets & { open(): Promise<void> };
   /** Undefined where no file of countries is configured. */
   readonly countries: CountryLookup | undefined;
+  /** What backups are sealed under: no tenant's key, nor one that those are under. */
+  backupKey(): Promise<BackupKey>;
   /** A cell's queue: what a tenant queues stays in its cell. */
   queue(cell: string): JobQueue;
   close(): Promise<void>;
@@ -140,6 +145,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
         env.NODE_ENV === 'production'
           ? undefined
           : new ChildProcessSandbox({ onStderr: (text) => log.debug(`sandbox: ${text}`) }),
+      backupKey: () => openBackupKey(env),
       queue: (cell) => {
         const queue = openQueue(env, cells, loginSecret, cell, redis, log);
         queues.push(queue);
@@ -224,6 +230,24 @@ async function openKms(env: Environment, cells: readonly CellConfig[]): Promise<
     );
   }
   return new CellKms(byCell);
+}
+
+/** A key in AWS KMS; without AWS, one in a folder of its own, with a master key of its own. */
+async function openBackupKey(env: Environment): Promise<BackupKey> {
+  const { AWS_REGION: region, AWS_KMS_ENDPOINT: endpoint, BACKUP_KMS_KEY_ID: keyId } = env;
+  if (region !== undefined) {
+    if (keyId === undefined)
+      throw new ConfigurationError(
+        'BACKUP_KMS_KEY_ID must name the key of backups: docs/operations/backups.md.',
+      );
+    return { kms: new AwsKms({ region, endpoint }), keyId };
+  }
+  const home = join(env.WAXELL_HOME, 'backup-key');
+  const kms = await LocalKms.open({ home });
+  const file = join(home, 'key-id');
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  if (known === undefined) await writeOnce(file, await kms.createTenantKey('backups'));
+  return { kms, keyId: known ?? (await readFile(file, 'utf8')) };
 }
 
 function modelProviders(env: Environment, embedded: boolean): ModelProviders {

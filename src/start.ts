@@ -179,10 +179,14 @@ export function sha256(text: string): Buffer {
 
 /** Failures whose message says what to do; of any other, the stack is what helps. */
 const SELF_EXPLAINING = new Set([
+  'BackupKeyRefused',
+  'BackupUnreadable',
+  'ChangedMeanwhile',
   'ConfigurationError',
   'HomeInUse',
   'DatabaseNotCurrent',
   'CountryDatabaseUnfit',
+  'RestoreRefused',
 ]);
 
 /** For what goes wrong before there is a log. */

@@ -119,7 +119,8 @@ export async function connectAs(url: string, login: 'app' | 'control' | 'audit')
   return client;
 }
 
-async function createDatabase(): Promise<string> {
+/** A new database with nothing in it. */
+export async function createDatabase(): Promise<string> {
   const url = new URL(inject('postgresUrl'));
   const name = `test_${randomBytes(6).toString('hex')}`;
   const client = new pg.Client({ connectionString: url.href });

@@ -174,6 +174,11 @@ export const environment = z.object({
     .min(1)
     .optional()
     .describe('KMS key (id, ARN or alias) that S3 seals objects under; unset: as the bucket is set up'),
+  BACKUP_KMS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('With AWS_REGION: KMS key (id, ARN or alias) that backups are sealed under, and nothing else'),
   AUDIT_HOT_DAYS: z.coerce
     .number()
     .int()

@@ -28,4 +28,12 @@ export type { FailedTenant, Progress } from './tenant-migrations.js';
 export { SpareFiller } from './spare-filler.js';
 export { LogPeriods, PeriodNotAccounted, type LogPeriod } from './log-periods.js';
 export { asOwner } from './owner-session.js';
+export {
+  ChangedMeanwhile,
+  readCell,
+  requireEmpty,
+  restoreCell,
+  RestoreRefused,
+  type BackupPart,
+} from './backups/index.js';
 export { CHECKPOINT_ROUND_LOCK, INDEX_LOCK, TenantErasure, type LogEnd } from './tenant-erasure.js';

@@ -112,6 +112,21 @@ export class LogPeriods {
   }
 }
 
+/** The tables that a restored database's periods say there are, and no others. They are empty. */
+export async function restorePeriods(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ table: string }>(
+    `SELECT i.inhrelid::regclass::text AS table FROM pg_inherits i
+     WHERE i.inhparent = ANY($1::regclass[]) AND NOT EXISTS (SELECT FROM audit.periods p
+       WHERE p.dropped_at IS NULL AND i.inhrelid = to_regclass(i.inhparent::regclass || '_' || p.period))`,
+    [KEPT.map(({ whole }) => whole)],
+  );
+  for (const { table } of rows) await client.query(`DROP TABLE ${table}`);
+  const kept = await client.query<{ period: number }>(
+    'SELECT period FROM audit.periods WHERE dropped_at IS NULL ORDER BY period',
+  );
+  for (const { period } of kept.rows) await makePeriod(client, period);
+}
+
 function tableOf(period: number, whole: Whole = 'audit.events'): string {
   return `${whole}_${period}`;
 }

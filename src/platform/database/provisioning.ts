@@ -19,6 +19,8 @@ export interface MigrationClasses {
 export interface MigrateOptions {
   /** Tenants that go first. Where none is named, each database chooses. */
   readonly canaries?: readonly TenantRef[];
+  /** The only cell whose database is migrated; all, where none is named. */
+  readonly cell?: string;
   /** Connections at the same time, per database. */
   readonly workers?: number;
   /** Tenants in one transaction, at most. */
@@ -81,7 +83,7 @@ export class Provisioning implements OnApplicationShutdown {
    */
   async migrate(options: MigrateOptions = {}): Promise<Map<string, MigrationReport>> {
     const { workers = WORKERS, batch = TENANTS_PER_BATCH, onProgress } = options;
-    const { cells } = await this.#open();
+    const cells = [...(await this.#open()).cells].filter(([name]) => name === (options.cell ?? name));
     const reports = new Map<string, MigrationReport>();
     const note = (name: string, { migrated, failed }: TenantsReport, stopped: boolean): void => {
       const { cell = 0, migrated: before = 0 } = reports.get(name) ?? {};

@@ -3,18 +3,37 @@ import type { TenantId } from '../tenant-id.js';
 
 const { escapeIdentifier } = pg;
 
-/** A table of a tenant's schema, as it is copied and compared. Names are escaped. */
-export interface TenantTable {
+/** A table, as it is copied. Names are escaped. */
+export interface StoredTable {
   readonly name: string;
   /** With its schema. */
   readonly relation: string;
   /** Of the columns that are stored, in their order. */
   readonly columns: readonly string[];
+}
+
+/** A table of a tenant's schema, as it is compared, too. */
+export interface TenantTable extends StoredTable {
   readonly key: readonly string[];
 }
 
 /** All tables of a tenant's schema, in the order of their names. @throws where one has no primary key to compare it by */
 export async function tablesOf(client: pg.Client, tenant: TenantId): Promise<TenantTable[]> {
+  return (await withKeys(client, tenant)).map(({ key, ...table }) => {
+    if (!key) throw new Error(`Table ${table.name} has no primary key, so its copy could not be compared.`);
+    return { ...table, key };
+  });
+}
+
+/** All tables of any schema; what is partitioned is one. */
+export async function storedTables(client: pg.Client, schema: string): Promise<StoredTable[]> {
+  return (await withKeys(client, schema)).map(({ key: _key, ...table }) => table);
+}
+
+async function withKeys(
+  client: pg.Client,
+  schema: string,
+): Promise<(StoredTable & { readonly key: readonly string[] | null })[]> {
   const { rows } = await client.query<{ name: string; columns: string[]; key: string[] | null }>(
     `SELECT c.relname AS name,
        array(SELECT a.attname::text FROM pg_attribute a
@@ -24,17 +43,15 @@ export async function tablesOf(client: pg.Client, tenant: TenantId): Promise<Ten
          WHERE i.indrelid = c.oid AND i.indisprimary) AS key
      FROM pg_class c WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
      ORDER BY c.relname`,
-    [tenant],
+    [schema],
   );
-  return rows.map(({ name, columns, key }) => {
-    if (!key) throw new Error(`Table ${name} has no primary key, so its copy could not be compared.`);
-    return {
-      name,
-      relation: `${escapeIdentifier(tenant)}.${escapeIdentifier(name)}`,
-      columns: columns.map((column) => escapeIdentifier(column)),
-      key: key.map((column) => escapeIdentifier(column)),
-    };
-  });
+  const escaped = (names: readonly string[]): string[] => names.map((name) => escapeIdentifier(name));
+  return rows.map(({ name, columns, key }) => ({
+    name,
+    relation: `${escapeIdentifier(schema)}.${escapeIdentifier(name)}`,
+    columns: escaped(columns),
+    key: key && escaped(key),
+  }));
 }
 
 /** @throws unless both schemas have had the same migrations */
