@@ -167,6 +167,50 @@ export class Deliveries {
     return rows;
   }
 
+  /** Takes one destination, due or not, for who sends to it out of turn; undefined while somebody else sends. */
+  async take(tenant: TenantRef, destination: string): Promise<DeliveryLease | undefined> {
+    const id = randomUUID();
+    const { rows } = await this.cells.of(tenant.cell).audit.query<{ seq: string; failures: number }>(
+      `UPDATE audit.deliveries SET lease_id = $3, lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
+       WHERE tenant = $1 AND destination = $2 AND (lease_until IS NULL OR lease_until < now())
+       RETURNING seq, failures`,
+      [tenant.id, destination, id],
+    );
+    const [row] = rows;
+    return row && { tenant: tenant.id, destination, id, seq: Number(row.seq), failures: row.failures };
+  }
+
+  /** Gives back what was taken out of turn: what is due when stays as it was. */
+  async putBack(cell: Cell, lease: DeliveryLease): Promise<void> {
+    await cell.audit.query(
+      `UPDATE audit.deliveries SET lease_id = NULL, lease_until = NULL ${MINE}`,
+      mine(lease),
+    );
+  }
+
+  /** Positions of events that were put aside, the oldest first. */
+  async putAside(
+    { tenant, destination }: DeliveryLease,
+    cell: Cell,
+    { from, to }: { readonly from: number; readonly to: number },
+    limit: number,
+  ): Promise<number[]> {
+    const { rows } = await cell.audit.query<{ seq: string }>(
+      `SELECT seq FROM audit.dead_letters WHERE tenant = $1 AND destination = $2 AND seq BETWEEN $3 AND $4
+       ORDER BY seq LIMIT $5`,
+      [tenant, destination, from, to, limit],
+    );
+    return rows.map(({ seq }) => Number(seq));
+  }
+
+  /** Of an event that was put aside and is with the receiver now, or is kept nowhere any more. */
+  async forgetDeadLetter({ tenant, destination }: DeliveryLease, cell: Cell, seq: number): Promise<void> {
+    await cell.audit.query(
+      'DELETE FROM audit.dead_letters WHERE tenant = $1 AND destination = $2 AND seq = $3',
+      [tenant, destination, seq],
+    );
+  }
+
   async #forgetOldest(cell: Cell, { tenant, destination }: DeliveryLease): Promise<void> {
     await cell.audit.query(
       `DELETE FROM audit.dead_letters WHERE tenant = $1 AND destination = $2 AND seq <= (

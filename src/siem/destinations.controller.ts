@@ -10,9 +10,12 @@ import {
   DeadLetterPageDto,
   DestinationDto,
   DestinationListDto,
+  RedeliverDto,
+  RedeliveryDto,
   TestResultDto,
   UpdateDestinationDto,
 } from './destinations.dto.js';
+import { RedeliverDeadLetters } from './redeliver-dead-letters.js';
 import { TestDestination } from './test-destination.js';
 
 @Controller('v1/audit/destinations')
@@ -20,6 +23,7 @@ export class DestinationsController {
   constructor(
     private readonly destinations: Destinations,
     private readonly testDestination: TestDestination,
+    private readonly redeliverDeadLetters: RedeliverDeadLetters,
   ) {}
 
   @Post()
@@ -139,5 +143,18 @@ export class DestinationsController {
   })
   deadLetters(@ResourceId('destination') id: string, @Query() query: PageQuery): Promise<DeadLetterPageDto> {
     return this.destinations.deadLetters(id, query);
+  }
+
+  @Post(':id/dead-letters/redeliver')
+  @HttpCode(200)
+  @Endpoint({
+    permission: 'audit_destination:manage',
+    audit: 'audit_destination.dead_letters_redelivered',
+    summary:
+      'Sends events again that the receiver had refused for good, the oldest first, a hundred at most.',
+    problems: [404, 409],
+  })
+  redeliver(@ResourceId('destination') id: string, @Body() body: RedeliverDto): Promise<RedeliveryDto> {
+    return this.redeliverDeadLetters.execute(id, body);
   }
 }

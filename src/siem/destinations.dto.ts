@@ -4,11 +4,14 @@ import {
   IsArray,
   IsBoolean,
   IsIn,
+  IsInt,
   IsString,
   IsUrl,
   Length,
   Matches,
+  Max,
   MaxLength,
+  Min,
 } from 'class-validator';
 import { Optional } from '../platform/http/fields.js';
 import { DESTINATION_KINDS, type DestinationKind } from './destination.entity.js';
@@ -160,4 +163,34 @@ export class DeadLetterPageDto {
   items!: DeadLetterDto[];
   /** Absent on the last page. */
   nextCursor?: string;
+}
+
+export class RedeliverDto {
+  /** Position in the log of the first event that is sent again; from the oldest, where it is absent. */
+  @Optional()
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  from?: number;
+
+  /** Of the last; to the newest, where it is absent. */
+  @Optional()
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  to?: number;
+}
+
+export class RedeliveryDto {
+  /** Events that the receiver has taken: they are no dead letters any more. */
+  delivered!: number;
+  /** Events that it refused again, or that are larger than it takes. They stay. */
+  refused!: number;
+  /** Events whose time is over: nothing is left of them to be sent. */
+  expired!: number;
+  /** Why it ended before the last one: what the receiver answered, or that it was not reached. */
+  error?: string;
+  /** Whether there may be more: send from the event after this one. Absent at the end. */
+  @ApiProperty({ required: false })
+  nextFrom?: number;
 }

@@ -27,3 +27,19 @@ export class SecretNotOurs extends AppError {
     );
   }
 }
+
+export class DestinationPaused extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'DESTINATION_PAUSED';
+  constructor() {
+    super('Nothing is sent to a destination that is paused. Resume it first.');
+  }
+}
+
+export class DeliveryAtWork extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'DELIVERY_AT_WORK';
+  constructor() {
+    super('Events are being sent to this destination at this moment. Try again in a minute.');
+  }
+}

@@ -4,10 +4,11 @@ import { Deliveries } from './deliveries.js';
 import { Destinations } from './destinations.js';
 import { DestinationsController } from './destinations.controller.js';
 import { Exporter } from './exporter.js';
+import { RedeliverDeadLetters } from './redeliver-dead-letters.js';
 import { TestDestination } from './test-destination.js';
 
 @Module({
   controllers: [DestinationsController],
-  providers: [Deliver, Deliveries, Destinations, Exporter, TestDestination],
+  providers: [Deliver, Deliveries, Destinations, Exporter, RedeliverDeadLetters, TestDestination],
 })
 export class SiemModule {}

@@ -175,7 +175,7 @@ describe('the command that makes them', () => {
     expect(rows.map(({ event }) => JSON.parse(event.toString()) as unknown)).toMatchObject([
       { resource: { type: 'backup', id: manifest?.id }, changes: { sha256: manifest?.sha256, tenants: 3 } },
     ]);
-  });
+  }, 120_000);
 });
 
 describe('the command that restores', () => {
@@ -196,7 +196,7 @@ describe('the command that restores', () => {
       [PLATFORM_TENANT],
     );
     expect(rowCount).toBe(1);
-  });
+  }, 120_000);
 });
 
 describe('backups whose time is over', () => {

@@ -167,6 +167,69 @@ describe('an event that a receiver refuses for good', () => {
     expect(await dead(globex, untouched)).toEqual([]);
   });
 
+  it('is sent again when it is asked for, of a range or all, under the id that it had, and only there', async () => {
+    const id = await toSplunk(acme);
+    const neighbours = await toSplunk(globex);
+    splunk.refuses = ({ seq }) => [3, 5, 9].includes(seq);
+    await Promise.all([test.append(acme, 10), test.append(globex, 10)]);
+    await test.exporter().settle();
+    expect(await dead(acme, id)).toEqual([9, 5, 3]);
+    splunk.refuses = ({ seq }) => seq === 9;
+    splunk.indexed.length = 0;
+    expect(await test.redeliver(acme, id, { from: 4, to: 9 })).toEqual({
+      delivered: 1,
+      refused: 1,
+      expired: 0,
+    });
+    expect(arrived(splunk, acme)).toEqual([5]);
+    const { rows } = await test.db.superuser.query<{ id: string }>(
+      'SELECT id FROM audit.events WHERE tenant = $1 AND seq = 5',
+      [acme.id],
+    );
+    expect(splunk.indexed[0]?.event['metadata']).toMatchObject({ uid: rows[0]?.id });
+    expect(await dead(acme, id)).toEqual([9, 3]);
+    splunk.refuses = () => false;
+    expect(await test.redeliver(acme, id, {})).toEqual({ delivered: 2, refused: 0, expired: 0 });
+    expect(arrived(splunk, acme)).toEqual([5, 3, 9]);
+    expect(await test.redeliver(acme, id, {})).toEqual({ delivered: 0, refused: 0, expired: 0 });
+    expect(arrived(splunk, acme)).toEqual([5, 3, 9]);
+    // Nothing of the neighbour's was sent, nor is his destination known here.
+    expect(arrived(splunk, globex)).toEqual([]);
+    expect(await dead(globex, neighbours)).toEqual([9, 5, 3]);
+    await expect(test.redeliver(acme, neighbours, {})).rejects.toMatchObject({ kind: 'not_found' });
+    expect(await dead(globex, neighbours)).toEqual([9, 5, 3]);
+  });
+
+  it('stays where the receiver is away, is paused, or is sent to at this moment; a hundred go at once', async () => {
+    const id = await toSplunk(acme);
+    await test.append(acme, 1);
+    await test.exporter().settle();
+    await test.append(acme, 105);
+    await test.db.superuser.query(
+      `INSERT INTO audit.dead_letters (tenant, destination, seq, reason) SELECT $1, $2, n, 'HTTP_400' FROM generate_series(1, 105) n`,
+      [acme.id, id],
+    );
+    splunk.next.push({ status: 503 });
+    expect(await test.redeliver(acme, id, {})).toEqual({
+      delivered: 0,
+      refused: 0,
+      expired: 0,
+      error: 'HTTP_503',
+      nextFrom: 1,
+    });
+    const lease = await test.deliveries.take(acme, id);
+    await expect(test.redeliver(acme, id, {})).rejects.toMatchObject({ code: 'DELIVERY_AT_WORK' });
+    if (lease) await test.deliveries.putBack(test.db.cells.home, lease);
+    await test.db.superuser.query(`UPDATE "${acme.id}".audit_destinations SET paused = true`);
+    await expect(test.redeliver(acme, id, {})).rejects.toMatchObject({ code: 'DESTINATION_PAUSED' });
+    await test.db.superuser.query(`UPDATE "${acme.id}".audit_destinations SET paused = false`);
+    expect((await dead(acme, id)).length).toBe(100);
+    const first = await test.redeliver(acme, id, {});
+    expect(first).toEqual({ delivered: 100, refused: 0, expired: 0, nextFrom: 101 });
+    expect(await test.redeliver(acme, id, { from: first.nextFrom })).toMatchObject({ delivered: 5 });
+    expect(await dead(acme, id)).toEqual([]);
+  });
+
   it('is found by halving at Datadog, which names none', async () => {
     const id = await toDatadog(acme);
     datadog.refuses = ({ metadata }) => [100, 101, 640].includes((metadata as { sequence: number }).sequence);

@@ -7,12 +7,17 @@ import { ExportLog } from '../../src/audit/export-log.js';
 import { LogReader } from '../../src/audit/log-reader.js';
 import { PersonalParts } from '../../src/audit/personal-parts.js';
 import { Sealed, type FieldEncryption } from '../../src/encryption/index.js';
-import { RegionConfig, WorkerConfig } from '../../src/platform/config/index.js';
+import { ReceiversConfig, RegionConfig, WorkerConfig } from '../../src/platform/config/index.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
 import { Log } from '../../src/platform/observability/log.js';
+import type { Idempotency } from '../../src/requests/idempotency.js';
+import { UnitOfWork } from '../../src/requests/index.js';
 import { Deliver } from '../../src/siem/deliver.js';
 import { Deliveries } from '../../src/siem/deliveries.js';
 import { DestinationEntity } from '../../src/siem/destination.entity.js';
+import { Destinations } from '../../src/siem/destinations.js';
+import type { RedeliverDto, RedeliveryDto } from '../../src/siem/destinations.dto.js';
+import { RedeliverDeadLetters } from '../../src/siem/redeliver-dead-letters.js';
 import { Exporter } from '../../src/siem/exporter.js';
 import type { Residence } from '../../src/tenancy/index.js';
 import { coldLogOf } from './log-parts.js';
@@ -28,6 +33,8 @@ export interface Exporting {
   readonly encryption: FieldEncryption;
   /** One process that exports. */
   exporter(): Exporter;
+  /** Sends again what a destination has refused, as its administrator does. */
+  redeliver(tenant: TenantRef, id: string, body: RedeliverDto): Promise<RedeliveryDto>;
   newTenant(): Promise<TenantRef>;
   destroyKeys(tenant: TenantRef): Promise<void>;
   /** A destination that is sent the whole log. */
@@ -48,21 +55,25 @@ export async function openExporting(): Promise<Exporting> {
   const log = new AuditLog(db.cells);
   const deliveries = new Deliveries(db.cells);
   const http = new OutgoingPosts({ allowPrivate: ['127.0.0.0/8'], answerWithinMs: 3_000 });
+  const personal = new PersonalParts(encryption);
+  const residence = undefined as unknown as Residence;
+  const events = new EventRecorder(log, db.database, encryption, residence, db.cells);
+  const exportLog = new ExportLog(
+    new LogReader(db.cells, coldLogOf(db.cells, new MemoryObjects())),
+    log,
+    personal,
+  );
+  const deliver = new Deliver(db.database, exportLog, events, deliveries, http);
+  const work = new UnitOfWork(db.transactions, events, undefined as unknown as Idempotency, residence);
+  const destinations = new Destinations(db.database, work, deliveries, new ReceiversConfig(false, true));
+  const again = new RedeliverDeadLetters(destinations, deliver, deliveries, exportLog, db.cells);
   return {
     db,
     log,
     deliveries,
     encryption,
+    redeliver: (tenant, id, body) => db.database.within(tenant, () => again.execute(id, body)),
     exporter: () => {
-      const personal = new PersonalParts(encryption);
-      const residence = undefined as unknown as Residence;
-      const events = new EventRecorder(log, db.database, encryption, residence, db.cells);
-      const exportLog = new ExportLog(
-        new LogReader(db.cells, coldLogOf(db.cells, new MemoryObjects())),
-        log,
-        personal,
-      );
-      const deliver = new Deliver(db.database, exportLog, events, deliveries, http);
       const regions = new RegionConfig(undefined, {});
       const worker = new WorkerConfig(1, false);
       return new Exporter(db.cells, deliveries, deliver, regions, worker, new Log('silent'));

@@ -368,6 +368,12 @@ const ROWS = {
     api('read'),
     'What a destination refused was listed.',
   ],
+  'audit_destination.dead_letters_redelivered': [
+    'administration',
+    'medium',
+    api('other'),
+    'What a destination had refused was sent again.',
+  ],
   'alert.raised': ['alert', 'high', finding('create'), 'A rule has found something in the log.'],
   'alert.listed': ['alert', 'informational', api('read'), 'Alerts were listed.'],
   'alert.read': ['alert', 'informational', api('read'), 'An alert was read.'],
