@@ -17,6 +17,7 @@ const LONG = [
   'customer-key',
   'lifecycle-processes',
   'limits-of-two-processes',
+  'mfa-browser',
   'network-rules',
   'pooled-database',
   'rate-limits',

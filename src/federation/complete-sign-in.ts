@@ -147,10 +147,15 @@ export class CompleteSignIn implements OnModuleInit {
   ): Promise<void> {
     const place = { table: 'federated_sessions', column: 'hint', row: id };
     const sealed = hint && (await this.encryption.sealJson(currentTenant(), place, hint, userId));
-    await this.database.query({
-      text: `INSERT INTO federated_sessions (id, identity_id, connection_id, sid_hash, hint) VALUES ($1, $2, $3, $4, $5)`,
+    // Locked, so that a connection that is switched off at this moment ends this session as well.
+    const noted = await this.database.query({
+      text: `INSERT INTO federated_sessions (id, identity_id, connection_id, sid_hash, hint)
+        SELECT $1, i.id, c.id, $4, $5 FROM federated_identities i JOIN sso_connections c ON c.id = i.connection_id
+        WHERE i.id = $2 AND c.id = $3 AND c.state = 'active' FOR SHARE OF c RETURNING id`,
       values: [id, identityId, connectionId, sid === undefined ? null : sidHash(sid), sealed ?? null],
     });
+    // While a second factor was proved the connection may have been switched off.
+    if (noted.length === 0) throw new SsoFailed('SSO_STATE_UNKNOWN');
   }
 }
 

@@ -8,7 +8,7 @@ import { secondFactorRules } from '../sign-in/index.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Factors, type FactorType } from './factors.js';
 import type { SecondFactorDueDto } from './mfa.dto.js';
-import { counting, requiredFrom } from './requirement.js';
+import { requiredFrom } from './requirement.js';
 import { TrustedDevices } from './trusted-devices.js';
 
 export type AdmittedUser = Pick<UserEntity, 'id' | 'epoch' | 'role'>;
@@ -53,7 +53,7 @@ export class AdmitPerson {
     if (first.secondFactorAt)
       return this.#open(tenant, user, first, { secondFactorAt: first.secondFactorAt });
     const rules = secondFactorRules(tenant);
-    const types = counting(rules, user.role, await this.factors.typesOf(user.id));
+    const types = await this.factors.typesOf(user.id);
     if (types.length === 0) {
       const enrolmentOnly = await this.#isOverdue(rules, user);
       return this.#open(tenant, user, first, { enrolmentOnly });
@@ -66,9 +66,9 @@ export class AdmitPerson {
     return { kind: 'second_factor_due', due: await this.#due(user, types, first) };
   }
 
-  /** Whether the person has a second factor that counts. */
-  async hasFactor(tenant: RequestTenant, { id, role }: Pick<AdmittedUser, 'id' | 'role'>): Promise<boolean> {
-    return counting(secondFactorRules(tenant), role, await this.factors.typesOf(id)).length > 0;
+  /** Whether the person has a second factor. */
+  async hasFactor(userId: string): Promise<boolean> {
+    return (await this.factors.typesOf(userId)).length > 0;
   }
 
   async #open(

@@ -6,12 +6,10 @@ import { UnitOfWork } from '../requests/index.js';
 import { secondFactorRules } from '../sign-in/index.js';
 import { AfterSecondFactor } from './after-second-factor.js';
 import { Challenges, tenantOfChallenge, type Challenge } from './challenges.js';
-import { Factors } from './factors.js';
 import { ChallengeInvalid, FactorRefused, SecondFactorFailed } from './mfa.errors.js';
 import type { CompleteSignInDto } from './mfa.dto.js';
 import { Notices } from './notices.js';
 import { methodOf, ProveFactor, type FactorProof } from './prove-factor.js';
-import { counting } from './requirement.js';
 import { TrustedDevices } from './trusted-devices.js';
 
 export interface Completed {
@@ -27,7 +25,6 @@ export class CompleteSignIn {
     private readonly database: TenantDatabase,
     private readonly tenants: TokenTenant,
     private readonly challenges: Challenges,
-    private readonly factors: Factors,
     private readonly prove: ProveFactor,
     private readonly sessions: Sessions,
     private readonly devices: TrustedDevices,
@@ -45,9 +42,8 @@ export class CompleteSignIn {
       const challenge = await this.challenges.try('sign_in', body.challenge);
       const user = await this.#personOf(challenge);
       auditDetails({ subject: user.id });
-      const types = counting(secondFactorRules(tenant), user.role, await this.factors.typesOf(user.id));
       try {
-        const proof = await this.prove.execute(user.id, body, challenge, types);
+        const proof = await this.prove.execute(user.id, body, challenge);
         const completed = await this.work.run(() => this.#open(tenant, user, challenge, proof, body));
         if (proof.method === 'recovery_code') this.notices.tell(user, 'recovery_code_used');
         return completed;

@@ -2,13 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { TokenTenant, UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { auditDetails } from '../platform/http/request-context.js';
-import { secondFactorRules } from '../sign-in/index.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Challenges, tenantOfChallenge } from './challenges.js';
 import { Factors } from './factors.js';
 import { ChallengeInvalid } from './mfa.errors.js';
 import type { SecondFactorDueDto } from './mfa.dto.js';
-import { counting } from './requirement.js';
 
 /** What a page needs that has only the challenge of a sign-in, as after single sign-on. */
 @Injectable()
@@ -30,7 +28,7 @@ export class DescribeChallenge {
       const user = await this.database.repository(UserEntity).findOneBy({ id: userId });
       if (!user) throw new ChallengeInvalid();
       auditDetails({ resource: { type: 'user', id: user.id } });
-      const types = counting(secondFactorRules(tenant), user.role, await this.factors.typesOf(user.id));
+      const types = await this.factors.typesOf(user.id);
       return { ...(await this.ask.describe(token, user.id, types)), expiresIn: secondsLeft };
     });
   }

@@ -4,7 +4,7 @@ import { FieldEncryption, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { TooManySecondFactors } from './mfa.errors.js';
 
-export const FACTOR_TYPES = ['totp', 'webauthn', 'sms'] as const;
+export const FACTOR_TYPES = ['totp', 'webauthn'] as const;
 export type FactorType = (typeof FACTOR_TYPES)[number];
 
 /** What is kept of a factor under its person's own key. */
@@ -15,8 +15,6 @@ export interface FactorDetails {
   readonly secret?: string;
   /** WebAuthn. */
   readonly credential?: StoredCredential;
-  /** Text messages: E.164. */
-  readonly phone?: string;
 }
 
 export interface StoredCredential {

@@ -12,7 +12,7 @@ import { LastSecondFactor, NoSecondFactor } from './mfa.errors.js';
 import type { RecoveryCodesDto, SecondFactorDto, SecondFactorsDto, TrustedDevicesDto } from './mfa.dto.js';
 import { Notices } from './notices.js';
 import { RecoveryCodes } from './recovery-codes.js';
-import { counting, isRequired, requiredFrom } from './requirement.js';
+import { isRequired, requiredFrom } from './requirement.js';
 import { TrustedDevices } from './trusted-devices.js';
 
 /** What people see and change of their own second factors. */
@@ -62,8 +62,7 @@ export class OwnFactors {
       const type = await this.factors.remove(user.id, id);
       if (type === undefined) throw new ResourceNotFound('second factor');
       const left = await this.factors.typesOf(user.id);
-      if (isRequired(rules, user.role) && counting(rules, user.role, left).length === 0)
-        throw new LastSecondFactor();
+      if (isRequired(rules, user.role) && left.length === 0) throw new LastSecondFactor();
       if (left.length === 0) await this.codes.clear(user.id);
       await this.devices.revokeAll(user.id);
       auditDetails({

@@ -43,14 +43,12 @@ export class ProveFactor {
 
   /**
    * @param challenge what a security key has signed
-   * @param types the kinds of factors that count
    * @throws {FactorRefused}
    */
   async execute(
     userId: string,
     shown: ShownFactorDto,
     challenge: Challenge | undefined,
-    types: readonly string[],
   ): Promise<FactorProof> {
     const method = methodOf(shown);
     const request = currentRequest();
@@ -58,7 +56,7 @@ export class ProveFactor {
     const attempt = { userId, account: userId, place: placeOf(), network: networkOf(request.ip) };
     const counted = await this.attempts.count(attempt, { factor: true });
     try {
-      const found = await this.#look(userId, method, shown, challenge, types);
+      const found = await this.#look(userId, method, shown, challenge);
       // Only now: as long as it takes says nothing of whether one may try.
       if (!counted.admitted) throw new FactorRefused('LOCKED');
       return { ...found, counted };
@@ -99,10 +97,9 @@ export class ProveFactor {
     method: FactorMethod,
     shown: ShownFactorDto,
     challenge: Challenge | undefined,
-    types: readonly string[],
   ): Promise<FactorProof> {
     if (method === 'recovery_code') return this.#recoveryCode(userId, shown.recoveryCode ?? '');
-    const own = (await this.factors.of(userId)).filter(({ type }) => type === method && types.includes(type));
+    const own = (await this.factors.of(userId)).filter(({ type }) => type === method);
     if (own.length === 0) throw new FactorRefused('FACTOR_MISSING');
     return method === 'totp' ? this.#totp(own, shown.totp ?? '') : this.#webauthn(own, shown, challenge);
   }

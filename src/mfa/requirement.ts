@@ -1,6 +1,5 @@
 import type { Role } from '../auth/index.js';
 import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
-import type { FactorType } from './factors.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 const ADMINS: ReadonlySet<string> = new Set<Role>(['Owner', 'Admin']);
@@ -19,18 +18,4 @@ export function requiredFrom(rules: SecondFactorRules, role: string, askedAt: Da
   const { requiredSince, graceDays } = rules;
   const since = ADMINS.has(role) || requiredSince === null ? 0 : Date.parse(requiredSince);
   return new Date(Math.max(askedAt.getTime(), since) + graceDays * DAY_MS);
-}
-
-/**
- * Of the kinds of factors that somebody has, those that count: a text message is too easily had by others to be all that
- * stands between a stranger and whoever administers.
- */
-export function counting(
-  rules: SecondFactorRules,
-  role: string,
-  types: readonly FactorType[],
-): readonly FactorType[] {
-  const strong = types.filter((type) => type !== 'sms');
-  if (!rules.textMessages || ADMINS.has(role)) return strong;
-  return types;
 }

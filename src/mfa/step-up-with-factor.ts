@@ -2,17 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { STEP_UP_SECONDS, StepUp, StepUpNeedsSession, UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
-import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
+import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { secondFactorRules } from '../sign-in/index.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Challenges } from './challenges.js';
-import { Factors, type FactorType } from './factors.js';
+import { Factors } from './factors.js';
 import { FactorRefused, SecondFactorNeeded, SecondFactorWrong } from './mfa.errors.js';
 import type { StepUpDto, StepUpOptionsDto, SteppedUpDto } from './mfa.dto.js';
 import { Notices } from './notices.js';
 import { methodOf, ProveFactor } from './prove-factor.js';
-import { counting } from './requirement.js';
 
 /** Proving again that it is still the person who holds the session: by a second factor, or having none, the password. */
 @Injectable()
@@ -29,20 +27,20 @@ export class StepUpWithFactor {
   ) {}
 
   /** What may prove it; for a security key, what it is to sign. */
-  async options(actor: Actor, tenant: RequestTenant): Promise<StepUpOptionsDto> {
+  async options(actor: Actor): Promise<StepUpOptionsDto> {
     const { id: userId, sessionId } = actor;
     if (sessionId === undefined) throw new StepUpNeedsSession();
     auditDetails({ resource: { type: 'user', id: userId } });
-    const types = await this.#typesOf(actor, tenant);
+    const types = await this.factors.typesOf(userId);
     if (types.length === 0) return { methods: ['password'] };
     if (!types.includes('webauthn')) return { methods: await this.ask.methodsOf(userId, types) };
     return this.work.run(() => this.ask.begin('step_up', types, { userId, sessionId }));
   }
 
-  async execute(actor: Actor, tenant: RequestTenant, body: StepUpDto): Promise<SteppedUpDto> {
+  async execute(actor: Actor, body: StepUpDto): Promise<SteppedUpDto> {
     const { id: userId, sessionId } = actor;
     if (sessionId === undefined) throw new StepUpNeedsSession();
-    const types = await this.#typesOf(actor, tenant);
+    const types = await this.factors.typesOf(userId);
     const { password, challenge: token, ...shown } = body;
     if (password !== undefined) {
       // Not looked at: it is no proof here, and whether it is right is told to nobody.
@@ -55,7 +53,7 @@ export class StepUpWithFactor {
     try {
       const challenge =
         method === 'webauthn' ? await this.challenges.try('step_up', token ?? '', sessionId) : undefined;
-      const proof = await this.prove.execute(userId, shown, challenge, types);
+      const proof = await this.prove.execute(userId, shown, challenge);
       await this.work.run(async () => {
         if (challenge) await this.challenges.use(challenge);
         await this.prove.use(userId, proof);
@@ -68,10 +66,6 @@ export class StepUpWithFactor {
     }
     if (method === 'recovery_code') await this.#tell(userId);
     return { expiresIn: STEP_UP_SECONDS };
-  }
-
-  async #typesOf({ id, roles }: Actor, tenant: RequestTenant): Promise<readonly FactorType[]> {
-    return counting(secondFactorRules(tenant), roles[0] ?? '', await this.factors.typesOf(id));
   }
 
   async #tell(userId: string): Promise<void> {

@@ -351,7 +351,7 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   federated_sessions: 'which session a provider knows under which name: of use while it lasts',
   recovery_codes: 'hashes of codes that work once',
   second_factor_challenges: 'sign-ins that are under way, for five minutes',
-  text_messages: 'hashes of codes and numbers, for a day',
+  text_messages: 'nothing is written to it yet',
   sso_attempts: 'sign-ins that are under way, for ten minutes',
   sso_replays: 'hashes of what was shown once and must not be shown again',
   sso_reports: 'what tests of connections received, for a day',

@@ -25,7 +25,6 @@ export const DEFAULT_SECOND_FACTOR: SecondFactorRules = Object.freeze({
   attestation: 'none',
   attestationRoots: [],
   allowedAaguids: [],
-  textMessages: false,
 });
 
 /** What holds where nothing was set. */

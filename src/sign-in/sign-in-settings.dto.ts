@@ -63,10 +63,6 @@ export class SecondFactorRulesDto implements Omit<SecondFactorRules, 'requiredSi
   @Matches(AAGUID, { each: true, message: 'each of allowedAaguids must be an AAGUID in small letters' })
   @ApiProperty({ type: [String], example: ['ee882879-721c-4913-9775-3dfcce97072a'] })
   allowedAaguids!: string[];
-
-  /** Whether codes in text messages count, where the operator sends any; never as an Owner's or Admin's only factor. */
-  @IsBoolean()
-  textMessages!: boolean;
 }
 
 export class ReplaceSignInSettingsDto {

@@ -109,11 +109,15 @@ function settingsDto(
   { secondFactor = DEFAULT_SECOND_FACTOR, ...others }: SignInRules,
   version: number,
 ): SignInSettingsDto {
-  const { requiredSince: _, allowedAaguids, attestationRoots, ...rules } = secondFactor;
+  const { requiredOf, graceDays, trustedDeviceDays, attestation, attestationRoots, allowedAaguids } =
+    secondFactor;
   const second: SecondFactorRulesDto = {
-    ...rules,
-    allowedAaguids: [...allowedAaguids],
+    requiredOf,
+    graceDays,
+    trustedDeviceDays,
+    attestation,
     attestationRoots: [...attestationRoots],
+    allowedAaguids: [...allowedAaguids],
   };
   return { ...others, secondFactor: second, version };
 }

@@ -426,7 +426,7 @@ describe('a second factor that is asked for', () => {
     { attestation: 'direct' },
     { attestation: 'direct', attestationRoots: ['no certificate'] },
     { allowedAaguids: ['x'] },
-    { textMessages: 'yes' },
+    { unknown: true },
     { requiredSince: '2026-01-01T00:00:00Z' },
   ])('is refused to be set as %j', async (change) => {
     const session = await steppedUp(app, acme);

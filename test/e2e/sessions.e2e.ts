@@ -72,7 +72,6 @@ describe('the rules of sign-in', () => {
         attestation: 'none',
         attestationRoots: [],
         allowedAaguids: [],
-        textMessages: false,
       },
       version: 0,
     });

@@ -225,6 +225,19 @@ describe('somebody who has a second factor here', () => {
     expect(await refusal(gone)).toEqual({ status: 401, code: 'CHALLENGE_INVALID' });
   });
 
+  it('comes in no more once the connection is switched off, between the two', async () => {
+    const { challenge } = (await signIn()).body as SecondFactorDueDto;
+    const set = (state: string) => owner.patch(`/v1/sso/connections/${connection.id}`, { state });
+    await must(set('disabled'), 200);
+    const [recoveryCode = ''] = totp.recoveryCodes;
+    const late = proveFactor(app, challenge, { recoveryCode }, {});
+    expect(await refusal(late)).toEqual({ status: 401, code: 'SSO_FAILED' });
+    await must(set('active'), 200);
+    // Nothing of it has happened: the code is still good.
+    const anew = (await signIn()).body as SecondFactorDueDto;
+    expect((await proveFactor(app, anew.challenge, { recoveryCode }, {})).status).toBe(200);
+  });
+
   it('comes to a page for it as a browser, with the challenge where no server sees it', async () => {
     const page = await attempt(claims);
     expect(page.status).toBe(302);

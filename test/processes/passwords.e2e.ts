@@ -6,7 +6,9 @@ import { startApplication, type Application } from '../support/application.js';
 import { client, must, refusal, type Answer, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
+import { challenged, proveFactor, withTotp } from '../support/second-factors.js';
 import { createPerson, createTenant, signIn, type Person, type TestTenant } from '../support/tenants.js';
+import { codeNow } from '../support/totp.js';
 
 const LEAKED = 'Tr0mbone & harmonica';
 const NEW = 'Marmalade on 12 scones';
@@ -341,4 +343,30 @@ it('a hash that was made at lower costs is made anew when its person signs in', 
   expect((await attempt(person)).status).toBe(200);
   expect(await stored()).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
   expect((await attempt(person)).status).toBe(200);
+});
+
+describe('second factors', () => {
+  it('are told of to their person by mail, each change and each use of a recovery code', async () => {
+    const person = await createPerson(acme.api, 'Developer');
+    const told = (): string =>
+      mailbox.mails
+        .filter(({ to }) => to.includes(person.email))
+        .map(({ text }) => text)
+        .join();
+    const toldOf = (what: string): Promise<void> =>
+      eventually(() => Promise.resolve(expect(told()).toContain(what)), 5_000);
+    const known = await withTotp(app, acme, person);
+    await toldOf('A second factor was added to your account');
+    const { challenge } = await challenged(app, acme, person, {});
+    const [recoveryCode = ''] = known.recoveryCodes;
+    const { accessToken } = await must(proveFactor(app, challenge, { recoveryCode }, {}), 200);
+    await toldOf('A recovery code was used');
+    const session = client(app.baseUrl, accessToken);
+    await must(session.post('/v1/auth/step-up', { totp: codeNow(known.secret) }), 200);
+    await must(session.post('/v1/me/recovery-codes'), 201);
+    await toldOf('Your recovery codes were replaced');
+    await must(session.delete(`/v1/me/second-factors/${known.factor.id}`), 204);
+    await toldOf('A second factor was removed');
+    for (const secret of [known.secret, ...known.recoveryCodes]) expect(told()).not.toContain(secret);
+  });
 });

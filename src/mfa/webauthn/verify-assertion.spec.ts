@@ -21,7 +21,6 @@ const rules = {
   attestation: 'none',
   attestationRoots: [],
   allowedAaguids: [],
-  textMessages: false,
 } as const;
 
 interface Shown {

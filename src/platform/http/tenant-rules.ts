@@ -40,8 +40,6 @@ export interface SecondFactorRules {
   readonly attestationRoots: readonly string[];
   /** With `direct`: the models that are taken, by their AAGUID; none named: all of those makers'. */
   readonly allowedAaguids: readonly string[];
-  /** Whether codes in text messages count, where the operator sends any; never as an Owner's or Admin's only factor. */
-  readonly textMessages: boolean;
 }
 
 /** From which countries a tenant may be called. Set by its administrators. */
