@@ -18,7 +18,7 @@ export interface Authenticated {
   readonly actor: Actor;
   /** Milliseconds since 1970; undefined where the credential does not expire. */
   readonly expiresAt?: number;
-  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`; of what everybody there may do, `tenant:<id>`. */
+  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`, `directory:<id>`; of what everybody there may do, `tenant:<id>`. */
   readonly dependsOn: readonly string[];
   /** For API keys and clients: from where they may be used, if not from everywhere. */
   readonly networks?: AllowedNetworks;
@@ -100,6 +100,11 @@ export class Principals implements OnModuleInit {
         (await this.#loadApiKey(tenant, secret)) ??
         (await supportPrincipal(this.database, tenant, secretHash(secret))),
     );
+  }
+
+  /** The directory whose token this is. */
+  directory(tenant: TenantRef, secret: string): Promise<Authenticated> {
+    return this.#authenticate(secret, () => this.#loadDirectory(tenant, secret));
   }
 
   session(tenant: RequestTenant, secret: string): Promise<Authenticated> {
@@ -199,6 +204,29 @@ export class Principals implements OnModuleInit {
       ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
       expiresAt: row.expires_at?.getTime(),
       dependsOn: [`api_key:${row.id}`, `user:${row.user_id}`, `tenant:${tenant.id}`],
+    };
+  }
+
+  async #loadDirectory(tenant: TenantRef, secret: string): Promise<Authenticated | undefined> {
+    const [row] = await this.database.within(tenant, () =>
+      this.database.query<{ id: string; directory_id: string; expires_at: Date }>({
+        name: 'directory_token',
+        text: `SELECT t.id, t.directory_id, t.expires_at FROM scim_tokens t JOIN scim_directories d ON d.id = t.directory_id
+          WHERE t.secret_hash = $1 AND t.revoked_at IS NULL AND d.state = 'active'`,
+        values: [secretHash(secret)],
+      }),
+    );
+    if (!row) return undefined;
+    return {
+      actor: Object.freeze({
+        type: 'directory',
+        id: row.directory_id,
+        tenant: tenant.id,
+        roles: [],
+        tokenId: row.id,
+      }),
+      expiresAt: row.expires_at.getTime(),
+      dependsOn: [`directory:${row.directory_id}`, `directory:${row.id}`],
     };
   }
 

@@ -17,13 +17,18 @@ const BARBARA: Fields = {
   addresses: [{ type: 'work', streetAddress: '1 Main Street', locality: 'Hollywood' }],
 };
 
+const outcome = (operations: Json): unknown => {
+  try {
+    return patched(operations);
+  } catch (error) {
+    if (error instanceof ScimError) return error.scimType;
+    throw error;
+  }
+};
+
 function patched(operations: Json, resource = BARBARA): Fields {
   return applyPatch(USER_TYPE, resource, readPatch({ schemas: [PATCH_SCHEMA], Operations: operations }));
 }
-
-const refused = (operations: Json, scimType: string): void => {
-  expect(() => patched(operations)).toThrow(expect.objectContaining({ scimType }) as Error);
-};
 
 describe('add', () => {
   it('puts values beside those that are there, once, however often it is repeated', () => {
@@ -108,7 +113,7 @@ describe('replace', () => {
     expect(patched([{ op: 'replace', path: 'addresses[type eq "work"]', value }])['addresses']).toEqual([
       value,
     ]);
-    refused([{ op: 'replace', path: 'addresses[type eq "home"]', value }], 'noTarget');
+    expect(outcome([{ op: 'replace', path: 'addresses[type eq "home"]', value }])).toBe('noTarget');
   });
 });
 
@@ -156,7 +161,9 @@ describe('is refused', () => {
       'invalidValue',
     ],
     ['no object without a path', [{ op: 'replace', value: 'x' }], 'invalidValue'],
-  ])('%s', (_what, operations, scimType) => refused(operations, scimType));
+  ])('%s', (_what, operations, scimType) => {
+    expect(outcome(operations)).toBe(scimType);
+  });
 });
 
 const PATHS = ['userName', 'active', 'emails', 'emails[type eq "work"]', 'emails[type eq "work"].value', 'emails.primary', 'name', 'name.givenName', `${ENTERPRISE_SCHEMA}:manager`, ENTERPRISE_SCHEMA, 'emails[', 'id', 'password', 'schemas', 'x']; // prettier-ignore

@@ -67,7 +67,7 @@ function changeExtension(draft: Draft, op: PatchOperation['op'], schema: Schema,
 
 function homeOf(draft: Draft, urn: string): Draft {
   const known = draft[urn];
-  if (isFields(known)) return known as Draft;
+  if (isFields(known)) return known;
   const home: Draft = {};
   draft[urn] = home;
   return home;

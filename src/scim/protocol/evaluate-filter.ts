@@ -108,6 +108,12 @@ function isSomething(value: Json): boolean {
   return Object.values(value).some(isSomething);
 }
 
+/** What a text attribute says; nothing where it is not there. */
+export function textIn(fields: Fields, name: string): string {
+  const value = fields[name];
+  return typeof value === 'string' ? value : '';
+}
+
 export function isFields(value: Json | undefined): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

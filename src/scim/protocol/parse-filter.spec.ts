@@ -113,7 +113,7 @@ describe('whatever the text', () => {
     fc.array(fc.constantFrom(...WORDS), { maxLength: 40 }).map((words) => words.join('')),
   );
 
-  it('it is a filter or refused as one, and nothing else happens', () => {
+  it('comes to a filter or is refused as one, and nothing else happens', () => {
     fc.assert(
       fc.property(any, (text) => {
         try {

@@ -47,9 +47,10 @@ function readAttributes(attributes: readonly Attribute[], given: Fields): Record
 function requireSchema({ name, schema }: ResourceType, body: Fields): void {
   const entry = Object.entries(body).find(([key]) => key.toLowerCase() === 'schemas');
   const said: unknown = entry?.[1];
+  // An example of RFC 7644 itself (section 3.7.3) has another URN of the same name.
+  const suffix = `:2.0:${name.toLowerCase()}`;
   const fits =
-    Array.isArray(said) &&
-    said.some((urn) => typeof urn === 'string' && urn.toLowerCase() === schema.id.toLowerCase());
+    Array.isArray(said) && said.some((urn) => typeof urn === 'string' && urn.toLowerCase().endsWith(suffix));
   if (!fits) throw new ScimError('invalidSyntax', `"schemas" must name ${schema.id}, as of a ${name}.`);
 }
 

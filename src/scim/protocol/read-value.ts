@@ -3,7 +3,7 @@ import { ScimError } from './scim.errors.js';
 import { named, type Attribute } from './schema.js';
 
 const LONGEST_TEXT = 65_536;
-const MOST_VALUES = 1_000;
+const MOST_VALUES = 100;
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?$/;
 
 /**

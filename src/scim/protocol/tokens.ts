@@ -7,7 +7,7 @@ export type Token =
 
 /** Longer than anybody asks. */
 const LONGEST = 8_192;
-const WORD = /[A-Za-z0-9_:.$+\-]/;
+const WORD = /[A-Za-z0-9_:.$+-]/;
 const PUNCTUATION = new Set(['(', ')', '[', ']']);
 
 /** The tokens of a filter or path (RFC 7644 figure 1). @throws {ScimError} */
