@@ -19,8 +19,8 @@ export class ScimAnswer extends StreamedAnswer {
       ...(location !== undefined && { [this.status === 201 ? 'Location' : 'Content-Location']: location }),
       ...(version !== undefined && { ETag: version }),
     });
-    if (this.body === undefined) response.end();
-    else response.set('Content-Type', SCIM_TYPE).end(JSON.stringify(this.body));
+    // Without a body it is the framework that ends it: it takes headers away from one that is ended, and fails.
+    if (this.body !== undefined) response.set('Content-Type', SCIM_TYPE).end(JSON.stringify(this.body));
     return Promise.resolve();
   }
 }
