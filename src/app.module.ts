@@ -61,6 +61,7 @@ import { RetentionModule } from './retention/index.js';
 import { FailedRequest, RequestsModule, ServeRequest } from './requests/index.js';
 import { GrantEntity, RoleEntity, RolesModule } from './roles/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
+import { ScimEmailEntity, ScimModule, ScimUserEntity } from './scim/index.js';
 import { DestinationEntity, SiemModule } from './siem/index.js';
 import { SignInModule } from './sign-in/index.js';
 import { RegionGuard, TenancyModule, TenantGuard } from './tenancy/index.js';
@@ -82,6 +83,8 @@ const ENTITIES = [
   RoleEntity,
   GrantEntity,
   ImpersonationEntity,
+  ScimUserEntity,
+  ScimEmailEntity,
 ];
 
 /** What a request passes, in this order; a reviewer reads the pipeline here. Its address was counted before (`setUpServer`). */
@@ -168,6 +171,7 @@ export class AppModule {
         FederationModule,
         GroupsModule,
         OAuthModule,
+        ScimModule,
         OperationsModule,
         OrganisationsModule,
         MovesModule,

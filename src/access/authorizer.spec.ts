@@ -125,6 +125,15 @@ describe('the authorizer', () => {
     }
   });
 
+  it('lets a directory provide people, in its own organisation, and do nothing else', () => {
+    const directory: Actor = { type: 'directory', id: 'd', tenant: A, roles: [] };
+    for (const permission of ALL) {
+      expect(allows(directory, permission), permission).toBe(PERMISSIONS[permission].grantee === 'directory');
+      expect(allows(directory, permission, B), permission).toBe(false);
+      expect(allows(directory, permission, 'none'), permission).toBe(false);
+    }
+  });
+
   it('lets nobody of an organisation do anything in the installation', () => {
     for (const permission of ALL)
       expect(decide(person('Owner'), permission, INSTALLATION).allowed, permission).toBe(false);

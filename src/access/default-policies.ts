@@ -16,6 +16,11 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
   'developer-builds': permit('Developer'),
   'admin-administers': permit('Admin'),
   'owner-owns': permit('Owner'),
+  'directory-provides': `permit (principal is Directory, action in Action::"directory", resource is Organisation);`,
+  'directory-provides-only': `forbid (principal is Directory, action, resource)
+    unless { action in Action::"directory" };`,
+  'provided-by-directories-only': `forbid (principal, action in Action::"directory", resource)
+    unless { principal is Directory };`,
   'operator-operates': `permit (principal is Operator, action in Action::"operator", resource is Installation);`,
   'own-organisation-only': `forbid (principal, action, resource)
     unless { resource is Installation || (principal has organisation && resource in principal.organisation) };`,
@@ -97,10 +102,15 @@ const OF_ORGANISATIONS = {
   Client: { memberOfTypes: ['Role'], shape: record({ ...BELONGS, ...SCOPES }) },
 };
 
+/** What the policies of an organisation speak of: not the operator's, nor what directories alone do. */
+function isOfOrganisations(grantee: Grantee): boolean {
+  return grantee !== 'operator' && grantee !== 'directory';
+}
+
 function schemaOf(names: readonly PermissionName[], groups: readonly string[], outside: object): Schema {
   const entityTypes = { ...OF_ORGANISATIONS, ...outside };
   const principals = Object.keys(entityTypes).filter((type) =>
-    ['User', 'ApiKey', 'Client', 'Support', 'Operator'].includes(type),
+    ['User', 'ApiKey', 'Client', 'Support', 'Directory', 'Operator'].includes(type),
   );
   return {
     '': {
@@ -116,14 +126,15 @@ function schemaOf(names: readonly PermissionName[], groups: readonly string[], o
 type Schema = Record<string, { entityTypes: Record<string, object>; actions: Record<string, object> }>;
 
 /** The schema that the default policies are checked against when they are loaded. */
-export const SCHEMA = schemaOf(PERMISSION_NAMES, [...GROUPS, 'operator'], {
+export const SCHEMA = schemaOf(PERMISSION_NAMES, [...GROUPS, 'directory', 'operator'], {
   Installation: {},
+  Directory: { shape: record(BELONGS) },
   Operator: {},
 });
 
 /** The schema that an organisation's own policies are checked against when they are written. */
 export const ORGANISATION_SCHEMA = schemaOf(
-  PERMISSION_NAMES.filter((name) => PERMISSIONS[name].grantee !== 'operator'),
+  PERMISSION_NAMES.filter((name) => isOfOrganisations(PERMISSIONS[name].grantee)),
   GROUPS,
   {},
 );

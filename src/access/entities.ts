@@ -18,6 +18,7 @@ const PRINCIPALS: Partial<Record<Actor['type'], string>> = {
   api_key: 'ApiKey',
   client: 'Client',
   support: 'Support',
+  directory: 'Directory',
   operator: 'Operator',
 };
 

@@ -1,5 +1,5 @@
-/** The least role that a permission is granted to by default; `operator` stands outside every organisation. */
-export type Grantee = 'member' | 'viewer' | 'developer' | 'admin' | 'owner' | 'operator';
+/** The least role that a permission is granted to by default; `directory` is no role but those that provide people, `operator` stands outside every organisation. */
+export type Grantee = 'member' | 'viewer' | 'developer' | 'admin' | 'owner' | 'directory' | 'operator';
 export type ScopeLevel = 'read' | 'write' | 'admin';
 
 interface Permission {
@@ -40,6 +40,11 @@ export const PERMISSIONS = {
   'impersonation:end': { grantee: 'admin', scope: 'impersonation:admin' },
   'impersonation:approve': { grantee: 'owner', scope: 'impersonation:admin' },
   'impersonation:request': { grantee: 'operator', scope: 'tenant:admin' },
+  'scim:read': { grantee: 'directory', scope: 'scim:read' },
+  'scim:write': { grantee: 'directory', scope: 'scim:write' },
+  'scim_directory:read': { grantee: 'admin', scope: 'scim:read' },
+  'scim_directory:manage': { grantee: 'admin', scope: 'scim:admin' },
+  'scim_request:read': { grantee: 'admin', scope: 'scim:admin' },
   'api_key:read': { grantee: 'developer', scope: 'api_key:read' },
   'api_key:create': { grantee: 'developer', scope: 'api_key:admin' },
   'api_key:revoke': { grantee: 'developer', scope: 'api_key:admin' },

@@ -63,7 +63,9 @@ export class AuditQuery extends IntersectionType(PageQuery, EventFilterDto) {
 }
 
 export class AuditActorDto {
-  @ApiProperty({ enum: ['user', 'api_key', 'client', 'support', 'operator', 'anonymous', 'system'] })
+  @ApiProperty({
+    enum: ['user', 'api_key', 'client', 'directory', 'support', 'operator', 'anonymous', 'system'],
+  })
   type!: string;
   id!: string;
   /** For an API key: the user whose key it is; for support: the person for whom it acts. */

@@ -60,6 +60,7 @@ export class CrossSiteRequest extends AppError {
 export class EmailTaken extends AppError {
   readonly kind = 'conflict';
   readonly code = 'EMAIL_TAKEN';
+  override readonly scimType = 'uniqueness';
   constructor() {
     super('Somebody in this organisation has this e-mail address already.');
   }

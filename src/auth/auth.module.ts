@@ -15,6 +15,7 @@ import { LastUse } from './last-use.js';
 import { PasswordSignIn } from './password-sign-in.js';
 import { EraseUser } from './erase-user.js';
 import { Principals } from './principals.js';
+import { ProvidedUsers } from './provided-users.js';
 import { SessionList } from './session-list.js';
 import { OwnSessionsController, PersonSessionsController } from './sessions.controller.js';
 import { Sessions } from './sessions.js';
@@ -51,6 +52,7 @@ import { VerifyPassword } from './verify-password.js';
     LastUse,
     PasswordSignIn,
     Principals,
+    ProvidedUsers,
     SessionList,
     Sessions,
     RotateApiKey,
@@ -69,6 +71,7 @@ import { VerifyPassword } from './verify-password.js';
     LastUse,
     PasswordSignIn,
     Principals,
+    ProvidedUsers,
     SessionList,
     Sessions,
     Authenticate,

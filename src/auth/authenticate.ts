@@ -55,6 +55,11 @@ export class Authenticate {
     switch (credential.kind) {
       case 'api_key':
         return this.#limited(tenant, await this.principals.apiKey(tenant, credential.secret), request);
+      case 'directory': {
+        const { actor } = await this.principals.directory(tenant, credential.secret);
+        if (actor.tokenId !== undefined) this.lastUse.note(tenant, 'scim_token', actor.tokenId);
+        return actor;
+      }
       case 'jwt':
         return this.#byToken(tenant, credential, request, http);
       case 'session': {

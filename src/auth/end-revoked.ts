@@ -17,6 +17,7 @@ const CREDENTIALS: ReadonlySet<Change['kind']> = new Set([
   'session',
   'oauth_client',
   'oauth_token',
+  'directory',
 ]);
 
 /**
@@ -77,6 +78,9 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
           UNION ALL
           SELECT i.id FROM impersonations i JOIN users u ON u.id = i.user_id
             WHERE i.id = ANY ($1::uuid[]) AND i.ended_at IS NULL AND i.expires_at > now() AND u.status = 'active'
+          UNION ALL
+          SELECT t.id FROM scim_tokens t JOIN scim_directories d ON d.id = t.directory_id
+            WHERE t.id = ANY ($1::uuid[]) AND t.revoked_at IS NULL AND t.expires_at > now() AND d.state = 'active'
           UNION ALL
           SELECT t.id FROM unnest($2::uuid[], $3::uuid[]) AS t (id, client) JOIN oauth_clients c ON c.id = t.client
             WHERE c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())

@@ -1,13 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { SubjectKeys } from '../encryption/index.js';
-import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { UserDto } from './auth.dto.js';
 import { CannotEraseSelf, LastOwner } from './auth.errors.js';
+import { endAccess } from './end-access.js';
 import { UserEntity } from './identity.entity.js';
 import { refuseAbove } from './grants.js';
-import { lockedUser, revokeAll, userDto } from './users.js';
+import { lockedUser, userDto } from './users.js';
 
 /** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
 const FORGOTTEN = [
@@ -23,6 +24,8 @@ const FORGOTTEN = [
   // Who the person is at an identity provider, and with it what its sessions are called there.
   `DELETE FROM federated_identities WHERE user_id = $1`,
   `DELETE FROM break_glass_owners WHERE user_id = $1`,
+  // What a directory says of the person, and under which addresses the person is found there.
+  `DELETE FROM scim_users WHERE id = $1`,
   `WITH left_groups AS (DELETE FROM group_members WHERE user_id = $1 RETURNING group_id)
     UPDATE groups SET people = people - 1, version = version + 1 WHERE id IN (SELECT group_id FROM left_groups)`,
 ];
@@ -48,8 +51,7 @@ export class EraseUser {
       auditDetails({ resource: { type: 'user', id }, changes: { role: user.role } });
       refuseAbove(actor, user.role);
       if (soleOwner) throw new LastOwner();
-      await revokeAll(this.database, 'sessions', id);
-      await revokeAll(this.database, 'api_keys', id);
+      await endAccess(this.database, id);
       for (const text of FORGOTTEN) await this.database.query({ text, values: [id] });
       for (const statement of this.subjects.destroy(id)) await this.database.query(statement);
       Object.assign(user, {
@@ -63,7 +65,6 @@ export class EraseUser {
         epoch: user.epoch + 1,
       });
       const erased = await this.database.repository(UserEntity).save(user);
-      await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id }));
       return userDto(erased);
     });
   }

@@ -8,8 +8,10 @@ export { AuthModule } from './auth.module.js';
 export {
   AddressNotAllowed,
   DpopProofInvalid,
+  EmailTaken,
   GrantExceedsOwn,
   InvalidCredential,
+  LastOwner,
   SignInFailed,
 } from './auth.errors.js';
 export { namedClient, publicClientId, type NamedClient } from './client-id.js';
@@ -18,6 +20,7 @@ export { refuseAbove } from './grants.js';
 export { ApiKeyEntity, canonicalEmail, ROLES, UserEntity, type Role } from './identity.entity.js';
 export { LastUse } from './last-use.js';
 export { Principals, secretHash } from './principals.js';
+export { ProvidedUsers, type ProvidedProfile } from './provided-users.js';
 export { deviceOf, placeOf } from './session-binding.js';
 export { SessionList } from './session-list.js';
 export { ShownOnce } from './shown-once.js';

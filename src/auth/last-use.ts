@@ -5,7 +5,8 @@ import { TenantDatabase, type TenantId, type TenantRef } from '../platform/datab
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
 
-type Kind = 'session' | 'api_key' | 'client';
+const KINDS = ['session', 'api_key', 'client', 'scim_token'] as const;
+type Kind = (typeof KINDS)[number];
 
 interface Uses {
   readonly tenant: TenantRef;
@@ -27,10 +28,12 @@ const NOTE: Readonly<Record<Kind, string>> = {
     FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) WHERE api_keys.id = used.id`,
   client: `UPDATE oauth_clients SET last_used_at = greatest(last_used_at, used.at)
     FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) WHERE oauth_clients.id = used.id`,
+  scim_token: `UPDATE scim_tokens SET last_used_at = greatest(last_used_at, used.at)
+    FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) WHERE scim_tokens.id = used.id`,
 };
 
 /**
- * When sessions, API keys and clients were last used, to the minute: noted in memory by requests, which wait for nothing, and
+ * When sessions, API keys, clients and tokens of directories were last used, to the minute: noted in memory by requests, which wait for nothing, and
  * written together for each organisation. A process that is killed loses its last minute of it.
  */
 @Injectable()
@@ -65,7 +68,7 @@ export class LastUse implements OnApplicationBootstrap, BeforeApplicationShutdow
     this.#count += 1;
     const uses = this.#waiting.get(tenant.id) ?? {
       tenant,
-      at: { session: new Map(), api_key: new Map(), client: new Map() },
+      at: { session: new Map(), api_key: new Map(), client: new Map(), scim_token: new Map() },
     };
     uses.at[kind].set(id, new Date(now));
     this.#waiting.set(tenant.id, uses);
@@ -90,7 +93,7 @@ export class LastUse implements OnApplicationBootstrap, BeforeApplicationShutdow
       this.work.bookkeeping(
         'that a credential was used is told by the event of what it was used for',
         async () => {
-          for (const kind of ['session', 'api_key', 'client'] as const)
+          for (const kind of KINDS)
             if (at[kind].size > 0)
               await this.database.query({
                 text: NOTE[kind],

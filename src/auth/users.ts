@@ -13,11 +13,14 @@ import { SignInAttempts } from '../sign-in/index.js';
 import { EnforceQuotas, TenantRegistry } from '../tenancy/index.js';
 import type { CreateUserDto, MeDto, UpdateMeDto, UpdateUserDto, UserDto } from './auth.dto.js';
 import { EmailTaken, LastOwner, UserErased } from './auth.errors.js';
+import { endAccess, revokeAll } from './end-access.js';
 import { refuseAbove } from './grants.js';
 import { UserEntity, type Role } from './identity.entity.js';
 
 /** A person on the way in. */
 export interface NewUser {
+  /** Where it is known before. */
+  readonly id?: string;
   readonly email: string;
   /** Null for somebody who signs in through a company's identity provider alone. */
   readonly passwordHash: string | null;
@@ -45,7 +48,7 @@ export class Users {
     await this.policy.require(body.password, body);
     const passwordHash = await this.hashing.hash(body.password);
     return this.work.run(async () => {
-      await this.quotas.requireRoom('users', () => this.countActive());
+      await this.requireRoom();
       const user = await this.insert({ ...body, passwordHash });
       auditDetails({
         resource: { type: 'user', id: user.id },
@@ -60,7 +63,7 @@ export class Users {
   async insert(user: NewUser): Promise<UserEntity> {
     const users = this.database.repository(UserEntity);
     if (await this.lookup.findOne(UserEntity, 'email', user.email)) throw new EmailTaken();
-    const id = uuidv7();
+    const id = user.id ?? uuidv7();
     const key = await this.subjects.create(id);
     const entity = users.create({
       id,
@@ -83,7 +86,7 @@ export class Users {
     }
   }
 
-  /** A change of role or status ends the person's sessions for good, and disabling ends their keys as well. */
+  /** A change of role or status ends the person's sessions for good; disabling ends their keys and runs as well. */
   async update(actor: Actor, id: string, body: UpdateUserDto, version: number | undefined): Promise<UserDto> {
     return this.work.run(async () => {
       const { user, soleOwner } = await lockedUser(this.database, id);
@@ -94,8 +97,7 @@ export class Users {
       if (role) refuseAbove(actor, role);
       const stops = status === 'disabled' || (role !== undefined && role !== 'Owner');
       if (stops && soleOwner) throw new LastOwner();
-      if (status === 'active' && user.status !== 'active')
-        await this.quotas.requireRoom('users', () => this.countActive());
+      if (status === 'active' && user.status !== 'active') await this.requireRoom();
       rectify(user, profile);
       if (role || status) await this.#empower(user, { role, status });
       auditDetails({
@@ -107,7 +109,7 @@ export class Users {
 
   /** Adds somebody without a password, within the quota, in the running unit of work. @throws {EmailTaken} */
   async provision(person: Omit<NewUser, 'passwordHash'>): Promise<UserEntity> {
-    await this.quotas.requireRoom('users', () => this.countActive());
+    await this.requireRoom();
     return this.insert({ ...person, passwordHash: null });
   }
 
@@ -152,13 +154,14 @@ export class Users {
     user.role = role ?? user.role;
     user.status = status ?? user.status;
     user.epoch += 1;
-    // Marked, not only judged by the person's status: what is dead must stay dead when the person is enabled again.
+    if (status === 'disabled') return endAccess(this.database, id);
     await revokeAll(this.database, 'sessions', id);
-    if (status === 'disabled') {
-      await revokeAll(this.database, 'api_keys', id);
-      await this.database.query({ text: 'DELETE FROM trusted_devices WHERE user_id = $1', values: [id] });
-    }
     await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id }));
+  }
+
+  /** Before somebody more can sign in. @throws {QuotaExceeded} */
+  requireRoom(): Promise<void> {
+    return this.quotas.requireRoom('users', () => this.countActive());
   }
 
   /** People who can sign in. */
@@ -224,17 +227,6 @@ async function askFromNow(database: TenantDatabase, user: UserEntity, role: Role
   await database.query({
     text: 'UPDATE users SET second_factor_asked_at = now() WHERE id = $1',
     values: [user.id],
-  });
-}
-
-export async function revokeAll(
-  database: TenantDatabase,
-  table: 'sessions' | 'api_keys',
-  userId: string,
-): Promise<void> {
-  await database.query({
-    text: `UPDATE ${table} SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`,
-    values: [userId],
   });
 }
 

@@ -105,6 +105,18 @@ describe('privileges', () => {
   });
 });
 
+describe('people taken away', () => {
+  const removed = (at: number, action = 'scim_user.deactivated') =>
+    event(START + at, action, { actor: { type: 'directory', id: 'okta' } });
+  it('by one directory are found at the tenth in an hour, whichever way', () => {
+    const ten = times(10, (at) => removed(at, at % 2 ? 'scim_user.deleted' : 'scim_user.deactivated'));
+    expect(found(ten.slice(0, 9))).toEqual([]);
+    expect(found(ten)).toEqual(['provisioning.mass_removal okta']);
+    expect(found(times(20, (at) => removed(at * 600)))).toEqual([]);
+    expect(found(times(20, (at) => removed(at, 'scim_user.reactivated')))).toEqual([]);
+  });
+});
+
 describe('what is unusual for an actor', () => {
   const usual = (days: number): ObservedEvent[] =>
     times(days * 24 * 20, (at) => event(START + at * 180, at % 2 ? 'agent.read' : 'agent.listed'));

@@ -6,6 +6,7 @@ import { bulkReads, exports } from './rules/exfiltration.js';
 import { brokenGlass, failedLogins } from './rules/failed-logins.js';
 import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
 import { deniedAdministration, exceededGrant, grantedPower } from './rules/privileges.js';
+import { massRemoval } from './rules/provisioning.js';
 import { unusualActions, unusualRate } from './rules/unusual.js';
 
 type Rule = (event: ObservedEvent, memory: Memory, settings: RuleSettings) => Match | undefined;
@@ -19,6 +20,7 @@ const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
   'privileges.denied': deniedAdministration,
   'privileges.exceeded': exceededGrant,
   'privileges.granted': grantedPower,
+  'provisioning.mass_removal': massRemoval,
   'exfiltration.reads': bulkReads,
   'exfiltration.exports': exports,
   'delivery.failing': failingDelivery,

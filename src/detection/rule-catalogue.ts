@@ -75,6 +75,12 @@ export const RULES = {
     windowSeconds: HOUR,
     means: 'Kinds of calls that an actor known for three days makes for the first time.',
   },
+  'provisioning.mass_removal': {
+    severity: 'P2',
+    threshold: 10,
+    windowSeconds: HOUR,
+    means: 'People whom one directory has deactivated or taken away.',
+  },
   'exfiltration.reads': {
     severity: 'P2',
     threshold: 1_000,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { FindOptionsWhere, ObjectLiteral } from 'typeorm';
+import type { FindOptionsOrder, FindOptionsWhere, ObjectLiteral } from 'typeorm';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { encryptedFieldsOf, type EncryptedField, type Lookup } from './encrypted.decorator.js';
 import { blindIndexWith } from './field-encryption.js';
@@ -32,6 +32,24 @@ export class BlindLookup {
     // Not there; or there under an index key that another process has put in use, in place of the one that is known here.
     const now = await this.keys.reread(tenant);
     return now.rows === keys.rows ? null : repository.findOneBy(where(now));
+  }
+
+  /** All rows that have this value, at most as many as said, in the order of their ids. */
+  async find<Entity extends ObjectLiteral>(
+    entity: EntityClass<Entity>,
+    property: keyof Entity & string,
+    value: string,
+    limit: number,
+  ): Promise<Entity[]> {
+    const tenant = currentTenant();
+    const repository = this.database.repository(entity);
+    const where = this.#where(entity, property, repository.metadata.tableName, value);
+    const order = { id: 'ASC' } as unknown as FindOptionsOrder<Entity>;
+    const keys = await this.keys.of(tenant);
+    const found = await repository.find({ where: where(keys), order, take: limit });
+    if (found.length > 0) return found;
+    const now = await this.keys.reread(tenant);
+    return now.rows === keys.rows ? [] : repository.find({ where: where(now), order, take: limit });
   }
 
   /**

@@ -19,6 +19,10 @@ const FURTHER_COLUMNS: readonly string[] = [
   'DestinationEntity.credentials',
   'AlertEntity.subject',
   'ChannelEntity.recipient',
+  'ScimUserEntity.user_name',
+  'ScimUserEntity.external_id',
+  'ScimUserEntity.attributes',
+  'ScimEmailEntity.address',
 ];
 
 export const SENSITIVE_COLUMNS: readonly string[] = [

@@ -3,8 +3,18 @@ import { AppError } from '../platform/http/errors.js';
 export class GroupNameTaken extends AppError {
   readonly kind = 'conflict';
   readonly code = 'GROUP_NAME_TAKEN';
+  override readonly scimType = 'uniqueness';
   constructor() {
     super('Another group has this name or external id already. Choose another, or use that group.');
+  }
+}
+
+/** Whatever were changed by hand, the directory would change back, or never know of. */
+export class GroupProvided extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'GROUP_PROVIDED';
+  constructor() {
+    super('A directory provides this group: change it at the identity provider.');
   }
 }
 

@@ -5,6 +5,7 @@ import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { GroupGrants } from '../roles/index.js';
 import type { GroupRow } from './group-row.js';
+import { GroupProvided } from './groups.errors.js';
 import type { ChangeMembersDto, GroupDto, GroupFieldsDto, GroupMemberDto } from './groups.dto.js';
 import { Groups } from './groups.js';
 import { Members } from './members.js';
@@ -100,6 +101,7 @@ export class ManageGroups {
 
   async #locked(id: string, version: number | undefined): Promise<GroupRow> {
     const group = await this.groups.locked(id);
+    if (group.directory !== null) throw new GroupProvided();
     if (version !== undefined && version !== group.version) throw new VersionMismatch();
     return group;
   }

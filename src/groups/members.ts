@@ -60,6 +60,18 @@ export class Members {
     return this.#changed(groupId, { added: added ?? [], removed: removed ?? [] });
   }
 
+  /** Takes a person out of all groups that a directory provides. */
+  async removeFromDirectory(userId: string, directory: string): Promise<void> {
+    await this.database.query({
+      text: `WITH gone AS (
+          DELETE FROM group_members m USING groups g WHERE g.id = m.group_id AND g.directory = $2 AND m.user_id = $1
+          RETURNING m.group_id)
+        UPDATE groups SET people = people - 1, version = version + 1, updated_at = now() WHERE id IN (SELECT group_id FROM gone)`,
+      values: [userId, directory],
+    });
+    await this.database.query(announceUsers([userId]));
+  }
+
   /** By their ids; one more than `limit` tells that there are others. */
   list(groupId: string, after: string | undefined, limit: number): Promise<MemberRow[]> {
     return this.database.query<MemberRow>({

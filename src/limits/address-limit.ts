@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import { problemOf, sendProblem } from '../platform/http/problem.js';
+import { sendError } from '../platform/http/problem.js';
+import { errorFormOf } from '../platform/http/scim-error.js';
 import { contextOf } from '../platform/http/request-context.js';
 import { RateLimited } from './limits.errors.js';
 import { networkOf } from './network-of.js';
@@ -21,7 +22,7 @@ export class AddressLimit {
   admit(http: Request, response: Response, next: NextFunction): void {
     const request = contextOf(http);
     const refused = (error: unknown): void => {
-      if (error instanceof RateLimited) sendProblem(response, problemOf(error, request.requestId));
+      if (error instanceof RateLimited) sendError(response, error, request.requestId, errorFormOf(request));
       else next(error);
     };
     try {

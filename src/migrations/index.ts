@@ -39,6 +39,7 @@ import { TenantSecondFactors20261129020000 } from './tenant-16-mfa.js';
 import { TenantOauthClients20261129030000 } from './tenant-17-oauth-clients.js';
 import { TenantAccess20261129050000 } from './tenant-19-access.js';
 import { TenantImpersonations20261129052000 } from './tenant-20-impersonations.js';
+import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
  * The newest timestamp of a migration that a release has brought to other people's databases; 0 before the first
@@ -92,4 +93,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantOauthClients20261129030000,
   TenantAccess20261129050000,
   TenantImpersonations20261129052000,
+  TenantScim20261129040000,
 ];

@@ -334,6 +334,37 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
       fingerprint: FINGERPRINT,
     },
   },
+  {
+    table: 'scim_directories',
+    key: ID,
+    columns: {
+      ...plain('id', 'name', 'kind', 'state', 'default_role', 'highest_role', 'conflicts', 'mapping'),
+      ...plain('version', 'created_by', 'created_at', 'updated_at'),
+    },
+  },
+  {
+    table: 'scim_tokens',
+    key: ID,
+    columns: {
+      ...plain('id', 'directory_id', 'prefix', 'created_by', 'created_at', 'expires_at', 'revoked_at'),
+      ...plain('last_used_at'),
+      secret_hash: SECRET_HASH,
+    },
+  },
+  {
+    table: 'scim_users',
+    key: ID,
+    columns: {
+      ...plain('id', 'directory_id', 'version', 'created_at', 'updated_at', 'removed_at'),
+      user_name: { leftOut: 'what it is looked up by: it stands among the attributes' },
+      user_name_index: INDEX,
+      user_name_index_alt: INDEX,
+      external_id: { leftOut: 'what it is looked up by: it stands among the attributes' },
+      external_id_index: INDEX,
+      external_id_index_alt: INDEX,
+      attributes: 'sealed',
+    },
+  },
   { table: 'quota_usage', key: [['quota', 'text']], columns: plain('quota', 'used', 'day', 'measured_at') },
 ];
 
@@ -347,6 +378,8 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   password_resets: 'hashes of links that work for half an hour',
   sign_in_places: 'hashes of networks and browsers that people have signed in from',
   sign_in_attempts: 'counts of failed sign-ins of the last day: the log has each of them',
+  scim_emails: 'what people are looked up by: their addresses stand among the attributes',
+  scim_requests: 'what directories have asked for, for thirty days: the log has each of it',
   group_nesting: 'a row that is held while groups are put into groups: it says nothing',
   federated_sessions: 'which session a provider knows under which name: of use while it lasts',
   recovery_codes: 'hashes of codes that work once',

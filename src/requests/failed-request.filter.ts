@@ -5,6 +5,7 @@ import { BODY_LIMIT_BYTES } from '../platform/http/body.js';
 import { UNAUDITED } from '../platform/http/endpoint.js';
 import { ServiceUnavailable, type AppError } from '../platform/http/errors.js';
 import { asAppError, sendError } from '../platform/http/problem.js';
+import { errorFormOf } from '../platform/http/scim-error.js';
 import { contextOf, type RequestContext } from '../platform/http/request-context.js';
 import { Log } from '../platform/observability/log.js';
 import { Residence, TenantMoving } from '../tenancy/index.js';
@@ -30,7 +31,7 @@ export class FailedRequest implements ExceptionFilter {
         code: error.code,
       });
     }
-    sendError(http.getResponse<Response>(), error, request.requestId, request.endpoint?.errors);
+    sendError(http.getResponse<Response>(), error, request.requestId, errorFormOf(request));
   }
 
   async #record(request: RequestContext, error: AppError): Promise<AppError> {

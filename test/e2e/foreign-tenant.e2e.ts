@@ -42,6 +42,8 @@ beforeAll(async () => {
     users: (await createPerson(acme.api, 'Viewer')).id,
     'api-keys': (await createApiKey(acme.api, ['agent:read'])).id,
     tenants: acme.id,
+    scim: (await must(owner.post<{ id: string }>('/v1/scim/directories', { name: 'x', kind: 'okta' }), 201))
+      .id,
     groups: (await must(acme.api.post<{ id: string }>('/v1/groups', { displayName: 'x' }), 201)).id,
     'oauth-clients': (await createClient(acme.api)).id,
     domains: (await must(owner.post<{ id: string }>('/v1/domains', { name: `${acme.slug}.example` }), 201))
@@ -95,6 +97,8 @@ const GRANT = { principal: { type: 'user', id: '01890000-0000-7000-8000-00000000
 const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/detection/rules/{rule}': { enabled: true, severity: 'P3', threshold: 5, windowSeconds: 900 },
   'PATCH /v1/users/{id}': { role: 'Viewer' },
+  'PATCH /v1/scim/directories/{id}': { name: 'renamed' },
+  'POST /v1/scim/directories/{id}/tokens': {},
   'PATCH /v1/groups/{id}': { displayName: 'renamed' },
   'PATCH /v1/groups/{id}/members': {},
   'PATCH /v1/me/second-factors/{id}': { name: 'renamed' },

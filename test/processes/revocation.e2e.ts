@@ -11,6 +11,7 @@ import { eventually } from '../support/eventually.js';
 import { steppedUp } from '../support/single-sign-on.js';
 import { startInstallation, type Installation } from '../support/installation.js';
 import { basicOf, createClient, sendForm, tokenOf } from '../support/oauth.js';
+import { createDirectory, mustScim, person as provided, type ScimClient } from '../support/scim.js';
 import {
   createApiKey,
   createPerson,
@@ -28,6 +29,7 @@ let first: string;
 let second: string;
 let acme: TestTenant;
 let database: pg.Client;
+let directory: ScimClient;
 
 beforeAll(async () => {
   installation = await startInstallation(2, HIGH_LIMITS);
@@ -35,6 +37,9 @@ beforeAll(async () => {
   acme = await createTenant({ baseUrl: first, firstRun: { operatorKey: installation.operatorKey } });
   database = new pg.Client({ connectionString: installation.databaseUrl });
   await database.connect();
+  // As if the DNS had proven it: the directory may take over people with such addresses.
+  await database.query(`INSERT INTO control.domains (name, tenant) VALUES ('people.example', $1)`, [acme.id]);
+  directory = (await createDirectory({ baseUrl: first }, acme)).scim;
 });
 afterAll(async () => {
   await database.end();
@@ -55,6 +60,13 @@ const REVOCATIONS: Readonly<Record<string, Revocation>> = {
   'a person is disabled': {
     dies: both,
     revoke: ({ id }) => must(acme.api.patch(`/v1/users/${id}`, { status: 'disabled' }), 200),
+  },
+  'a directory deactivates a person': {
+    dies: both,
+    revoke: async ({ id, email }) => {
+      await mustScim(directory.post('/Users', provided({ userName: email })), 201);
+      await mustScim(directory.patch(`/Users/${id}`, { op: 'replace', value: { active: false } }), 200);
+    },
   },
   "a person's role is changed": {
     dies: session,
@@ -249,6 +261,13 @@ describe.each([
   );
 
   const credentials: Readonly<Record<string, () => Promise<readonly [string, () => Promise<unknown>]>>> = {
+    "of a directory's person": async () => {
+      const person = await createPerson(acme.api, 'Developer');
+      const { accessToken } = await signIn({ baseUrl: first }, acme.slug, person);
+      await mustScim(directory.post('/Users', provided({ userName: person.email })), 201);
+      const deactivate = { op: 'replace', value: { active: false } };
+      return [accessToken, () => mustScim(directory.patch(`/Users/${person.id}`, deactivate), 200)];
+    },
     "of a person's session": async () => {
       const person = await createPerson(acme.api, 'Developer');
       const { accessToken } = await signIn({ baseUrl: first }, acme.slug, person);
@@ -293,4 +312,17 @@ describe.each([
       await acme.api.post(`/v1/runs/${run.id}/cancel`);
     },
   );
+});
+
+it('runs of a person whom a directory deactivates are cancelled within a second, whoever works on them', async () => {
+  const agent = await publishedAgent(acme.api, { model: { name: 'demo-slow' } });
+  const person = await createPerson(acme.api, 'Developer');
+  const { accessToken } = await signIn({ baseUrl: first }, acme.slug, person);
+  await mustScim(directory.post('/Users', provided({ userName: person.email })), 201);
+  const run = await startRun(client(second, accessToken), agent.id);
+  await runIn(acme.api, run.id, new Set(['RUNNING']));
+  await mustScim(directory.patch(`/Users/${person.id}`, { op: 'replace', value: { active: false } }), 200);
+  const deactivatedAt = performance.now();
+  await runIn(acme.api, run.id, new Set(['CANCELLED']));
+  expect(performance.now() - deactivatedAt).toBeLessThan(SECOND);
 });

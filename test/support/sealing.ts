@@ -6,7 +6,7 @@ import { LocalKms } from '@waxell/infra';
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
 import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
 import { HeldKeys } from '../../src/encryption/held-keys.js';
-import { FieldEncryption, KeyRing, Openers, SubjectKeys } from '../../src/encryption/index.js';
+import { BlindLookup, FieldEncryption, KeyRing, Openers, SubjectKeys } from '../../src/encryption/index.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
 import { CellKms } from '../../src/encryption/kms.js';
@@ -18,6 +18,8 @@ import { openTestDatabase, type TestDatabase } from './test-database.js';
 export interface Sealing {
   readonly db: TestDatabase;
   readonly encryption: FieldEncryption;
+  readonly lookup: BlindLookup;
+  readonly openers: Openers;
   readonly newTenant: (id?: TenantId) => Promise<TenantRef>;
   /** As when its administrators have had the keys destroyed, and the process has heard of it. */
   readonly destroyKeys: (tenant: TenantRef) => Promise<void>;
@@ -64,6 +66,8 @@ export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>
   return {
     db,
     encryption: encryption.fields,
+    lookup: new BlindLookup(db.database, keys),
+    openers: encryption.openers,
     inTenant,
     destroyKeys: async (tenant) => {
       await db.superuser.query(

@@ -33,6 +33,7 @@ export interface Change {
     | 'access'
     | 'impersonation'
     | 'labels'
+    | 'directory'
     | 'signing_keys'
     | 'run_progress'
     | 'run_cancel';

@@ -10,6 +10,7 @@ import { isTenantId, type TenantId } from '../database/tenant-id.js';
  */
 export type Credential =
   | { readonly kind: 'api_key'; readonly tenant: TenantId; readonly secret: string }
+  | { readonly kind: 'directory'; readonly tenant: TenantId; readonly secret: string }
   | { readonly kind: 'jwt'; readonly tenant: TenantId; readonly token: string; readonly scheme: JwtScheme }
   | { readonly kind: 'session'; readonly tenant: TenantId; readonly secret: string }
   | { readonly kind: 'operator'; readonly secret: string }
@@ -24,6 +25,8 @@ export const SESSION_COOKIE = '__Host-waxell_session';
 
 /** `wax_` | tenant (16 hex digits) or `operator` | `_` | 43 random characters and a CRC-32 of 6, which secret scanners check. */
 const KEY = /^wax_([0-9a-f]{16}|operator)_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
+/** The same for the token of a directory, which provides people and does nothing else. */
+const DIRECTORY_TOKEN = /^wax_scim_([0-9a-f]{16})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
 const SESSION = /^([0-9a-f]{16})\.[A-Za-z0-9_-]{43}$/;
 const MAX_LENGTH = 4_096;
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -78,8 +81,10 @@ function basic(token: string): Credential {
 
 function bearer(token: string): Credential {
   if (token.startsWith('wax_')) {
-    const [, owner, random, checksum] = KEY.exec(token) ?? [];
+    const directory = DIRECTORY_TOKEN.exec(token);
+    const [, owner, random, checksum] = directory ?? KEY.exec(token) ?? [];
     if (!owner || !random || checksum !== checksumOf(random)) return { kind: 'malformed' };
+    if (directory) return { kind: 'directory', tenant: `t_${owner}` as TenantId, secret: token };
     if (owner === 'operator') return { kind: 'operator', secret: token };
     return { kind: 'api_key', tenant: `t_${owner}` as TenantId, secret: token };
   }
@@ -104,8 +109,17 @@ function claimedTenant(token: string): TenantId | undefined {
 
 /** A new key with 256 bits of randomness. `owner` is a tenant id, or `operator`. */
 export function newKey(owner: TenantId | 'operator'): string {
+  return `wax_${owner === 'operator' ? owner : owner.slice(2)}_${randomPart()}`;
+}
+
+/** A new token of a directory, of the same kind. */
+export function newDirectoryToken(tenant: TenantId): string {
+  return `wax_scim_${tenant.slice(2)}_${randomPart()}`;
+}
+
+function randomPart(): string {
   const random = base62(BigInt(`0x${randomBytes(32).toString('hex')}`), 43);
-  return `wax_${owner === 'operator' ? owner : owner.slice(2)}_${random}${checksumOf(random)}`;
+  return `${random}${checksumOf(random)}`;
 }
 
 /** A new secret of a client of OAuth, with as much randomness, and told apart by secret scanners. */

@@ -65,6 +65,8 @@ export abstract class AppError extends Error {
   /** Where the request belongs. */
   readonly region?: RegionPlace;
   readonly access?: DeniedAccess;
+  /** What SCIM calls it (RFC 7644 section 3.12), where it has a name for it. */
+  readonly scimType?: string;
 }
 
 export class InvalidRequest extends AppError {

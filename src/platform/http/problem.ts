@@ -116,7 +116,7 @@ export function sendError(
   requestId: string,
   form: ErrorForm | undefined,
 ): void {
-  if (!form) return sendProblem(response, problemOf(error, requestId));
+  if (!form || response.headersSent) return sendProblem(response, problemOf(error, requestId));
   if (error.kind === 'unavailable') response.setHeader('Retry-After', '1');
   response
     .status(ERROR_STATUS[error.kind])

@@ -23,7 +23,8 @@ export interface RequestTenant extends TenantRef {
 
 /** Who acts. A user's API key acts for the user, within its scopes; the operator's support for one, as src/impersonation has it; a client (OAuth) for nobody but itself. */
 export interface Actor {
-  readonly type: 'user' | 'api_key' | 'client' | 'support' | 'operator' | 'anonymous' | 'system';
+  readonly type:
+    'user' | 'api_key' | 'client' | 'directory' | 'support' | 'operator' | 'anonymous' | 'system';
   readonly id: string;
   /** The tenant that the credential was verified for; none for the operator. */
   readonly tenant?: TenantId;
@@ -42,7 +43,7 @@ export interface Actor {
   readonly enrolmentOnly?: true;
   /** For support: it may change agents and runs, and not only read. */
   readonly writes?: true;
-  /** For a client: the access token (`jti`) that was shown. */
+  /** For a client: the access token (`jti`) that was shown; for a directory, the id of its token. */
   readonly tokenId?: string;
   /** Absent: nothing but the role counts. */
   readonly access?: Access;

@@ -1,0 +1,38 @@
+import { announce, currentTenant, type Statement, type TenantDatabase } from '../platform/database/index.js';
+
+const RUNS_OF = `created_by = $1 OR created_by IN (SELECT id::text FROM api_keys WHERE user_id = $1::uuid)`;
+
+/**
+ * Ends all that somebody can do, in the running transaction: sessions, with what was issued for them, API keys, and runs
+ * that are under way, those of the keys included. Marked, not only judged by the person's status: what is dead must stay
+ * dead when the person is enabled again.
+ */
+export async function endAccess(database: TenantDatabase, userId: string): Promise<void> {
+  await revokeAll(database, 'sessions', userId);
+  await revokeAll(database, 'api_keys', userId);
+  await database.query({ text: 'DELETE FROM trusted_devices WHERE user_id = $1', values: [userId] });
+  await database.query(cancelRuns(userId));
+  await database.query(announce({ kind: 'user', tenant: currentTenant().id, id: userId }));
+}
+
+export async function revokeAll(
+  database: TenantDatabase,
+  table: 'sessions' | 'api_keys',
+  userId: string,
+): Promise<void> {
+  await database.query({
+    text: `UPDATE ${table} SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`,
+    values: [userId],
+  });
+}
+
+/** Who works on one is told; one that nobody works on yet is cancelled by whoever takes it up. */
+function cancelRuns(userId: string): Statement {
+  return {
+    text: `WITH cancelled AS (
+        UPDATE runs SET cancel_requested_at = now()
+        WHERE status IN ('PENDING', 'RUNNING', 'PAUSED') AND cancel_requested_at IS NULL AND (${RUNS_OF}) RETURNING id)
+      SELECT work.announce('run_cancel', id::text) FROM cancelled`,
+    values: [userId],
+  };
+}

@@ -1,0 +1,111 @@
+import { Injectable } from '@nestjs/common';
+import { BlindLookup, Sealed } from '../encryption/index.js';
+import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { ResourceNotFound } from '../platform/http/errors.js';
+import { EmailTaken, LastOwner } from './auth.errors.js';
+import { endAccess } from './end-access.js';
+import { UserEntity, type Role } from './identity.entity.js';
+import { lockedUser, Users } from './users.js';
+
+/** What a directory says of somebody, of what an account has. */
+export interface ProvidedProfile {
+  readonly email: string;
+  readonly displayName: string | undefined;
+  readonly phone: string | undefined;
+}
+
+/**
+ * People whom a directory provides and takes away, in the unit of work of whoever speaks for it. The rules are those of
+ * everybody: quotas, one address for one person, a last owner who stays, and all access ended with the account.
+ */
+@Injectable()
+export class ProvidedUsers {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly lookup: BlindLookup,
+    private readonly users: Users,
+  ) {}
+
+  /** @throws {EmailTaken | QuotaExceeded} */
+  async add(
+    id: string,
+    profile: ProvidedProfile,
+    role: Exclude<Role, 'Owner'>,
+    active: boolean,
+  ): Promise<UserEntity> {
+    const { email, displayName, phone } = profile;
+    const person = {
+      id,
+      email,
+      role,
+      ...(displayName !== undefined && { displayName }),
+      ...(phone !== undefined && { phone }),
+    };
+    if (active) return this.users.provision(person);
+    const user = await this.users.insert({ ...person, passwordHash: null });
+    user.status = 'disabled';
+    return this.database.repository(UserEntity).save(user);
+  }
+
+  /**
+   * A person, locked until the end of the transaction. Only who is an Owner waits for what happens to other owners.
+   * @throws {ResourceNotFound}
+   */
+  async locked(id: string): Promise<{ readonly user: UserEntity; readonly soleOwner: boolean }> {
+    const users = this.database.repository(UserEntity);
+    const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
+    if (!user || user.status === 'erased') throw new ResourceNotFound('user');
+    return user.role === 'Owner' ? lockedUser(this.database, id) : { user, soleOwner: false };
+  }
+
+  byEmail(email: string): Promise<UserEntity | null> {
+    return this.lookup.findOne(UserEntity, 'email', email);
+  }
+
+  /** Of a locked person. What is the same stays sealed as it is. @throws {EmailTaken} */
+  async change(user: UserEntity, { email, displayName, phone }: ProvidedProfile): Promise<void> {
+    const sameEmail = user.email?.reveal() === email;
+    const sameName = user.displayName?.reveal() === displayName;
+    const samePhone = user.phone?.reveal() === phone;
+    if (sameEmail && sameName && samePhone) return;
+    if (!sameEmail) {
+      const other = await this.byEmail(email);
+      if (other && other.id !== user.id) throw new EmailTaken();
+      user.email = Sealed.of(email);
+    }
+    if (!sameName) user.displayName = displayName === undefined ? null : Sealed.of(displayName);
+    if (!samePhone) user.phone = phone === undefined ? null : Sealed.of(phone);
+    await this.#save(user);
+  }
+
+  /**
+   * Lets a locked person in again, or ends all access at once: sessions, tokens, keys, streams and runs, in every process
+   * within a second. Nothing to do where it is so already.
+   * @throws {LastOwner | QuotaExceeded}
+   */
+  async setActive(
+    { user, soleOwner }: { user: UserEntity; soleOwner: boolean },
+    active: boolean,
+  ): Promise<boolean> {
+    if ((user.status === 'active') === active) return false;
+    if (!active && soleOwner) throw new LastOwner();
+    if (active) await this.users.requireRoom();
+    user.status = active ? 'active' : 'disabled';
+    user.epoch += 1;
+    await this.#save(user);
+    if (active)
+      await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id: user.id }));
+    else await endAccess(this.database, user.id);
+    return true;
+  }
+
+  async #save(user: UserEntity): Promise<void> {
+    try {
+      await this.database.repository(UserEntity).save(user);
+    } catch (error) {
+      const { driverError } = error as { driverError?: { constraint?: string } };
+      if (driverError?.constraint?.startsWith('users_email_index_')) throw new EmailTaken();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { ProvidedUsers, type UserEntity } from '../auth/index.js';
+import { Domains } from '../domains/index.js';
+import { auditDetails } from '../platform/http/request-context.js';
+import type { DirectoryRow } from './directory-row.js';
+import { isAbove } from './directory-rules.js';
+import { profileOf } from './profile-of.js';
+import { textIn, type Fields } from './protocol/evaluate-filter.js';
+import { ScimError } from './protocol/scim.errors.js';
+import type { ScimUserEntity } from './scim-user.entity.js';
+import { userNameTaken, UserStore } from './user-store.js';
+
+/**
+ * Lets in somebody whom a directory provides: as a new person, as the one whom it has provided before, or, where the
+ * organisation wants it, as the one who is here already under an address of a verified domain.
+ */
+@Injectable()
+export class AdmitUser {
+  constructor(
+    private readonly users: ProvidedUsers,
+    private readonly store: UserStore,
+    private readonly domains: Domains,
+  ) {}
+
+  /** Answers whose id it is. @throws {ScimError | QuotaExceeded} */
+  async execute(directory: DirectoryRow, newId: string, said: Fields, active: boolean): Promise<string> {
+    const known = await this.store.byUserName(directory.id, textIn(said, 'userName'));
+    if (known && !known.removedAt) throw userNameTaken();
+    if (known) return this.#again(directory, known, said, active);
+    const profile = profileOf(newId, said, directory.mapping);
+    const here = await this.users.byEmail(profile.email);
+    if (here) return this.#adopt(directory, here, said, active);
+    await this.users.add(newId, profile, directory.default_role, active);
+    await this.store.add(directory.id, newId, said);
+    return newId;
+  }
+
+  /** Whoever comes again is the same person, with the role from before. */
+  async #again(directory: DirectoryRow, row: ScimUserEntity, said: Fields, active: boolean): Promise<string> {
+    auditDetails({ action: 'scim_user.reactivated' });
+    return this.#take(directory, row, said, active);
+  }
+
+  async #adopt(directory: DirectoryRow, here: UserEntity, said: Fields, active: boolean): Promise<string> {
+    const row = await this.store.byId(here.id);
+    if (row && !row.removedAt) throw taken('A directory provides somebody with this e-mail address already.');
+    if (directory.conflicts === 'refuse')
+      throw taken('Somebody with this e-mail address is here already, and the directory takes over nobody.');
+    const email = here.email?.reveal() ?? '';
+    if (!(await this.domains.covers(email)))
+      throw taken(
+        'Somebody with this e-mail address is here already. A directory takes over people whose address is of a verified domain: verify it first.',
+      );
+    if (isAbove(here.role, directory.highest_role))
+      throw taken(
+        `Somebody with this e-mail address is ${here.role} here, which is more than whoever has set the directory. An Owner may set it.`,
+      );
+    auditDetails({ action: 'scim_user.adopted' });
+    if (row) return this.#take(directory, row, said, active);
+    await this.store.add(directory.id, here.id, said);
+    await this.#bring(directory, here.id, said, active);
+    return here.id;
+  }
+
+  async #take(directory: DirectoryRow, row: ScimUserEntity, said: Fields, active: boolean): Promise<string> {
+    await this.store.change(directory.id, row, {}, said);
+    await this.#bring(directory, row.id, said, active);
+    return row.id;
+  }
+
+  /** The account, as the directory says. */
+  async #bring(directory: DirectoryRow, id: string, said: Fields, active: boolean): Promise<void> {
+    const held = await this.users.locked(id);
+    await this.users.change(held.user, profileOf(id, said, directory.mapping));
+    await this.users.setActive(held, active);
+  }
+}
+
+function taken(detail: string): ScimError {
+  return new ScimError('uniqueness', detail);
+}

@@ -1,0 +1,28 @@
+import { AppError } from '../platform/http/errors.js';
+
+export class TooManyDirectories extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'TOO_MANY_DIRECTORIES';
+  constructor(most: number) {
+    super(`An organisation has ${most} directories at most. Delete those that nobody needs.`);
+  }
+}
+
+export class TooManyTokens extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'TOO_MANY_TOKENS';
+  constructor(most: number) {
+    super(`A directory has ${most} tokens at most that work. Revoke one that is not used any more.`);
+  }
+}
+
+/** People would be nobody's from one moment to the next. */
+export class DirectoryActive extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'DIRECTORY_ACTIVE';
+  constructor() {
+    super(
+      'Disable the directory before it is deleted: people and groups that it provides stay, and are looked after by hand.',
+    );
+  }
+}

@@ -1,0 +1,2 @@
+export { ScimModule } from './scim.module.js';
+export { ScimEmailEntity, ScimUserEntity } from './scim-user.entity.js';

@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { FieldEncryption, sealedColumn } from '../encryption/index.js';
+import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import type { AppError } from '../platform/http/errors.js';
+import { ERROR_STATUS } from '../platform/http/errors.js';
+import { currentRequest } from '../platform/http/request-context.js';
+import { UnitOfWork } from '../requests/index.js';
+
+sealedColumn({ table: 'scim_requests', column: 'request', key: [['id', 'uuid']] });
+
+const KEPT = "interval '30 days'";
+/** What is longer is kept by its length alone. */
+const LONGEST_BODY = 65_536;
+
+/** What a directory has asked for, and what became of it. */
+export interface ScimRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  /** Why it was refused, in words. */
+  readonly reason?: string;
+}
+
+interface Outcome {
+  readonly status: number;
+  readonly scimType?: string | undefined;
+  readonly reason?: string;
+  readonly dryRun: boolean;
+}
+
+/**
+ * What directories have asked for in the last thirty days: every change, done or refused, with the request as it came, so
+ * that an administrator can see why somebody is not there, and send it again. Requests name people: they are sealed, under
+ * the person's own key where it is one person's.
+ */
+@Injectable()
+export class ScimRequests {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly encryption: FieldEncryption,
+    private readonly work: UnitOfWork,
+  ) {}
+
+  /** In the transaction of the change itself. */
+  async done(status: number): Promise<void> {
+    await this.#insert({ status, dryRun: false });
+  }
+
+  /** Once the change was rolled back. */
+  async refused(error: AppError): Promise<void> {
+    const status = ERROR_STATUS[error.kind];
+    await this.work.bookkeeping('that it was refused is told by the event of the request', () =>
+      this.#insert({ status, scimType: error.scimType, reason: error.message, dryRun: false }),
+    );
+  }
+
+  async tried(status: number): Promise<void> {
+    await this.work.bookkeeping('nothing was changed, as the event of the request says', () =>
+      this.#insert({ status, dryRun: true }),
+    );
+  }
+
+  async #insert({ status, scimType, reason, dryRun }: Outcome): Promise<void> {
+    const request = currentRequest();
+    if (!request || request.actor.type !== 'directory') return;
+    const id = uuidv7();
+    const text = JSON.stringify(request.body) as string | undefined;
+    const kept: ScimRequest = {
+      method: request.method,
+      path: request.path,
+      ...(text !== undefined && {
+        body: text.length > LONGEST_BODY ? { truncated: true, length: text.length } : request.body,
+      }),
+      ...(reason !== undefined && { reason }),
+    };
+    const { subject } = request.audit;
+    const person = status < 400 ? (subject ?? undefined) : undefined;
+    const place = { table: 'scim_requests', column: 'request', row: id };
+    const sealed = await this.encryption.sealJson(currentTenant(), place, kept, person);
+    await this.database.query({
+      text: `DELETE FROM scim_requests WHERE created_at < now() - ${KEPT}`,
+      values: [],
+    });
+    await this.database.query({
+      text: `INSERT INTO scim_requests (id, directory_id, action, status, scim_type, dry_run, request) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      values: [id, request.actor.id, actionOf(request), status, scimType ?? null, dryRun, sealed],
+    });
+  }
+}
+
+function actionOf({ audit, endpoint }: NonNullable<ReturnType<typeof currentRequest>>): string {
+  return audit.action ?? String(endpoint?.audit);
+}

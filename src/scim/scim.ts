@@ -1,0 +1,88 @@
+import { Injectable } from '@nestjs/common';
+import { Directories } from './directories.js';
+import { listQuery, listResponse, searchQuery, wantedOf } from './list-query.js';
+import type { Json } from './protocol/evaluate-filter.js';
+import { readPatch } from './protocol/patch-request.js';
+import { GROUP_TYPE, USER_TYPE } from './protocol/resource-types.js';
+import { ProvisionGroups } from './provision-groups.js';
+import { ProvisionUsers, type Asked } from './provision-users.js';
+import { ScimAnswer } from './scim-answer.js';
+import type { ScimCall } from './scim-call.js';
+import { ScimWork } from './scim-work.js';
+import { search } from './search.js';
+import { Sources } from './sources.js';
+
+export type Kind = 'Users' | 'Groups';
+
+/** The requests of RFC 7644 to people and groups, the same for both. */
+@Injectable()
+export class Scim {
+  constructor(
+    private readonly directories: Directories,
+    private readonly users: ProvisionUsers,
+    private readonly groups: ProvisionGroups,
+    private readonly sources: Sources,
+    private readonly work: ScimWork,
+  ) {}
+
+  create(kind: Kind, call: ScimCall, body: Json | undefined): Promise<ScimAnswer> {
+    return this.#change(kind, call, (of, asked) => of.create(asked, body));
+  }
+
+  async get(kind: Kind, call: ScimCall, id: string): Promise<ScimAnswer> {
+    return this.#of(kind).get(await this.#asked(call), id);
+  }
+
+  replace(kind: Kind, call: ScimCall, id: string, body: Json | undefined): Promise<ScimAnswer> {
+    return this.#change(kind, call, (of, asked) => of.replace(asked, id, body));
+  }
+
+  patch(kind: Kind, call: ScimCall, id: string, body: Json | undefined): Promise<ScimAnswer> {
+    return this.#change(kind, call, (of, asked) => of.patch(asked, id, readPatch(body)));
+  }
+
+  remove(kind: Kind, call: ScimCall, id: string): Promise<ScimAnswer> {
+    return this.#change(kind, call, (of, asked) => of.remove(asked, id));
+  }
+
+  list(kind: Kind, call: ScimCall): Promise<ScimAnswer> {
+    return this.#found(kind, call, listQuery(typeOf(kind), call.query));
+  }
+
+  search(kind: Kind, call: ScimCall, body: Json | undefined): Promise<ScimAnswer> {
+    return this.#found(kind, call, searchQuery(typeOf(kind), body));
+  }
+
+  async #found(
+    kind: Kind,
+    { directoryId }: ScimCall,
+    query: ReturnType<typeof listQuery>,
+  ): Promise<ScimAnswer> {
+    const found =
+      kind === 'Users'
+        ? await search(this.sources.people(directoryId), query)
+        : await search(this.sources.groups(directoryId), query);
+    return new ScimAnswer(200, listResponse(found, query));
+  }
+
+  #change(
+    kind: Kind,
+    call: ScimCall,
+    change: (of: ProvisionUsers | ProvisionGroups, asked: Asked) => Promise<ScimAnswer>,
+  ): Promise<ScimAnswer> {
+    return this.work.run(call.dryRun, async () => change(this.#of(kind), await this.#asked(call)));
+  }
+
+  async #asked({ directoryId, query, ifMatch }: ScimCall): Promise<Asked> {
+    const directory = await this.directories.find(directoryId);
+    return { directory, wanted: wantedOf(query), ...(ifMatch !== undefined && { ifMatch }) };
+  }
+
+  #of(kind: Kind): ProvisionUsers | ProvisionGroups {
+    return kind === 'Users' ? this.users : this.groups;
+  }
+}
+
+function typeOf(kind: Kind) {
+  return kind === 'Users' ? USER_TYPE : GROUP_TYPE;
+}

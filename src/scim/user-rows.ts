@@ -1,0 +1,152 @@
+import { Injectable } from '@nestjs/common';
+import { Openers } from '../encryption/index.js';
+import { AuthConfig } from '../platform/config/index.js';
+import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { milliseconds, Values, type Condition } from './narrowed.js';
+import type { Fields } from './protocol/evaluate-filter.js';
+import { schemasOf } from './protocol/read-resource.js';
+import { USER_TYPE } from './protocol/resource-types.js';
+import type { Opened, Selected } from './search.js';
+
+/** A person of a directory as it is stored. */
+export interface UserRow extends Record<string, unknown> {
+  readonly id: string;
+  readonly attributes: Buffer;
+  readonly version: number;
+  readonly created: Date;
+  readonly modified: Date;
+  readonly active: boolean;
+  /** Of the account: it changes with who may sign in. */
+  readonly account_version: number;
+}
+
+/** Both what the directory says and whether the account may sign in are of the resource. */
+export const LAST_MODIFIED = milliseconds('greatest(s.updated_at, u.updated_at)');
+const COLUMNS = `s.id, s.attributes, s.version, ${milliseconds('s.created_at')} AS created, ${LAST_MODIFIED} AS modified,
+  u.status = 'active' AS active, u.version AS account_version`;
+const FROM = 'scim_users s JOIN users u ON u.id = s.id';
+
+/** The people of a directory, read. What is sealed is opened for a page at once. */
+@Injectable()
+export class UserRows {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly openers: Openers,
+    private readonly config: AuthConfig,
+  ) {}
+
+  async one(directoryId: string, id: string): Promise<UserRow | undefined> {
+    const [row] = await this.database.query<UserRow>({
+      name: 'scim_user',
+      text: `SELECT ${COLUMNS} FROM ${FROM} WHERE s.id = $1 AND s.directory_id = $2 AND s.removed_at IS NULL`,
+      values: [id, directoryId],
+    });
+    return row;
+  }
+
+  /** Of whatever directory, as the person themselves sees it. */
+  async own(id: string): Promise<UserRow | undefined> {
+    const [row] = await this.database.query<UserRow>({
+      text: `SELECT ${COLUMNS} FROM ${FROM} WHERE s.id = $1 AND s.removed_at IS NULL`,
+      values: [id],
+    });
+    return row;
+  }
+
+  select(directoryId: string, { where, order, limit, offset = 0, after }: Selected): Promise<UserRow[]> {
+    const values = new Values();
+    const conditions = [
+      `s.directory_id = ${values.add(directoryId)}`,
+      's.removed_at IS NULL',
+      ...(where ? [`(${where.write(values)})`] : []),
+      ...(after === undefined ? [] : [`s.id > ${values.add(after)}`]),
+    ];
+    return this.database.query<UserRow>({
+      text: `SELECT ${COLUMNS} FROM ${FROM} WHERE ${conditions.join(' AND ')}
+        ORDER BY ${order ?? 's.id'} LIMIT ${limit} OFFSET ${offset}`,
+      values: values.list,
+    });
+  }
+
+  async count(directoryId: string, where: Condition | undefined): Promise<number> {
+    const values = new Values();
+    const [row] = await this.database.query<{ count: number }>({
+      text: `SELECT count(*)::int AS count FROM ${FROM}
+        WHERE s.directory_id = ${values.add(directoryId)} AND s.removed_at IS NULL ${where ? `AND (${where.write(values)})` : ''}`,
+      values: values.list,
+    });
+    return row?.count ?? 0;
+  }
+
+  /** What the directory says of one. */
+  async said({ id, attributes }: UserRow): Promise<Fields> {
+    const tenant = currentTenant();
+    const open = await this.openers.of(tenant, [attributes]);
+    return JSON.parse(open(placeOf(tenant.id, id), attributes).toString('utf8')) as Fields;
+  }
+
+  /** What is answered of each, with the groups that they are in where those are wanted. */
+  async open(rows: readonly UserRow[], withGroups: boolean): Promise<Opened[]> {
+    const tenant = currentTenant();
+    const stored = rows.map(({ attributes }) => attributes);
+    const open = this.openers.warm(tenant.id, stored) ?? (await this.openers.of(tenant, stored));
+    const groups = withGroups ? await this.#groups(rows.map(({ id }) => id)) : undefined;
+    return rows.map((row) => {
+      const said = JSON.parse(open(placeOf(tenant.id, row.id), row.attributes).toString('utf8')) as Fields;
+      return { id: row.id, resource: this.#resource(row, said, groups?.get(row.id)) };
+    });
+  }
+
+  #resource(row: UserRow, said: Fields, groups: readonly Fields[] | undefined): Fields {
+    return {
+      schemas: schemasOf(USER_TYPE, said),
+      id: row.id,
+      ...said,
+      active: row.active,
+      ...(groups && { groups }),
+      meta: {
+        resourceType: 'User',
+        created: row.created.toISOString(),
+        lastModified: row.modified.toISOString(),
+        location: `${baseUrl(this.config)}/Users/${row.id}`,
+        version: etagOf(row),
+      },
+    };
+  }
+
+  async #groups(ids: readonly string[]): Promise<Map<string, Fields[]>> {
+    const rows = await this.database.query<{ person: string; id: string; name: string; direct: boolean }>({
+      text: `WITH RECURSIVE found AS (
+          SELECT user_id AS person, group_id AS id, true AS direct FROM group_members WHERE user_id = ANY ($1::uuid[])
+          UNION SELECT f.person, s.group_id, false FROM found f JOIN group_subgroups s ON s.member_id = f.id)
+        SELECT f.person, f.id, g.display_name AS name, bool_or(f.direct) AS direct FROM found f JOIN groups g ON g.id = f.id
+        GROUP BY f.person, f.id, g.display_name ORDER BY f.person, f.id`,
+      values: [ids],
+    });
+    const byPerson = new Map<string, Fields[]>();
+    for (const { person, id, name, direct } of rows) {
+      const groups = byPerson.get(person) ?? [];
+      groups.push({
+        value: id,
+        $ref: `${baseUrl(this.config)}/Groups/${id}`,
+        display: name,
+        type: direct ? 'direct' : 'indirect',
+      });
+      byPerson.set(person, groups);
+    }
+    return byPerson;
+  }
+}
+
+function placeOf(tenant: string, row: string) {
+  return { tenant, table: 'scim_users', column: 'attributes', row };
+}
+
+export function baseUrl({ issuer }: AuthConfig): string {
+  return `${issuer.replace(/\/$/, '')}/scim/v2`;
+}
+
+/** Weak, as how the resource is written may change while it is the same. */
+export function etagOf({ version, account_version: account }: UserRow): string {
+  return `W/"${version}.${account}"`;
+}

@@ -1,0 +1,120 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { BlindLookup, Sealed } from '../encryption/index.js';
+import { TenantDatabase } from '../platform/database/index.js';
+import { isFields, textIn, type Fields } from './protocol/evaluate-filter.js';
+import { ScimError } from './protocol/scim.errors.js';
+import { directoryKey, ScimEmailEntity, ScimUserEntity } from './scim-user.entity.js';
+
+const LARGEST = 131_072;
+
+/** What directories say of people, written: in the unit of work of whoever calls, once the person's account is locked or new. */
+@Injectable()
+export class UserStore {
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly lookup: BlindLookup,
+  ) {}
+
+  /** Whoever has this `userName` in a directory, or had it. */
+  byUserName(directoryId: string, userName: string): Promise<ScimUserEntity | null> {
+    return this.lookup.findOne(ScimUserEntity, 'userName', directoryKey(directoryId, userName));
+  }
+
+  byId(id: string): Promise<ScimUserEntity | null> {
+    return this.database.repository(ScimUserEntity).findOneBy({ id });
+  }
+
+  /** @throws {ScimError} `uniqueness` */
+  async add(directoryId: string, id: string, said: Fields): Promise<void> {
+    requireSmall(said);
+    const people = this.database.repository(ScimUserEntity);
+    await this.#unique(() =>
+      people.insert(people.create({ id, removedAt: null, ...sealed(directoryId, said) })),
+    );
+    await this.#replaceEmails(directoryId, id, said);
+  }
+
+  /** @throws {ScimError} `uniqueness` */
+  async change(directoryId: string, row: ScimUserEntity, before: Fields, said: Fields): Promise<void> {
+    requireSmall(said);
+    const people = this.database.repository(ScimUserEntity);
+    Object.assign(row, sealed(directoryId, said), { removedAt: null });
+    await this.#unique(() => people.save(row));
+    if (addressesOf(before).join('\n') !== addressesOf(said).join('\n'))
+      await this.#replaceEmails(directoryId, row.id, said);
+  }
+
+  /** The directory does not know the person any more. */
+  async remove(id: string): Promise<void> {
+    await this.database.query({
+      text: 'UPDATE scim_users SET removed_at = now(), updated_at = now(), version = version + 1 WHERE id = $1',
+      values: [id],
+    });
+    await this.#forgetEmails(id);
+  }
+
+  async #replaceEmails(directoryId: string, userId: string, said: Fields): Promise<void> {
+    await this.#forgetEmails(userId);
+    const addresses = addressesOf(said);
+    if (addresses.length === 0) return;
+    const emails = this.database.repository(ScimEmailEntity);
+    await emails.insert(
+      addresses.map((address) =>
+        emails.create({
+          id: uuidv7(),
+          userId,
+          address: Sealed.of(directoryKey(directoryId, address), userId),
+        }),
+      ),
+    );
+  }
+
+  async #forgetEmails(userId: string): Promise<void> {
+    await this.database.query({ text: 'DELETE FROM scim_emails WHERE user_id = $1', values: [userId] });
+  }
+
+  async #unique(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      const { driverError } = error as { driverError?: { constraint?: string } };
+      if (driverError?.constraint?.startsWith('scim_users_user_name_index')) throw userNameTaken();
+      throw error;
+    }
+  }
+}
+
+export function userNameTaken(): ScimError {
+  return new ScimError('uniqueness', 'Another person of this directory has this userName already.');
+}
+
+function sealed(directoryId: string, said: Fields): Partial<ScimUserEntity> {
+  const { externalId } = said;
+  return {
+    directoryId,
+    userName: Sealed.of(directoryKey(directoryId, textIn(said, 'userName'))),
+    externalId:
+      typeof externalId === 'string' ? Sealed.of(directoryKey(directoryId, externalId, true)) : null,
+    // Of no external id there is no index either.
+    ...(typeof externalId !== 'string' && { externalIdIndex: null, externalIdIndexAlt: null }),
+    attributes: Sealed.of(said),
+  };
+}
+
+/** Each once, as it is looked up. */
+function addressesOf({ emails }: Fields): string[] {
+  const items = Array.isArray(emails) ? (emails as readonly Fields[]) : [];
+  const values = items.flatMap((item) =>
+    isFields(item) && typeof item['value'] === 'string' ? [item['value']] : [],
+  );
+  return [...new Set(values.map((value) => value.normalize('NFC').toLowerCase()))];
+}
+
+function requireSmall(said: Fields): void {
+  if (JSON.stringify(said).length > LARGEST)
+    throw new ScimError(
+      'invalidValue',
+      `A person has at most ${LARGEST} characters, all attributes together.`,
+    );
+}

@@ -1,0 +1,221 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { UserDto } from '../../src/auth/auth.dto.js';
+import type {
+  CreatedDirectoryTokenDto,
+  DirectoryDto,
+  FullScimRequestDto,
+  ScimRequestDto,
+} from '../../src/scim/directories.dto.js';
+import { publishedAgent, runIn, startRun } from '../support/agents.js';
+import { client, must, type Client } from '../support/client.js';
+import { asSuperuser } from '../support/embedded-database.js';
+import {
+  createDirectory,
+  group,
+  mustScim,
+  ownerOf,
+  person,
+  ScimClient,
+  scimRefusal,
+  USER,
+} from '../support/scim.js';
+import { sharedApplication } from '../support/shared-application.js';
+import { steppedUp } from '../support/single-sign-on.js';
+import {
+  createApiKey,
+  createPerson,
+  createTenant,
+  signIn,
+  uniqueName,
+  type TestTenant,
+} from '../support/tenants.js';
+
+const app = sharedApplication();
+let acme: TestTenant;
+let owner: Client;
+
+beforeAll(async () => {
+  acme = await createTenant(app);
+  owner = await ownerOf(app, acme);
+});
+
+const accountOf = async (id: string): Promise<UserDto | undefined> =>
+  (await acme.api.all<UserDto>('/v1/users')).find((user) => user.id === id);
+const deactivate = { op: 'replace', value: { active: false } };
+
+/** As if the DNS had proven it. */
+async function verified(tenant: TestTenant): Promise<string> {
+  const name = `${uniqueName('domain')}.example`;
+  await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query('INSERT INTO control.domains (name, tenant) VALUES ($1, $2)', [name, tenant.id]),
+  );
+  return name;
+}
+
+async function personAt(
+  domain: string,
+  role = 'Viewer',
+): Promise<{ id: string; email: string; password: string }> {
+  const body = { email: `${uniqueName('p')}@${domain}`, password: 'correct horse battery staple 1', role };
+  const { id } = await must(owner.post<UserDto>('/v1/users', body), 201);
+  return { id, ...body };
+}
+
+describe('somebody who is here already', () => {
+  it('is taken over where the address is of a verified domain, with the role that they have', async () => {
+    const domain = await verified(acme);
+    const here = await personAt(domain, 'Developer');
+    const { scim } = await createDirectory(app, acme);
+    const made = await mustScim(scim.post('/Users', person({ userName: here.email.toUpperCase() })), 201);
+    expect(made.id).toBe(here.id);
+    expect(await accountOf(here.id)).toMatchObject({ role: 'Developer', status: 'active' });
+    const events = await acme.api.all<Record<string, unknown>>(`/v1/audit/events?resourceId=${here.id}`);
+    expect(events.map(({ action }) => action)).toContain('scim_user.adopted');
+  });
+
+  it('is not, where the domain is not verified, the directory takes over nobody, or they may more than who has set it', async () => {
+    const uniqueness = { status: 409, scimType: 'uniqueness' };
+    const stranger = await personAt('unverified.example');
+    const { scim } = await createDirectory(app, acme);
+    expect(await scimRefusal(scim.post('/Users', person({ userName: stranger.email })))).toEqual(uniqueness);
+    const domain = await verified(acme);
+    const here = await personAt(domain);
+    const refusing = (await createDirectory(app, acme, { conflicts: 'refuse' })).scim;
+    expect(await scimRefusal(refusing.post('/Users', person({ userName: here.email })))).toEqual(uniqueness);
+    const second = await personAt(domain, 'Owner');
+    const admin = await personAt(domain, 'Admin');
+    const session = await steppedUp(app, acme, admin);
+    const set = await must(
+      session.post<DirectoryDto>('/v1/scim/directories', { name: 'x', kind: 'okta' }),
+      201,
+    );
+    expect(set.highestRole).toBe('Admin');
+    const made = session.post<CreatedDirectoryTokenDto>(`/v1/scim/directories/${set.id}/tokens`, {});
+    const ofAdmin = new ScimClient(app.baseUrl, (await must(made, 201)).token);
+    expect(await scimRefusal(ofAdmin.post('/Users', person({ userName: second.email })))).toEqual(uniqueness);
+    expect(await accountOf(second.id)).toMatchObject({ role: 'Owner', status: 'active' });
+    // Nor is the address changed of somebody who has become more since.
+    const promoted = await mustScim(ofAdmin.post('/Users', person()), 201);
+    await must(owner.patch<UserDto>(`/v1/users/${promoted.id}`, { role: 'Owner' }), 200);
+    const emails = { op: 'add', path: 'emails', value: [{ value: `taken@${domain}`, primary: true }] };
+    expect(await scimRefusal(ofAdmin.patch(`/Users/${promoted.id}`, emails))).toEqual({
+      status: 400,
+      scimType: 'mutability',
+    });
+    // Access ends all the same.
+    await mustScim(ofAdmin.patch(`/Users/${promoted.id}`, deactivate), 200);
+    expect(await accountOf(promoted.id)).toMatchObject({ status: 'disabled' });
+  });
+});
+
+describe('a person who is provided', () => {
+  it('is an account like all others, with the directory’s role, name and number', async () => {
+    const { scim } = await createDirectory(app, acme, { defaultRole: 'Developer' });
+    const body = person({
+      name: { givenName: 'Barbara', familyName: 'Jensen' },
+      phoneNumbers: [{ value: 'tel:+49 (30) 901-820', type: 'work' }],
+    });
+    const made = await mustScim(scim.post('/Users', body), 201);
+    expect(await accountOf(made.id)).toMatchObject({
+      email: body.userName,
+      displayName: 'Barbara Jensen',
+      phone: '+4930901820',
+      role: 'Developer',
+      status: 'active',
+    });
+    const nameless = await mustScim(
+      scim.post('/Users', { schemas: [USER], userName: uniqueName('bjensen') }),
+      201,
+    );
+    expect((await accountOf(nameless.id))?.email).toBe(`${nameless.id}@no-address.invalid`);
+    const mapped = (
+      await createDirectory(app, acme, {
+        mapping: { email: 'emails[type eq "home"].value', displayName: 'nickName' },
+      })
+    ).scim;
+    const home = `${uniqueName('home')}@people.example`;
+    const emails = [
+      { value: `${uniqueName('w')}@people.example`, type: 'work', primary: true },
+      { value: home, type: 'home' },
+    ];
+    const chosen = await mustScim(mapped.post('/Users', person({ nickName: 'Babs', emails })), 201);
+    expect(await accountOf(chosen.id)).toMatchObject({ email: home, displayName: 'Babs' });
+  });
+
+  it('who is taken away is not found any more, is in no group, and comes again as the same person', async () => {
+    const { scim } = await createDirectory(app, acme);
+    const body = person({ title: 'Guide' });
+    const made = await mustScim(scim.post('/Users', body), 201);
+    const team = await mustScim(scim.post('/Groups', group({ members: [{ value: made.id }] })), 201);
+    await mustScim(scim.delete(`/Users/${made.id}`), 204);
+    expect(await scimRefusal(scim.get(`/Users/${made.id}`))).toMatchObject({ status: 404 });
+    expect(await scimRefusal(scim.delete(`/Users/${made.id}`))).toMatchObject({ status: 404 });
+    expect(await scim.find('Users', `userName eq "${body.userName}"`)).toEqual([]);
+    expect(await mustScim(scim.get(`/Groups/${team.id}`), 200)).not.toHaveProperty('members');
+    expect(await accountOf(made.id)).toMatchObject({ status: 'disabled' });
+    const again = await mustScim(scim.post('/Users', { ...body, title: 'Chief' }), 201);
+    expect(again).toMatchObject({ id: made.id, title: 'Chief', active: true });
+  });
+
+  it('who was erased is forgotten here as well', async () => {
+    const { scim } = await createDirectory(app, acme);
+    const made = await mustScim(scim.post('/Users', person()), 201);
+    await must(owner.post(`/v1/users/${made.id}/erasure`), 200);
+    expect(await scimRefusal(scim.get(`/Users/${made.id}`))).toMatchObject({ status: 404 });
+    expect(await scimRefusal(scim.patch(`/Users/${made.id}`, deactivate))).toMatchObject({ status: 404 });
+    const requests = await acme.api.all<ScimRequestDto>('/v1/scim/requests');
+    const created = requests.filter(({ action }) => action === 'scim_user.created');
+    expect(created.length).toBeGreaterThan(0);
+    for (const { id } of requests) {
+      const full = await must(acme.api.get<FullScimRequestDto>(`/v1/scim/requests/${id}`), 200);
+      expect(JSON.stringify(full)).not.toContain(String(made['userName']));
+    }
+  });
+
+  it('who is deactivated has lost sessions, keys and runs; active again, none of them is back', async () => {
+    const domain = await verified(acme);
+    const here = await personAt(domain, 'Developer');
+    const { scim } = await createDirectory(app, acme);
+    await mustScim(scim.post('/Users', person({ userName: here.email })), 201);
+    const tokens = await signIn(app, acme.slug, here);
+    const session = client(app.baseUrl, tokens.accessToken);
+    const key = client(app.baseUrl, (await createApiKey(session, ['*:admin'])).key);
+    const agent = await publishedAgent(acme.api, { model: { name: 'demo-slow' } });
+    const runs = [await startRun(session, agent.id), await startRun(key, agent.id)];
+    const others = await startRun(acme.api, agent.id);
+    await runIn(acme.api, runs[0]?.id ?? '', new Set(['RUNNING']));
+    await mustScim(scim.patch(`/Users/${here.id}`, deactivate), 200);
+    expect((await session.get('/v1/me')).status).toBe(401);
+    expect((await key.get('/v1/me')).status).toBe(401);
+    const anyone = client(app.baseUrl, undefined, { 'x-tenant-slug': acme.slug });
+    expect((await anyone.post('/v1/auth/refresh', { refreshToken: tokens.refreshToken })).status).toBe(401);
+    for (const { id } of runs) await runIn(acme.api, id, new Set(['CANCELLED']));
+    await runIn(acme.api, others.id, new Set(['RUNNING', 'COMPLETED']));
+    await acme.api.post(`/v1/runs/${others.id}/cancel`);
+    await mustScim(scim.patch(`/Users/${here.id}`, { op: 'replace', value: { active: true } }), 200);
+    expect((await session.get('/v1/me')).status).toBe(401);
+    expect((await key.get('/v1/me')).status).toBe(401);
+  });
+
+  it('who is the last owner stays, and the directory is told why', async () => {
+    const tenant = await createTenant(app);
+    const slug = tenant.owner.email.split('@')[1] ?? '';
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query('INSERT INTO control.domains (name, tenant) VALUES ($1, $2)', [slug, tenant.id]),
+    );
+    const { scim } = await createDirectory(app, tenant);
+    const made = await mustScim(scim.post('/Users', person({ userName: tenant.owner.email })), 201);
+    expect(made.id).toBe(tenant.owner.id);
+    for (const reply of [
+      await scim.patch(`/Users/${made.id}`, deactivate),
+      await scim.put(`/Users/${made.id}`, { ...made, active: false }),
+      await scim.delete(`/Users/${made.id}`),
+    ]) {
+      expect(reply.status).toBe(409);
+      expect((reply.body as unknown as { detail: string }).detail).toMatch(/at least one active owner/);
+    }
+    expect((await tenant.api.get('/v1/me')).status).toBe(200);
+    await createPerson(tenant.api, 'Owner');
+    await mustScim(scim.patch(`/Users/${made.id}`, deactivate), 200);
+  });
+});
