@@ -25,6 +25,7 @@ import { connectAs, LOGIN_SECRET, type TestDatabase } from '../support/test-data
 /** What lets somebody in for a short time. */
 const PASSING = [
   'federated_sessions',
+  'impersonations',
   'password_resets',
   'refresh_tokens',
   'second_factor_challenges',

@@ -64,6 +64,7 @@ export const PERIODS = { schema: 'audit', name: 'periods' } as const;
 export const PASSING: Readonly<Record<string, readonly string[]>> = {
   tenant: [
     'federated_sessions',
+    'impersonations',
     'password_resets',
     'refresh_tokens',
     'second_factor_challenges',
