@@ -73,8 +73,13 @@ export class Chromium {
   }
 
   /** Calls a function in the page, with values that survive JSON, and answers what it resolves to. */
-  async call<P extends readonly unknown[], T>(work: (...values: P) => Promise<T>, ...values: P): Promise<T> {
-    const expression = `(${work.toString()})(...${JSON.stringify(values)})`;
+  call<P extends readonly unknown[], T>(work: (...values: P) => Promise<T>, ...values: P): Promise<T> {
+    return this.callText(work.toString(), ...values);
+  }
+
+  /** The same with a function as text, for what only the page has types of. */
+  async callText<T>(work: string, ...values: readonly unknown[]): Promise<T> {
+    const expression = `(${work})(...${JSON.stringify(values)})`;
     const { result, exceptionDetails } = await this.send('Runtime.evaluate', {
       expression,
       awaitPromise: true,
