@@ -11,7 +11,8 @@ interface Answered<T> {
 }
 
 const there = await haveProgram('chromium', 'chromium');
-if (!there) console.log('SKIPPED: no Chromium, so no browser has used a passkey.');
+if (!there)
+  process.stderr.write('SKIPPED: passkeys in a browser: no Chromium here and none can be installed\n');
 
 let app: Application;
 let chromium: Chromium;
@@ -61,16 +62,10 @@ function send<T>(method: string, path: string, body?: object): Promise<Answered<
 
 /** The browser's own calls, as a page makes them; text, since the DOM's types are not ours. */
 function ask(kind: 'create' | 'get', options: object): Promise<object> {
-  return chromium.call(
-    new Function(
-      'kind',
-      'options',
-      `const parse = kind === 'create' ? 'parseCreationOptionsFromJSON' : 'parseRequestOptionsFromJSON';
-       const publicKey = PublicKeyCredential[parse](options);
-       return navigator.credentials[kind]({ publicKey }).then((credential) => credential.toJSON());`,
-    ) as (kind: string, options: object) => Promise<object>,
-    kind,
-    options,
+  const parse = { create: 'parseCreationOptionsFromJSON', get: 'parseRequestOptionsFromJSON' }[kind];
+  return chromium.evaluate(
+    `navigator.credentials.${kind}({ publicKey: PublicKeyCredential.${parse}(${JSON.stringify(options)}) })
+      .then((credential) => credential.toJSON())`,
   );
 }
 

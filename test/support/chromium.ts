@@ -73,8 +73,12 @@ export class Chromium {
   }
 
   /** Calls a function in the page, with values that survive JSON, and answers what it resolves to. */
-  async call<P extends readonly unknown[], T>(work: (...values: P) => Promise<T>, ...values: P): Promise<T> {
-    const expression = `(${work.toString()})(...${JSON.stringify(values)})`;
+  call<P extends readonly unknown[], T>(work: (...values: P) => Promise<T>, ...values: P): Promise<T> {
+    return this.evaluate<T>(`(${work.toString()})(...${JSON.stringify(values)})`);
+  }
+
+  /** What an expression of the page resolves to. */
+  async evaluate<T>(expression: string): Promise<T> {
     const { result, exceptionDetails } = await this.send('Runtime.evaluate', {
       expression,
       awaitPromise: true,
