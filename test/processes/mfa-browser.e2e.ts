@@ -11,7 +11,8 @@ interface Answered<T> {
 }
 
 const there = await haveProgram('chromium', 'chromium');
-if (!there) process.stderr.write('SKIPPED: no Chromium, so no browser has used a passkey.\n');
+if (!there)
+  process.stderr.write('SKIPPED: passkeys in a browser: no Chromium here and none can be installed\n');
 
 let app: Application;
 let chromium: Chromium;
@@ -61,12 +62,11 @@ function send<T>(method: string, path: string, body?: object): Promise<Answered<
 
 /** The browser's own calls, as a page makes them; text, since the DOM's types are not ours. */
 function ask(kind: 'create' | 'get', options: object): Promise<object> {
-  const work = `async (kind, options) => {
-    const parse = kind === 'create' ? 'parseCreationOptionsFromJSON' : 'parseRequestOptionsFromJSON';
-    const publicKey = PublicKeyCredential[parse](options);
-    return (await navigator.credentials[kind]({ publicKey })).toJSON();
-  }`;
-  return chromium.callText<object>(work, kind, options);
+  const parse = { create: 'parseCreationOptionsFromJSON', get: 'parseRequestOptionsFromJSON' }[kind];
+  return chromium.evaluate(
+    `navigator.credentials.${kind}({ publicKey: PublicKeyCredential.${parse}(${JSON.stringify(options)}) })
+      .then((credential) => credential.toJSON())`,
+  );
 }
 
 interface Begun {

@@ -74,12 +74,11 @@ export class Chromium {
 
   /** Calls a function in the page, with values that survive JSON, and answers what it resolves to. */
   call<P extends readonly unknown[], T>(work: (...values: P) => Promise<T>, ...values: P): Promise<T> {
-    return this.callText(work.toString(), ...values);
+    return this.evaluate<T>(`(${work.toString()})(...${JSON.stringify(values)})`);
   }
 
-  /** The same with a function as text, for what only the page has types of. */
-  async callText<T>(work: string, ...values: readonly unknown[]): Promise<T> {
-    const expression = `(${work})(...${JSON.stringify(values)})`;
+  /** What an expression of the page resolves to. */
+  async evaluate<T>(expression: string): Promise<T> {
     const { result, exceptionDetails } = await this.send('Runtime.evaluate', {
       expression,
       awaitPromise: true,
