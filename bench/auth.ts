@@ -1,10 +1,12 @@
 /**
- * What showing a credential costs: the same read with an API key, an access token and a session cookie, each beside a route
- * that asks for none, `/.well-known/jwks.json`. The read does more than that route (the tenant's role, a query, an audit
- * event that is durable before the answer), so `jwt_to_api_key` and `session_to_api_key` are what tells of credentials.
+ * What showing a credential costs: a read with an API key, an access token and a session cookie, each beside the same read in
+ * a process of the same program in which nobody looks at a credential (`without-authentication.ts`). `open` is the route
+ * `/.well-known/jwks.json`, which asks for none, reads nothing and writes no event: the same read beside that says what the rest of
+ * a request costs.
  */
 import { Caller } from '../test/tour/api.ts';
 import { startApplication, type Application } from '../test/tour/application.ts';
+import { fileURLToPath } from 'node:url';
 import { HttpLoad } from './http-load.ts';
 import {
   compare,
@@ -19,6 +21,8 @@ const CONNECTIONS = 64;
 const READ = '/v1/projects?limit=1';
 const OPEN = '/.well-known/jwks.json';
 const AGENT = 'waxell bench';
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+const WITHOUT_AUTHENTICATION = fileURLToPath(new URL('without-authentication.ts', import.meta.url));
 /** Every request is counted as always, and none is one too many. */
 const UNREACHED_LIMITS = {
   RATE_LIMIT_IP_PER_SECOND: '1000000',
@@ -30,33 +34,40 @@ const UNREACHED_LIMITS = {
 type Headers = Record<string, string>;
 
 export default async function auth({ say }: BenchOptions): Promise<BenchResult> {
-  const app = await startApplication({ env: UNREACHED_LIMITS });
+  const apps: Application[] = [];
   const load = new HttpLoad();
   try {
-    const baseUrl = app.first.baseUrl.replace('localhost', '127.0.0.1');
-    const credentials = await credentialsOf(app, baseUrl);
-    const side = (path: string, headers: Headers): Side => {
+    const app = await startApplication({ env: UNREACHED_LIMITS });
+    apps.push(app);
+    const unguarded = await startApplication({
+      env: UNREACHED_LIMITS,
+      nodeArguments: [`--import=${WITHOUT_AUTHENTICATION}`],
+    });
+    apps.push(unguarded);
+    const credentials = await credentialsOf(app);
+    const named = await namedOf(unguarded);
+    const side = (path: string, headers: Headers, of = app): Side => {
       const order = {
-        url: `${baseUrl}${path}`,
+        url: `${addressOf(of)}${path}`,
         method: 'GET',
         headers,
         connections: CONNECTIONS,
         status: 200,
       } as const;
-      return (seconds) => load.run({ ...order, seconds }, app.pid);
+      return (seconds) => load.run({ ...order, seconds }, of.pid);
     };
     const open = side(OPEN, {});
+    const unauthenticated = side(READ, named, unguarded);
     const reads = {
       apiKey: side(READ, credentials.apiKey),
       jwt: side(READ, credentials.jwt),
       session: side(READ, credentials.session),
     };
     const comparisons: Record<string, Comparison> = {
-      api_key: await compare({ baseline: open, ours: reads.apiKey }),
-      jwt: await compare({ baseline: open, ours: reads.jwt }),
-      session: await compare({ baseline: open, ours: reads.session }),
-      jwt_to_api_key: await compare({ baseline: reads.apiKey, ours: reads.jwt }),
-      session_to_api_key: await compare({ baseline: reads.apiKey, ours: reads.session }),
+      api_key: await compare({ baseline: unauthenticated, ours: reads.apiKey }),
+      jwt: await compare({ baseline: unauthenticated, ours: reads.jwt }),
+      session: await compare({ baseline: unauthenticated, ours: reads.session }),
+      api_key_to_open: await compare({ baseline: open, ours: reads.apiKey }),
     };
     for (const line of table(comparisons)) say(line);
     const entries = Object.entries(comparisons);
@@ -65,19 +76,33 @@ export default async function auth({ say }: BenchOptions): Promise<BenchResult> 
       absolute: Object.fromEntries(entries.map(([name, { baseline, ours }]) => [name, { baseline, ours }])),
     };
   } catch (error) {
-    process.stderr.write(`The application said:\n${app.output()}\n`);
+    for (const app of apps) process.stderr.write(`The application said:\n${app.output()}\n`);
     throw error;
   } finally {
     load.close();
-    await app.remove();
+    await Promise.all(apps.map((app) => app.remove()));
   }
 }
 
+function addressOf({ first }: Application): string {
+  return first.baseUrl.replace('localhost', '127.0.0.1');
+}
+
+/** Who acts where nobody looks: the owner, in the organisation that is named. */
+async function namedOf(app: Application): Promise<Headers> {
+  const common = { 'User-Agent': AGENT, 'X-Tenant-Slug': app.first.tenant };
+  // Whoever is nobody there yet may ask who owns it.
+  const users = new Caller(addressOf(app), undefined, app.first.tenant);
+  const { body } = await users.get('/v1/users', { 'X-Bench-User': NOBODY });
+  const [owner] = (body as { items: { id: string }[] }).items;
+  const named = { ...common, 'X-Bench-User': owner?.id ?? '' };
+  await users.post('/v1/projects', { name: 'bench' }, named);
+  return named;
+}
+
 /** The same person by each kind of credential. */
-async function credentialsOf(
-  app: Application,
-  baseUrl: string,
-): Promise<Record<'apiKey' | 'jwt' | 'session', Headers>> {
+async function credentialsOf(app: Application): Promise<Record<'apiKey' | 'jwt' | 'session', Headers>> {
+  const baseUrl = addressOf(app);
   const { apiKey, tenant, ownerEmail: email, ownerPassword: password } = app.first;
   const common = { 'User-Agent': AGENT };
   await new Caller(baseUrl, apiKey).post('/v1/projects', { name: 'bench' });
