@@ -11,6 +11,7 @@ import { AllowedNetworks } from './allowed-networks.js';
 import { InvalidCredential } from './auth.errors.js';
 import type { Authenticated } from './authenticated.js';
 import type { Role } from './identity.entity.js';
+import { directoryPrincipal } from './directory-principal.js';
 import { supportPrincipal } from './support-principal.js';
 
 interface ApiKeyRow extends AccessRow {
@@ -89,7 +90,7 @@ export class Principals implements OnModuleInit {
 
   /** The directory whose token this is. */
   directory(tenant: TenantRef, secret: string): Promise<Authenticated> {
-    return this.#authenticate(secret, () => this.#loadDirectory(tenant, secret));
+    return this.#authenticate(secret, () => directoryPrincipal(this.database, tenant, secretHash(secret)));
   }
 
   session(tenant: RequestTenant, secret: string): Promise<Authenticated> {
@@ -189,29 +190,6 @@ export class Principals implements OnModuleInit {
       ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
       expiresAt: row.expires_at?.getTime(),
       dependsOn: [`api_key:${row.id}`, `user:${row.user_id}`, `tenant:${tenant.id}`],
-    };
-  }
-
-  async #loadDirectory(tenant: TenantRef, secret: string): Promise<Authenticated | undefined> {
-    const [row] = await this.database.within(tenant, () =>
-      this.database.query<{ id: string; directory_id: string; expires_at: Date }>({
-        name: 'directory_token',
-        text: `SELECT t.id, t.directory_id, t.expires_at FROM scim_tokens t JOIN scim_directories d ON d.id = t.directory_id
-          WHERE t.secret_hash = $1 AND t.revoked_at IS NULL AND d.state = 'active'`,
-        values: [secretHash(secret)],
-      }),
-    );
-    if (!row) return undefined;
-    return {
-      actor: Object.freeze({
-        type: 'directory',
-        id: row.directory_id,
-        tenant: tenant.id,
-        roles: [],
-        tokenId: row.id,
-      }),
-      expiresAt: row.expires_at.getTime(),
-      dependsOn: [`directory:${row.directory_id}`, `directory:${row.id}`],
     };
   }
 
