@@ -3,7 +3,7 @@ import { ProvidedUsers, type UserEntity } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import type { DirectoryRow } from './directory-row.js';
-import { isAbove } from './directory-rules.js';
+import { isAbove, requireKept } from './directory-rules.js';
 import { profileOf } from './profile-of.js';
 import { textIn, type Fields } from './protocol/evaluate-filter.js';
 import { ScimError } from './protocol/scim.errors.js';
@@ -71,7 +71,10 @@ export class AdmitUser {
   /** The account, as the directory says. */
   async #bring(directory: DirectoryRow, id: string, said: Fields, active: boolean): Promise<void> {
     const held = await this.users.locked(id);
-    await this.users.change(held.user, profileOf(id, said, directory.mapping));
+    const profile = profileOf(id, said, directory.mapping);
+    // Since the directory has last provided them they may have come to more than it reaches.
+    requireKept(directory, held.user, profile);
+    await this.users.change(held.user, profile);
     await this.users.setActive(held, active);
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { secretHash } from '../auth/index.js';
+import { refuseAbove, secretHash } from '../auth/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { newDirectoryToken, visiblePrefix } from '../platform/http/credential.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
@@ -47,7 +47,10 @@ export class DirectoryTokens {
     { days = DAYS }: CreateTokenDto,
   ): Promise<CreatedDirectoryTokenDto> {
     return this.work.run(async () => {
-      await this.directories.find(directoryId);
+      const directory = await this.directories.find(directoryId);
+      auditDetails({ resource: resource(directoryId) });
+      // Whoever has a token can do what the directory can, and that was bounded by whoever has set it.
+      refuseAbove(actor, directory.highest_role);
       const [counted] = await this.database.query<{ count: number }>({
         text: `SELECT count(*)::int AS count FROM scim_tokens
           WHERE directory_id = $1 AND revoked_at IS NULL AND expires_at > now()`,

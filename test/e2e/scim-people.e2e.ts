@@ -7,7 +7,7 @@ import type {
   ScimRequestDto,
 } from '../../src/scim/directories.dto.js';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
-import { client, must, type Client } from '../support/client.js';
+import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import {
   createDirectory,
@@ -95,7 +95,8 @@ describe('somebody who is here already', () => {
     expect(await scimRefusal(ofAdmin.post('/Users', person({ userName: second.email })))).toEqual(uniqueness);
     expect(await accountOf(second.id)).toMatchObject({ role: 'Owner', status: 'active' });
     // Nor is the address changed of somebody who has become more since.
-    const promoted = await mustScim(ofAdmin.post('/Users', person()), 201);
+    const body = person();
+    const promoted = await mustScim(ofAdmin.post('/Users', body), 201);
     await must(owner.patch<UserDto>(`/v1/users/${promoted.id}`, { role: 'Owner' }), 200);
     const emails = { op: 'add', path: 'emails', value: [{ value: `taken@${domain}`, primary: true }] };
     expect(await scimRefusal(ofAdmin.patch(`/Users/${promoted.id}`, emails))).toEqual({
@@ -105,6 +106,20 @@ describe('somebody who is here already', () => {
     // Access ends all the same.
     await mustScim(ofAdmin.patch(`/Users/${promoted.id}`, deactivate), 200);
     expect(await accountOf(promoted.id)).toMatchObject({ status: 'disabled' });
+    // Nor by taking them away and providing them again under another address.
+    await mustScim(ofAdmin.delete(`/Users/${promoted.id}`), 204);
+    const again = { ...body, emails: emails.value };
+    expect(await scimRefusal(ofAdmin.post('/Users', again))).toEqual({ status: 400, scimType: 'mutability' });
+    expect(await accountOf(promoted.id)).toMatchObject({ email: body.userName, status: 'disabled' });
+  });
+
+  it('is not within reach of an Admin by a token of a directory that an Owner has set', async () => {
+    const { id } = await createDirectory(app, acme);
+    const admin = await steppedUp(app, acme, await personAt(await verified(acme), 'Admin'));
+    expect(await refusal(admin.post(`/v1/scim/directories/${id}/tokens`, {}))).toEqual({
+      status: 403,
+      code: 'GRANT_EXCEEDS_OWN',
+    });
   });
 });
 
