@@ -134,6 +134,18 @@ it('every column of a tenant that could hold a sealed value is known to a rewrap
     'sso_attempts.state_hash',
     'sso_attempts.browser_hash',
     'sso_replays.key',
+    'impersonations.secret_hash',
+    'oauth_client_secrets.secret_hash',
+    'oauth_shown.key',
+    'recovery_codes.code_hash',
+    'scim_tokens.secret_hash',
+    'second_factor_challenges.place',
+    'second_factor_challenges.token_hash',
+    'second_factors.credential_hash',
+    'text_messages.code_hash',
+    'text_messages.number_hash',
+    'trusted_devices.fingerprint',
+    'trusted_devices.secret_hash',
   ];
   const indexes = encryptedFields().flatMap(({ table, field }) =>
     (field.lookup?.columns ?? []).map((column) => `${table}.${column}`),
