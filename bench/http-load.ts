@@ -6,13 +6,16 @@ import type { Figures } from './measure.ts';
 /** What a generator of load is asked for. */
 export interface LoadOrder {
   readonly url: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH';
   readonly headers: Record<string, string>;
+  /** With `[<id>]` in it wherever it has to be another one each time. */
   readonly body?: string;
+  /** Bodies by turns, of each connection its own. */
+  readonly turns?: readonly (readonly string[])[];
   readonly connections: number;
   readonly seconds: number;
-  /** The status that every answer has to have. */
-  readonly status: number;
+  /** The status that every answer has to have, or those of which it has to have one. */
+  readonly status: number | readonly number[];
   /** The body that every answer has to have, where it is always the same. */
   readonly answer?: string;
 }

@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<{ default: Bench }>> = {
   codec: () => import('./codec.ts'),
   move: () => import('./move.ts'),
   request: () => import('./request.ts'),
+  scim: () => import('./scim.ts'),
   search: () => import('./search.ts'),
   tenancy: () => import('./tenancy.ts'),
   tenants: () => import('./tenants.ts'),

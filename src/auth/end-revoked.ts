@@ -102,7 +102,10 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
     });
   }
 
-  /** Those who were granted something else since, or for whom other policies are in force: what is served is decided anew. */
+  /**
+   * Those who were granted something else since, or for whom other policies are in force: what is served is decided anew.
+   * A directory is granted nothing, and has no row to compare with.
+   */
   async #outdated(tenant: TenantRef, actors: readonly Actor[]): Promise<Set<Actor>> {
     const rows = await this.database.within(tenant, () =>
       this.database.query<AccessRow & { id: string } & Record<string, unknown>>({
@@ -113,7 +116,8 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
     const now = new Map(rows.map((row) => [row.id, JSON.stringify(accessOf(row))]));
     return new Set(
       actors.filter(
-        ({ id, userId, access }) => now.get(userId ?? id) !== JSON.stringify(access ?? NO_ACCESS),
+        ({ type, id, userId, access }) =>
+          type !== 'directory' && now.get(userId ?? id) !== JSON.stringify(access ?? NO_ACCESS),
       ),
     );
   }
