@@ -113,7 +113,7 @@ describe.each(['okta', 'entra'] as const)('wax scim simulate %s', (provider) => 
       '--only',
       'group-members',
       '--mark',
-      'same',
+      `same${provider}`,
       '--record',
       join(folder, name),
     ];

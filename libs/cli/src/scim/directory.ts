@@ -147,7 +147,7 @@ export class Directory {
 
   async members(group: string): Promise<readonly string[]> {
     const { members = [] } = await this.read(`/Groups/${group}`);
-    return (members as readonly Resource[]).map(({ value }) => String(value)).toSorted();
+    return (members as readonly Resource[]).map(idIn).toSorted();
   }
 
   async expectMembers(group: string, expected: readonly string[], lookAt: string): Promise<void> {
@@ -209,6 +209,11 @@ function requireScim(what: string, { status, type, body }: Answer): void {
       `${what} was answered as ${quoted(type)}`,
       'the Content-Type: application/scim+json',
     );
+}
+
+/** A member names who it is as its value. */
+function idIn({ value = null }: Resource): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function idOf({ id }: Resource): string {

@@ -34,8 +34,8 @@ const schemas: Step = {
   expects: '200; the schemas of users, of the enterprise extension and of groups',
   async run(directory) {
     const { Resources = [] } = await directory.read('/Schemas');
-    const ids = (Resources as readonly Resource[]).map(({ id }) => id);
-    const missing = [USER, ENTERPRISE, GROUP].filter((urn) => !ids.includes(urn));
+    const ids = new Set((Resources as readonly Resource[]).map(({ id }) => id));
+    const missing = [USER, ENTERPRISE, GROUP].filter((urn) => !ids.has(urn));
     if (missing.length > 0) throw new Difference(`/Schemas has no ${missing.join(', ')}`, 'GET /Schemas');
     await directory.read('/Groups?count=1');
   },

@@ -37,7 +37,7 @@ const pages: Step = {
         if (!Number.isInteger(first[count]))
           throw new Difference(`${count} is no whole number`, 'the ListResponse, RFC 7644 section 3.4.2');
       const ids = [first, again].map(({ Resources = [] }) =>
-        (Resources as readonly Resource[]).map(({ id }) => String(id)),
+        (Resources as readonly Resource[]).map(({ id = '' }) => JSON.stringify(id)),
       );
       const [one = [], other = []] = ids;
       if (one.length > 100) throw new Difference(`${one.length} on a page of 100`, 'count');
