@@ -1,5 +1,6 @@
 import { exportLog, keys, verify } from './audit.js';
 import { attachKey, cancelDeletion, deleteKeys, detachKey, listKeys, rotate, rotateAfter } from './keys.js';
+import { simulate } from './scim/simulate.js';
 import { UsageError, type Command, type Surroundings } from './command.js';
 
 /** What needs a person who proves a password; it is never an argument, which every process of the machine can read. */
@@ -18,6 +19,11 @@ const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage:
   'keys detach': { run: detachKey, usage: `wax keys detach ${PERSON}` },
   'keys delete': { run: deleteKeys, usage: `wax keys delete --wait-days N --confirm SLUG ${PERSON}` },
   'keys cancel-deletion': { run: cancelDeletion, usage: `wax keys cancel-deletion ${PERSON}` },
+  'scim simulate': {
+    run: simulate,
+    usage:
+      'wax scim simulate okta|entra --url URL --token-file FILE [--list] [--only STEP] [--mark MARK] [--record FILE] [--timeout SECONDS]',
+  },
   'audit verify': { run: verify, usage: 'wax audit verify FILE... --keys FILE [--checkpoint FILE]...' },
 };
 
