@@ -318,7 +318,7 @@ export function isInterruption(error: unknown): boolean {
   return (
     code === '57014' ||
     code === '57P01' ||
-    /Connection terminated|not queryable|server conn crashed|ECONNRESET|query_wait_timeout|already released|EPIPE|Query read timeout/.test(
+    /Connection terminated|not queryable|server conn crashed|server connection closed|ECONNRESET|query_wait_timeout|already released|EPIPE|Query read timeout/.test(
       error.message,
     )
   );
