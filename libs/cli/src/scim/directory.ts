@@ -95,7 +95,7 @@ export class Directory {
 
   expect(actual: Json | undefined, expected: Json, lookAt: string): void {
     if (!saysAtLeast(actual, expected))
-      throw new Difference(`expected ${JSON.stringify(expected)}, got ${quoted(actual)}`, lookAt);
+      throw new Difference(`expected ${quoted(expected)}, got ${quoted(actual)}`, lookAt);
   }
 
   /** Absent, or empty as a server may say it. */
