@@ -87,7 +87,7 @@ async function reasons(action: string): Promise<(string | undefined)[]> {
   const events = await acme.api.all<{ outcome: string; reason?: string }>(
     `/v1/audit/events?action=${action}`,
   );
-  return events.filter(({ outcome }) => outcome === 'denied').map(({ reason }) => reason);
+  return events.filter(({ outcome }) => outcome !== 'success').map(({ reason }) => reason);
 }
 
 /** Sets a telephone up; what was sent for it is forgotten. */
