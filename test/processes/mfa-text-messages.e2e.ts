@@ -177,7 +177,7 @@ describe('a telephone', () => {
       proveFactor(app, challenge, { sms }),
       proveFactor(app, challenge, { sms }),
     ]);
-    expect(both.map(({ status }) => status).sort()).toEqual([200, 401]);
+    expect(both.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 401]);
   });
 
   it('proves again who holds a session', async () => {
