@@ -21,6 +21,7 @@ const FORGOTTEN = [
   'DELETE FROM recovery_codes WHERE user_id = $1',
   'DELETE FROM trusted_devices WHERE user_id = $1',
   'DELETE FROM second_factor_challenges WHERE user_id = $1',
+  'DELETE FROM text_messages WHERE user_id = $1',
   // Who the person is at an identity provider, and with it what its sessions are called there.
   `DELETE FROM federated_identities WHERE user_id = $1`,
   `DELETE FROM break_glass_owners WHERE user_id = $1`,

@@ -81,7 +81,12 @@ export class FinishSignIn {
       auditDetails({ action: 'session.stepped_up' });
       const { session } = attempt.secrets;
       if (!session) throw new SsoFailed('SSO_STATE_UNKNOWN');
-      await this.proveAgain.execute(connection, await this.#prove(connection, answer, attempt), session);
+      await this.proveAgain.execute(
+        tenant,
+        connection,
+        await this.#prove(connection, answer, attempt),
+        session,
+      );
       return { kind: 'proved_again', returnTo, cookie };
     }
     const admitted = await this.#signIn(tenant, connection, answer, attempt, cookies);

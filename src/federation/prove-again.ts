@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { StepUp } from '../auth/index.js';
 import { AdmitPerson } from '../mfa/index.js';
-import { auditDetails } from '../platform/http/request-context.js';
+import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { AttemptSecrets } from './attempts.js';
 import type { ConnectionEntity } from './connection.entity.js';
@@ -27,6 +27,7 @@ export class ProveAgain {
 
   /** @throws {SsoFailed} */
   execute(
+    tenant: RequestTenant,
     connection: ConnectionEntity,
     person: ProvenPerson,
     session: NonNullable<AttemptSecrets['session']>,
@@ -44,7 +45,7 @@ export class ProveAgain {
         throw new SsoFailed('SSO_NOT_ANEW');
       const secondFactor = countsAsSecondFactor(connection, person.secondFactor);
       // Who has a second factor proves that one, unless the provider has asked for one of its own.
-      if (!secondFactor && (await this.admit.hasFactor(session.userId)))
+      if (!secondFactor && (await this.admit.hasFactor(session.userId, tenant)))
         throw new SsoFailed('SSO_SECOND_FACTOR');
       auditDetails({
         subject: session.userId,

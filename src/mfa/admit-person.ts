@@ -53,7 +53,7 @@ export class AdmitPerson {
     if (first.secondFactorAt)
       return this.#open(tenant, user, first, { secondFactorAt: first.secondFactorAt });
     const rules = secondFactorRules(tenant);
-    const types = await this.factors.typesOf(user.id);
+    const types = await this.factors.typesOf(user.id, tenant);
     if (types.length === 0) {
       const enrolmentOnly = await this.#isOverdue(rules, user);
       return this.#open(tenant, user, first, { enrolmentOnly });
@@ -67,8 +67,8 @@ export class AdmitPerson {
   }
 
   /** Whether the person has a second factor. */
-  async hasFactor(userId: string): Promise<boolean> {
-    return (await this.factors.typesOf(userId)).length > 0;
+  async hasFactor(userId: string, tenant: RequestTenant): Promise<boolean> {
+    return (await this.factors.typesOf(userId, tenant)).length > 0;
   }
 
   async #open(

@@ -81,7 +81,7 @@ export class Challenges {
   ) {}
 
   /** Makes one, in the running unit of work. @returns its token */
-  async begin(purpose: ChallengePurpose, challenge: NewChallenge): Promise<string> {
+  async begin(purpose: ChallengePurpose, challenge: NewChallenge, id = uuidv7()): Promise<string> {
     await this.database.query({
       text: 'DELETE FROM second_factor_challenges WHERE expires_at <= now()',
       values: [],
@@ -91,7 +91,6 @@ export class Challenges {
       values: [],
     });
     if ((found?.count ?? 0) >= MOST_UNDER_WAY) throw new ChallengesBusy();
-    const id = uuidv7();
     const token = newChallengeToken(currentTenant().id);
     const { userId, sessionId, epoch, method, until, note } = challenge;
     const sealed =
@@ -152,15 +151,17 @@ export class Challenges {
   async look(
     purpose: ChallengePurpose,
     token: string,
-  ): Promise<{ readonly userId: string; readonly secondsLeft: number }> {
-    const [row] = await this.database.query<{ user_id: string; seconds_left: number }>({
-      text: `SELECT user_id, ceil(extract(epoch FROM expires_at - now()))::int AS seconds_left FROM second_factor_challenges
+    sessionId?: string,
+  ): Promise<{ readonly id: string; readonly userId: string; readonly secondsLeft: number }> {
+    const [row] = await this.database.query<{ id: string; user_id: string; seconds_left: number }>({
+      text: `SELECT id, user_id, ceil(extract(epoch FROM expires_at - now()))::int AS seconds_left FROM second_factor_challenges
         WHERE token_hash = $1 AND purpose = $2 AND place = $3 AND user_id IS NOT NULL
+          AND session_id IS NOT DISTINCT FROM $4::uuid
           AND expires_at > now() AND attempts < ${MOST_TRIES}`,
-      values: [tokenHash(token), purpose, placeOf()],
+      values: [tokenHash(token), purpose, placeOf(), sessionId ?? null],
     });
     if (!row) throw new ChallengeInvalid();
-    return { userId: row.user_id, secondsLeft: row.seconds_left };
+    return { id: row.id, userId: row.user_id, secondsLeft: row.seconds_left };
   }
 
   /** Uses one up, in the running unit of work. @throws {ChallengeInvalid} where another request was first */

@@ -60,5 +60,5 @@ function aaguidOf({ details }: Factor): { aaguid?: string } {
 
 /** What a person calls a factor who has not called it anything. */
 export function usualName(type: FactorType): string {
-  return { totp: 'Authenticator app', webauthn: 'Security key' }[type];
+  return { totp: 'Authenticator app', webauthn: 'Security key', sms: 'Telephone' }[type];
 }

@@ -2,9 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { FieldEncryption, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { SecondFactorConfig } from '../platform/config/index.js';
+import type { RequestTenant } from '../platform/http/request-context.js';
+import { secondFactorRules } from '../sign-in/index.js';
 import { TooManySecondFactors } from './mfa.errors.js';
+import { textMessagesCount } from './requirement.js';
 
-export const FACTOR_TYPES = ['totp', 'webauthn'] as const;
+export const FACTOR_TYPES = ['totp', 'webauthn', 'sms'] as const;
 export type FactorType = (typeof FACTOR_TYPES)[number];
 
 /** What is kept of a factor under its person's own key. */
@@ -13,6 +17,8 @@ export interface FactorDetails {
   readonly name: string;
   /** TOTP: base64. */
   readonly secret?: string;
+  /** Text messages: where they go, E.164. */
+  readonly number?: string;
   /** WebAuthn. */
   readonly credential?: StoredCredential;
 }
@@ -62,6 +68,7 @@ export class Factors {
   constructor(
     private readonly database: TenantDatabase,
     private readonly encryption: FieldEncryption,
+    private readonly config: SecondFactorConfig,
   ) {}
 
   /** Those that count, the oldest first. */
@@ -73,13 +80,25 @@ export class Factors {
     return Promise.all(rows.map((row) => this.#opened(row)));
   }
 
-  /** Which kinds of them there are. */
-  async typesOf(userId: string): Promise<FactorType[]> {
-    const rows = await this.database.query<{ type: FactorType }>({
-      text: 'SELECT DISTINCT type FROM second_factors WHERE user_id = $1 AND active_at IS NOT NULL ORDER BY type DESC',
+  /** Which kinds of them there are that count for their person in this organisation. */
+  async typesOf(userId: string, tenant: Pick<RequestTenant, 'signInRules'>): Promise<FactorType[]> {
+    const rows = await this.database.query<{ type: FactorType; role: string }>({
+      text: `SELECT DISTINCT f.type, u.role FROM second_factors f JOIN users u ON u.id = f.user_id
+        WHERE f.user_id = $1 AND f.active_at IS NOT NULL ORDER BY f.type DESC`,
       values: [userId],
     });
-    return rows.map(({ type }) => type);
+    const rules = secondFactorRules(tenant);
+    return rows
+      .filter(({ type, role }) => type !== 'sms' || textMessagesCount(this.config, rules, role))
+      .map(({ type }) => type);
+  }
+
+  /** Takes the others of a kind away, in the running unit of work. */
+  async keepOnly(userId: string, type: FactorType, id: string): Promise<void> {
+    await this.database.query({
+      text: 'DELETE FROM second_factors WHERE user_id = $1 AND type = $2 AND id <> $3',
+      values: [userId, type, id],
+    });
   }
 
   /** One that is set up at the moment, of its own person. */

@@ -19,6 +19,12 @@ export class ShownFactorDto {
   @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   webauthn?: object;
 
+  /** Six digits of the text message that was last sent for the challenge. */
+  @Optional()
+  @Matches(/^\d{6}$/, { message: 'sms must be six digits' })
+  @ApiProperty({ type: 'string', required: false, example: '287082' })
+  sms?: string;
+
   /** One of the codes that were shown once. It works once. */
   @Optional()
   @IsString()
@@ -51,7 +57,7 @@ export class StepUpDto extends ShownFactorDto {
   @Length(1, 256)
   password?: string;
 
-  /** With `webauthn`: of the answer of POST /v1/auth/step-up/options. */
+  /** With `webauthn` and `sms`: of the answer of POST /v1/auth/step-up/options. */
   @Optional()
   @IsString()
   @MaxLength(100)
@@ -80,7 +86,7 @@ export class StepUpOptionsDto {
   /** What may prove it: `password` where there is no second factor. */
   @ApiProperty({ enum: [...METHODS, 'password'], isArray: true })
   methods!: string[];
-  /** With the method `webauthn`. */
+  /** With the methods `webauthn` and `sms`. */
   challenge?: string;
   /** Seconds until the challenge does not work any more. */
   expiresIn?: number;

@@ -21,6 +21,11 @@ import { SignInController } from './sign-in.controller.js';
 import { SignInWithPassword } from './sign-in-with-password.js';
 import { StepUpController } from './step-up.controller.js';
 import { StepUpWithFactor } from './step-up-with-factor.js';
+import { EnrolSms } from './sms/enrol-sms.js';
+import { SendCode } from './sms/send-code.js';
+import { SmsController } from './sms/sms.controller.js';
+import { TextCodes } from './sms/text-codes.js';
+import { TextMessages } from './sms/text-messages.js';
 import { EnrolTotp } from './totp/enrol-totp.js';
 import { TrustedDevices } from './trusted-devices.js';
 import { EnrolWebauthn } from './webauthn/enrol-webauthn.js';
@@ -34,6 +39,7 @@ import { WebauthnController } from './webauthn/webauthn.controller.js';
     SignInController,
     StepUpController,
     WebauthnController,
+    SmsController,
     OwnFactorsController,
     PersonFactorsController,
   ],
@@ -44,6 +50,7 @@ import { WebauthnController } from './webauthn/webauthn.controller.js';
     Challenges,
     CompleteSignIn,
     DescribeChallenge,
+    EnrolSms,
     EnrolTotp,
     EnrolWebauthn,
     Enrolment,
@@ -54,9 +61,12 @@ import { WebauthnController } from './webauthn/webauthn.controller.js';
     ProveFactor,
     RecoveryCodes,
     RelyingParty,
+    SendCode,
     SignInWithPasskey,
     SignInWithPassword,
     StepUpWithFactor,
+    TextCodes,
+    TextMessages,
     TrustedDevices,
   ],
   exports: [AdmitPerson, AfterSecondFactor],

@@ -110,8 +110,11 @@ export class OwnFactorsController {
     summary: 'Makes ten new recovery codes; the former ones do not work any more.',
     problems: [422],
   })
-  replaceCodes(@CurrentActor() actor: Actor): Promise<RecoveryCodesDto> {
-    return this.own.replaceCodes(actor);
+  replaceCodes(
+    @CurrentActor() actor: Actor,
+    @CurrentTenant() tenant: RequestTenant,
+  ): Promise<RecoveryCodesDto> {
+    return this.own.replaceCodes(actor, tenant);
   }
 
   @Get('trusted-devices')

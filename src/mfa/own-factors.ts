@@ -61,7 +61,7 @@ export class OwnFactors {
       await this.factors.lock(user.id);
       const type = await this.factors.remove(user.id, id);
       if (type === undefined) throw new ResourceNotFound('second factor');
-      const left = await this.factors.typesOf(user.id);
+      const left = await this.factors.typesOf(user.id, tenant);
       if (isRequired(rules, user.role) && left.length === 0) throw new LastSecondFactor();
       if (left.length === 0) await this.codes.clear(user.id);
       await this.devices.revokeAll(user.id);
@@ -75,11 +75,11 @@ export class OwnFactors {
   }
 
   /** Ten new codes in the place of the former ones. */
-  async replaceCodes(actor: Actor): Promise<RecoveryCodesDto> {
+  async replaceCodes(actor: Actor, tenant: RequestTenant): Promise<RecoveryCodesDto> {
     const { user } = await this.enrolment.personOf(actor);
     const replaced = await this.work.run(async () => {
       await this.factors.lock(user.id);
-      if ((await this.factors.typesOf(user.id)).length === 0) throw new NoSecondFactor();
+      if ((await this.factors.typesOf(user.id, tenant)).length === 0) throw new NoSecondFactor();
       auditDetails({ resource: { type: 'user', id: user.id }, subject: user.id });
       return { recoveryCodes: await this.codes.replace(user.id) };
     });

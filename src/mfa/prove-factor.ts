@@ -12,12 +12,13 @@ import { Factors, type Factor } from './factors.js';
 import { FactorRefused } from './mfa.errors.js';
 import type { ShownFactorDto } from './mfa.dto.js';
 import { RecoveryCodes } from './recovery-codes.js';
+import { TextCodes } from './sms/text-codes.js';
 import { matchingStep } from './totp/totp.js';
 import { RelyingParty } from './webauthn/relying-party.js';
 import { shownAssertion } from './webauthn/shown-credential.js';
 import { verifyAssertion } from './webauthn/verify-assertion.js';
 
-export type FactorMethod = 'totp' | 'webauthn' | 'recovery_code';
+export type FactorMethod = 'totp' | 'webauthn' | 'sms' | 'recovery_code';
 
 /** A factor that was right, and can be used. */
 export interface FactorProof {
@@ -38,6 +39,7 @@ export class ProveFactor {
     private readonly factors: Factors,
     private readonly codes: RecoveryCodes,
     private readonly party: RelyingParty,
+    private readonly messages: TextCodes,
     private readonly events: EventRecorder,
   ) {}
 
@@ -101,6 +103,7 @@ export class ProveFactor {
     if (method === 'recovery_code') return this.#recoveryCode(userId, shown.recoveryCode ?? '');
     const own = (await this.factors.of(userId)).filter(({ type }) => type === method);
     if (own.length === 0) throw new FactorRefused('FACTOR_MISSING');
+    if (method === 'sms') return this.#sms(own, shown.sms ?? '', challenge);
     return method === 'totp' ? this.#totp(own, shown.totp ?? '') : this.#webauthn(own, shown, challenge);
   }
 
@@ -111,6 +114,19 @@ export class ProveFactor {
       if (step !== undefined) return { method: 'totp', factorId: id, use: () => this.factors.use(id, step) };
     }
     throw new FactorRefused('TOTP_WRONG');
+  }
+
+  async #sms(
+    [factor]: readonly Factor[],
+    code: string,
+    challenge: Challenge | undefined,
+  ): Promise<FactorProof> {
+    if (!factor || !challenge) throw new FactorRefused('FACTOR_MISSING');
+    const message = await this.messages.matching(challenge.id, factor.userId, code);
+    if (message === undefined) throw new FactorRefused('SMS_WRONG');
+    const use = async (): Promise<boolean> =>
+      (await this.messages.use(message)) && (await this.factors.use(factor.id, 0));
+    return { method: 'sms', factorId: factor.id, use };
   }
 
   async #webauthn(
@@ -138,15 +154,16 @@ export class ProveFactor {
 }
 
 /** Which one is shown. @throws {InvalidRequest} where it is none, or several */
-export function methodOf({ totp, webauthn, recoveryCode }: ShownFactorDto): FactorMethod {
+export function methodOf({ totp, webauthn, sms, recoveryCode }: ShownFactorDto): FactorMethod {
   const shown = [
     ...(totp === undefined ? [] : ['totp' as const]),
     ...(webauthn === undefined ? [] : ['webauthn' as const]),
+    ...(sms === undefined ? [] : ['sms' as const]),
     ...(recoveryCode === undefined ? [] : ['recovery_code' as const]),
   ];
   const [method] = shown;
   if (method === undefined || shown.length > 1)
-    throw new InvalidRequest([{ pointer: '', detail: 'send one of totp, webauthn and recoveryCode' }]);
+    throw new InvalidRequest([{ pointer: '', detail: 'send one of totp, webauthn, sms and recoveryCode' }]);
   return method;
 }
 

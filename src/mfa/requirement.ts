@@ -1,4 +1,5 @@
 import type { Role } from '../auth/index.js';
+import type { SecondFactorConfig } from '../platform/config/index.js';
 import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -18,4 +19,16 @@ export function requiredFrom(rules: SecondFactorRules, role: string, askedAt: Da
   const { requiredSince, graceDays } = rules;
   const since = ADMINS.has(role) || requiredSince === null ? 0 : Date.parse(requiredSince);
   return new Date(Math.max(askedAt.getTime(), since) + graceDays * DAY_MS);
+}
+
+/**
+ * Whether codes in text messages count for somebody: they are too easily had by others to be all that stands between a
+ * stranger and whoever administers.
+ */
+export function textMessagesCount(
+  { textMessages }: Pick<SecondFactorConfig, 'textMessages'>,
+  rules: SecondFactorRules,
+  role: string,
+): boolean {
+  return textMessages !== undefined && rules.textMessages === true && !ADMINS.has(role);
 }

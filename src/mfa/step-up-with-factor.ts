@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { STEP_UP_SECONDS, StepUp, StepUpNeedsSession, UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
-import { auditDetails, type Actor } from '../platform/http/request-context.js';
+import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Challenges } from './challenges.js';
@@ -10,7 +10,10 @@ import { Factors } from './factors.js';
 import { FactorRefused, SecondFactorNeeded, SecondFactorWrong } from './mfa.errors.js';
 import type { StepUpDto, StepUpOptionsDto, SteppedUpDto } from './mfa.dto.js';
 import { Notices } from './notices.js';
-import { methodOf, ProveFactor } from './prove-factor.js';
+import { methodOf, ProveFactor, type FactorMethod } from './prove-factor.js';
+
+/** What is proved by an answer to a challenge. */
+const BY_CHALLENGE: ReadonlySet<FactorMethod> = new Set<FactorMethod>(['webauthn', 'sms']);
 
 /** Proving again that it is still the person who holds the session: by a second factor, or having none, the password. */
 @Injectable()
@@ -26,21 +29,22 @@ export class StepUpWithFactor {
     private readonly work: UnitOfWork,
   ) {}
 
-  /** What may prove it; for a security key, what it is to sign. */
-  async options(actor: Actor): Promise<StepUpOptionsDto> {
+  /** What may prove it; for a security key, what it is to sign; for a text message, for what it is to be sent. */
+  async options(actor: Actor, tenant: RequestTenant): Promise<StepUpOptionsDto> {
     const { id: userId, sessionId } = actor;
     if (sessionId === undefined) throw new StepUpNeedsSession();
     auditDetails({ resource: { type: 'user', id: userId } });
-    const types = await this.factors.typesOf(userId);
+    const types = await this.factors.typesOf(userId, tenant);
     if (types.length === 0) return { methods: ['password'] };
-    if (!types.includes('webauthn')) return { methods: await this.ask.methodsOf(userId, types) };
+    if (!types.some((type) => BY_CHALLENGE.has(type)))
+      return { methods: await this.ask.methodsOf(userId, types) };
     return this.work.run(() => this.ask.begin('step_up', types, { userId, sessionId }));
   }
 
-  async execute(actor: Actor, body: StepUpDto): Promise<SteppedUpDto> {
+  async execute(actor: Actor, tenant: RequestTenant, body: StepUpDto): Promise<SteppedUpDto> {
     const { id: userId, sessionId } = actor;
     if (sessionId === undefined) throw new StepUpNeedsSession();
-    const types = await this.factors.typesOf(userId);
+    const types = await this.factors.typesOf(userId, tenant);
     const { password, challenge: token, ...shown } = body;
     if (password !== undefined) {
       // Not looked at: it is no proof here, and whether it is right is told to nobody.
@@ -51,8 +55,9 @@ export class StepUpWithFactor {
     }
     const method = methodOf(shown);
     try {
-      const challenge =
-        method === 'webauthn' ? await this.challenges.try('step_up', token ?? '', sessionId) : undefined;
+      const challenge = BY_CHALLENGE.has(method)
+        ? await this.challenges.try('step_up', token ?? '', sessionId)
+        : undefined;
       const proof = await this.prove.execute(userId, shown, challenge);
       await this.work.run(async () => {
         if (challenge) await this.challenges.use(challenge);

@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Endpoint } from '../platform/http/endpoint.js';
-import { CurrentActor } from '../platform/http/parameters.js';
-import type { Actor } from '../platform/http/request-context.js';
+import { CurrentActor, CurrentTenant } from '../platform/http/parameters.js';
+import type { Actor, RequestTenant } from '../platform/http/request-context.js';
 import { StepUpDto, StepUpOptionsDto, SteppedUpDto } from './mfa.dto.js';
 import { StepUpWithFactor } from './step-up-with-factor.js';
 
@@ -20,8 +20,12 @@ export class StepUpController {
       'Proves again that it is you: by a second factor, or having none, your password. For five minutes your session may do what asks for that.',
     problems: [401],
   })
-  prove(@CurrentActor() actor: Actor, @Body() body: StepUpDto): Promise<SteppedUpDto> {
-    return this.stepUp.execute(actor, body);
+  prove(
+    @CurrentActor() actor: Actor,
+    @CurrentTenant() tenant: RequestTenant,
+    @Body() body: StepUpDto,
+  ): Promise<SteppedUpDto> {
+    return this.stepUp.execute(actor, tenant, body);
   }
 
   @Post('options')
@@ -33,7 +37,7 @@ export class StepUpController {
     whileEnrolling: true,
     summary: 'What may prove again that it is you; for a security key, what it is to sign.',
   })
-  options(@CurrentActor() actor: Actor): Promise<StepUpOptionsDto> {
-    return this.stepUp.options(actor);
+  options(@CurrentActor() actor: Actor, @CurrentTenant() tenant: RequestTenant): Promise<StepUpOptionsDto> {
+    return this.stepUp.options(actor, tenant);
   }
 }

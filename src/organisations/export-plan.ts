@@ -384,7 +384,7 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   federated_sessions: 'which session a provider knows under which name: of use while it lasts',
   recovery_codes: 'hashes of codes that work once',
   second_factor_challenges: 'sign-ins that are under way, for five minutes',
-  text_messages: 'nothing is written to it yet',
+  text_messages: 'pseudonyms of numbers and codes, for a day: the log has each message',
   sso_attempts: 'sign-ins that are under way, for ten minutes',
   sso_replays: 'hashes of what was shown once and must not be shown again',
   sso_reports: 'what tests of connections received, for a day',

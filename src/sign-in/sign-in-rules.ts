@@ -22,6 +22,7 @@ export const DEFAULT_SECOND_FACTOR: SecondFactorRules = Object.freeze({
   requiredSince: null,
   graceDays: 14,
   trustedDeviceDays: 30,
+  textMessages: false,
   attestation: 'none',
   attestationRoots: [],
   allowedAaguids: [],

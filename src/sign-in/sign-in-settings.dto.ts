@@ -43,6 +43,12 @@ export class SecondFactorRulesDto implements Omit<SecondFactorRules, 'requiredSi
   @Within(BOUNDS.trustedDeviceDays)
   trustedDeviceDays!: number;
 
+  /** Whether codes in text messages count, where the installation sends any; never of Owners and Admins. Left out: they do not. */
+  @Optional()
+  @IsBoolean()
+  @ApiProperty({ type: Boolean, required: false })
+  textMessages?: boolean;
+
   /** `direct`: security keys have to say what they are, signed by their maker. */
   @IsIn(ATTESTATIONS)
   @ApiProperty({ enum: ATTESTATIONS })

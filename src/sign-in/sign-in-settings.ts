@@ -109,12 +109,13 @@ function settingsDto(
   { secondFactor = DEFAULT_SECOND_FACTOR, ...others }: SignInRules,
   version: number,
 ): SignInSettingsDto {
-  const { requiredOf, graceDays, trustedDeviceDays, attestation, attestationRoots, allowedAaguids } =
-    secondFactor;
+  const { requiredOf, graceDays, trustedDeviceDays, textMessages = false } = secondFactor;
+  const { attestation, attestationRoots, allowedAaguids } = secondFactor;
   const second: SecondFactorRulesDto = {
     requiredOf,
     graceDays,
     trustedDeviceDays,
+    textMessages,
     attestation,
     attestationRoots: [...attestationRoots],
     allowedAaguids: [...allowedAaguids],

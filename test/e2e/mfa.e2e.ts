@@ -52,6 +52,19 @@ describe('the app that these tests use', () => {
   });
 });
 
+describe('a telephone', () => {
+  it('is not offered where the operator has named no gateway, whatever the organisation says', async () => {
+    const tenant = await createTenant(app);
+    const set = await setSecondFactor(await steppedUp(app, tenant), { textMessages: true });
+    expect(set.secondFactor.textMessages).toBe(true);
+    const session = await steppedUp(app, tenant, await createPerson(tenant.api, 'Developer'));
+    expect(await refusal(session.post('/v1/me/second-factors/sms', { number: '+442079460000' }))).toEqual({
+      status: 403,
+      code: 'TEXT_MESSAGES_NOT_OFFERED',
+    });
+  });
+});
+
 describe('an authenticator app', () => {
   it('is set up by what a QR code shows, and counts once it has shown a right code', async () => {
     const person = await developer();
@@ -423,6 +436,7 @@ describe('a second factor that is asked for', () => {
     { graceDays: 31 },
     { graceDays: -1 },
     { trustedDeviceDays: 91 },
+    { textMessages: 'yes' },
     { attestation: 'direct' },
     { attestation: 'direct', attestationRoots: ['no certificate'] },
     { allowedAaguids: ['x'] },

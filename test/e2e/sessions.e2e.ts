@@ -69,6 +69,7 @@ describe('the rules of sign-in', () => {
         requiredOf: 'admins',
         graceDays: 14,
         trustedDeviceDays: 30,
+        textMessages: false,
         attestation: 'none',
         attestationRoots: [],
         allowedAaguids: [],

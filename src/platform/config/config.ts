@@ -37,14 +37,31 @@ export class PasswordConfig {
   }
 }
 
+/** Where text messages are handed over, and how many. */
+export interface TextMessagesConfig {
+  readonly url: string;
+  /** `whsec_`, as Standard Webhooks has it. */
+  readonly secret: string;
+  /** What numbers begin with that are sent to: `+44`. */
+  readonly prefixes: readonly string[];
+  /** Of one organisation, in 24 hours. */
+  readonly perDay: number;
+}
+
 export class SecondFactorConfig {
   constructor(
     /** The page that takes a second factor after single sign-on; the challenge is put behind it. */
     readonly pageUrl: string,
+    /** Undefined: there are no codes in text messages. */
+    readonly textMessages?: TextMessagesConfig,
   ) {}
 
   static of(env: Environment, baseUrl: string): SecondFactorConfig {
-    return new SecondFactorConfig(env.SECOND_FACTOR_URL ?? `${baseUrl.replace(/\/$/, '')}/second-factor`);
+    const page = env.SECOND_FACTOR_URL ?? `${baseUrl.replace(/\/$/, '')}/second-factor`;
+    const { TEXT_MESSAGES_URL: url, TEXT_MESSAGES_SECRET: secret } = env;
+    if (url === undefined || secret === undefined) return new SecondFactorConfig(page);
+    const prefixes = env.TEXT_MESSAGES_PREFIXES ?? [];
+    return new SecondFactorConfig(page, { url, secret, prefixes, perDay: env.TEXT_MESSAGES_PER_DAY });
   }
 }
 

@@ -19,6 +19,16 @@ const nameServers = z
   .transform((text) => text?.split(',').map((server) => server.trim()))
   .refine((servers) => servers?.every(isNameServer) ?? true, 'must be addresses such as 10.0.0.2');
 
+/** `+44,+4930` */
+const numberPrefixes = z
+  .string()
+  .optional()
+  .transform((text) => text?.split(',').map((prefix) => prefix.trim()))
+  .refine(
+    (prefixes) => prefixes?.every((prefix) => /^\+[1-9]\d{0,14}$/.test(prefix)) ?? true,
+    'must be beginnings of numbers such as +44',
+  );
+
 const atLeastOne = (most: number) => z.coerce.number().int().min(1).max(most);
 
 /** Every variable that is read, with what it means. `.env.example` is held against this by a test. */
@@ -97,6 +107,20 @@ export const environment = z.object({
     .describe(
       'Page that takes a second factor after single sign-on, with #challenge=; unset: PUBLIC_URL/second-factor',
     ),
+  TEXT_MESSAGES_URL: url(/^https?$/)
+    .optional()
+    .describe('Gateway that is posted text messages with codes, signed; unset: no such codes'),
+  TEXT_MESSAGES_SECRET: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/]{43}=$/)
+    .optional()
+    .describe('whsec_ and 32 bytes in base64, by which the gateway knows them'),
+  TEXT_MESSAGES_PREFIXES: numberPrefixes.describe(
+    'What numbers begin with that are sent to, separated by commas; unset: none',
+  ),
+  TEXT_MESSAGES_PER_DAY: atLeastOne(1_000_000)
+    .default(500)
+    .describe('Text messages of one organisation in 24 hours'),
   GEO_DATABASE: z
     .string()
     .min(1)
@@ -303,6 +327,10 @@ export function refuseContradictions(env: Environment): void {
     throw new ConfigurationError(
       'AUDIT_COLD_DAYS counts from the same day: it must be above AUDIT_HOT_DAYS.',
     );
+  if ((env.TEXT_MESSAGES_URL === undefined) !== (env.TEXT_MESSAGES_SECRET === undefined))
+    throw new ConfigurationError('Set both TEXT_MESSAGES_URL and TEXT_MESSAGES_SECRET, or neither.');
+  if (env.NODE_ENV === 'production' && env.TEXT_MESSAGES_URL?.startsWith('http:'))
+    throw new ConfigurationError('NODE_ENV=production needs a TEXT_MESSAGES_URL that begins with https://.');
   if (env.GEO_COUNTRY_HEADER === undefined) return;
   // Without a proxy the header is the caller's own, who would choose a country.
   if (env.TRUSTED_PROXIES === 0) {

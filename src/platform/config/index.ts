@@ -9,6 +9,7 @@ export {
   RegionConfig,
   RetentionConfig,
   SecondFactorConfig,
+  type TextMessagesConfig,
   WorkerConfig,
   type Rate,
 } from './config.js';

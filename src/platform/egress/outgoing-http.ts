@@ -3,6 +3,8 @@ export interface OutgoingRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** Shorter than the usual time to wait, where somebody waits. */
+  readonly withinMs?: number;
 }
 
 export interface OutgoingAnswer {

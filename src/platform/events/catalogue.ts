@@ -102,6 +102,12 @@ const ROWS = {
     account('other'),
     "An administrator took a person's second factors away.",
   ],
+  'text_message.sent': [
+    'authentication',
+    'informational',
+    authentication('other'),
+    'A code was sent in a text message.',
+  ],
   'recovery_code.used': [
     'authentication',
     'high',

@@ -34,6 +34,8 @@ export interface SecondFactorRules {
   readonly graceDays: number;
   /** For so many days a browser is believed in which a second factor was proved; 0: never. */
   readonly trustedDeviceDays: number;
+  /** Whether codes in text messages count, of others than Owners and Admins. Absent: they do not. */
+  readonly textMessages?: boolean;
   /** Whether security keys have to say what they are, signed by their makers. */
   readonly attestation: 'none' | 'direct';
   /** With `direct`: the makers' certificates that are believed, PEM. */

@@ -33,12 +33,13 @@ export class OutgoingPosts {
     readonly url: string;
     readonly headers: Readonly<Record<string, string>>;
     readonly body: Buffer;
+    readonly withinMs?: number;
   }): Promise<{ status: number; retryAfter: string | undefined; text: string }> {
     const response = await this.guarded.fetch(request.url, {
       method: 'POST',
       headers: { 'user-agent': 'Waxell', ...request.headers },
       body: new Uint8Array(request.body),
-      signal: AbortSignal.timeout(this.answerWithinMs),
+      signal: AbortSignal.timeout(request.withinMs ?? this.answerWithinMs),
     });
     const text = (await response.text()).slice(0, SHOWN_CHARACTERS);
     return { status: response.status, retryAfter: response.headers.get('retry-after') ?? undefined, text };
