@@ -54,8 +54,8 @@ describe('what is told of an event without parsing it', () => {
     fc.assert(
       fc.property(ASCII, (given) => {
         const { bytes, search } = made(given);
-        // What JSON writes with an exponent or a backslash is left to the parser.
-        fc.pre(!/\\|\d[eE][+-]?\d/.test(bytes.toString()) && /^[\x20-\x7e]*$/.test(bytes.toString()));
+        // What JSON writes with an exponent or a backslash is left to the parser. Of what was drawn: an id may look like one.
+        fc.pre(!/\\|\d[eE][+-]?\d/.test(JSON.stringify(given)) && /^[\x20-\x7e]*$/.test(bytes.toString()));
         expect(agrees(bytes, search)).toBe(true);
         expect(rowOf(bytes, search).checked()).toMatchObject({ ...search, seq: String(2 ** 33 + 5) });
       }),
