@@ -10,18 +10,25 @@ const ssr = { resolve: { conditions: ['waxell-source', 'node'] } };
  */
 const RETRY = process.env['CI'] === 'true' ? 1 : 0;
 
-/** Each takes a large part of a minute, and is about an operator's installation rather than what people do with it. */
+/** Each takes a large part of a minute, most of it for processes of its own. */
 const LONG = [
+  'alerts',
+  'canaries',
   'cells',
   'certificates',
   'customer-key',
   'lifecycle-processes',
   'limits-of-two-processes',
   'mfa-browser',
+  'mfa-text-messages',
+  'model-endpoints',
   'network-rules',
+  'passwords',
   'pooled-database',
   'rate-limits',
+  'saml',
   'saml-simplesamlphp',
+  'siem',
   'transport',
   'upgrade',
 ].map((name) => `test/processes/${name}.e2e.ts`);
