@@ -26,7 +26,7 @@ export function operationEnded(
   operator: Client,
   tenant: string,
   id: string,
-  limitMs = 60_000,
+  limitMs = 150_000,
 ): Promise<OperationDetailsDto> {
   return eventually(async () => {
     const operation = await readOperation(operator, tenant, id);
