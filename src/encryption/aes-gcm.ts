@@ -62,8 +62,12 @@ export function decryptFrom(
   return value;
 }
 
-/** @throws {RangeError} beyond the end, where there are no bytes to take */
-function take(into: Buffer, from: Buffer, at: number): void {
+/**
+ * Fills `into`. A loop: for a handful of bytes Node's own copy and fill take longer to begin than this takes to end.
+ *
+ * @throws {RangeError} beyond the end, where there are no bytes to take
+ */
+export function take(into: Buffer, from: Buffer, at: number): void {
   if (at < 0 || at + into.length > from.length) throw new RangeError('There are no such bytes.');
   for (let index = 0; index < into.length; index += 1) into[index] = from[at + index] ?? 0;
 }
@@ -78,7 +82,12 @@ export function randomInto(out: Buffer, at: number, bytes: number): void {
     randomFillSync(pool);
     poolAt = 0;
   }
-  pool.copy(out, at, poolAt, poolAt + bytes);
-  pool.fill(0, poolAt, poolAt + bytes);
+  for (let index = 0; index < bytes; index += 1) out[at + index] = pool[poolAt + index] ?? 0;
+  wipe(pool, poolAt, poolAt + bytes);
   poolAt += bytes;
+}
+
+/** From `start` up to `end`; a loop, see `take`. */
+export function wipe(bytes: Buffer, start = 0, end = bytes.length): void {
+  for (let index = start; index < end; index += 1) bytes[index] = 0;
 }
