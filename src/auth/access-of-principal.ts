@@ -1,3 +1,4 @@
+import { grantablePermissions, leastRole } from '../access/index.js';
 import { NO_ACCESS, type Access, type Grantable, type Grant } from '../platform/http/grants.js';
 
 interface GrantRow {
@@ -19,6 +20,19 @@ const GROUPS_OF_USER = `(WITH RECURSIVE found AS (
     SELECT group_id FROM group_members WHERE user_id = u.id
     UNION SELECT s.group_id FROM found JOIN group_subgroups s ON s.member_id = found.group_id)
   SELECT group_id FROM found)`;
+/** What only those who administer may do, of the permissions that a role of the organisation's own can have. */
+const ADMINISTERING = grantablePermissions().filter((name) => leastRole(name) === 'Admin');
+
+/**
+ * The role of the person `u` as far as it says whether they administer: `Admin` too where a grant, of theirs or of one of their
+ * groups, makes them administer anything.
+ */
+export const ROLE_OF_STANDING = `CASE WHEN u.role NOT IN ('Owner', 'Admin') AND EXISTS (
+    SELECT FROM role_grants g LEFT JOIN roles r ON r.id = g.role_id
+    WHERE (g.user_id = u.id OR g.group_id IN ${GROUPS_OF_USER})
+      AND (g.role IN ('Owner', 'Admin') OR r.permissions && '{${ADMINISTERING.join()}}'::text[]))
+  THEN 'Admin' ELSE u.role END`;
+
 const IN_FORCE = `(SELECT version FROM access_policy_activations ORDER BY number DESC LIMIT 1)`;
 /** Beyond these nobody's grants are read: each is a policy to decide by, and one that is left out permits nothing. */
 const GRANTS_READ = 500;

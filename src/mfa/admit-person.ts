@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Sessions, type Opening, type SignedIn, type SignInMethod, type UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
-import { ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
 import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
 import { secondFactorRules } from '../sign-in/index.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Factors, type FactorType } from './factors.js';
 import type { SecondFactorDueDto } from './mfa.dto.js';
-import { requiredFrom } from './requirement.js';
+import { requiredFrom, standingOf } from './requirement.js';
 import { TrustedDevices } from './trusted-devices.js';
 
 export type AdmittedUser = Pick<UserEntity, 'id' | 'epoch' | 'role'>;
@@ -101,18 +100,8 @@ export class AdmitPerson {
     return this.ask.begin('sign_in', types, { userId: user.id, epoch: user.epoch, method, until, note });
   }
 
-  async #isOverdue(rules: SecondFactorRules, { id, role }: AdmittedUser): Promise<boolean> {
-    const from = requiredFrom(rules, role, await askedAt(this.database, id));
+  async #isOverdue(rules: SecondFactorRules, { id }: AdmittedUser): Promise<boolean> {
+    const from = requiredFrom(rules, await standingOf(this.database, id));
     return from !== undefined && from.getTime() <= Date.now();
   }
-}
-
-/** From when on a second factor is asked of a person, if it is. @throws {ResourceNotFound} of a client, which is no person */
-export async function askedAt(database: TenantDatabase, userId: string): Promise<Date> {
-  const [row] = await database.query<{ second_factor_asked_at: Date }>({
-    text: 'SELECT second_factor_asked_at FROM users WHERE id = $1',
-    values: [userId],
-  });
-  if (!row) throw new ResourceNotFound('user');
-  return row.second_factor_asked_at;
 }

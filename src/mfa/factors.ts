@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { FieldEncryption, sealedColumn } from '../encryption/index.js';
+import { ROLE_OF_STANDING } from '../auth/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { SecondFactorConfig } from '../platform/config/index.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
@@ -83,7 +84,7 @@ export class Factors {
   /** Which kinds of them there are that count for their person in this organisation. */
   async typesOf(userId: string, tenant: Pick<RequestTenant, 'signInRules'>): Promise<FactorType[]> {
     const rows = await this.database.query<{ type: FactorType; role: string }>({
-      text: `SELECT DISTINCT f.type, u.role FROM second_factors f JOIN users u ON u.id = f.user_id
+      text: `SELECT DISTINCT f.type, ${ROLE_OF_STANDING} AS role FROM second_factors f JOIN users u ON u.id = f.user_id
         WHERE f.user_id = $1 AND f.active_at IS NOT NULL ORDER BY f.type DESC`,
       values: [userId],
     });

@@ -4,7 +4,6 @@ import { ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { secondFactorRules } from '../sign-in/index.js';
-import { askedAt } from './admit-person.js';
 import { Enrolment } from './enrolment.js';
 import { factorDto } from './factor-dto.js';
 import { Factors } from './factors.js';
@@ -12,7 +11,7 @@ import { LastSecondFactor, NoSecondFactor } from './mfa.errors.js';
 import type { RecoveryCodesDto, SecondFactorDto, SecondFactorsDto, TrustedDevicesDto } from './mfa.dto.js';
 import { Notices } from './notices.js';
 import { RecoveryCodes } from './recovery-codes.js';
-import { isRequired, requiredFrom } from './requirement.js';
+import { isRequired, requiredFrom, standingOf } from './requirement.js';
 import { TrustedDevices } from './trusted-devices.js';
 
 /** What people see and change of their own second factors. */
@@ -31,12 +30,12 @@ export class OwnFactors {
   async list(actor: Actor, tenant: RequestTenant): Promise<SecondFactorsDto> {
     const userId = personOf(actor);
     const rules = secondFactorRules(tenant);
-    const role = actor.roles[0] ?? '';
-    const from = requiredFrom(rules, role, await askedAt(this.database, userId));
+    const standing = await standingOf(this.database, userId);
+    const from = requiredFrom(rules, standing);
     return {
       items: (await this.factors.of(userId)).map(factorDto),
       recoveryCodesLeft: await this.codes.left(userId),
-      required: isRequired(rules, role),
+      required: isRequired(rules, standing.role),
       ...(from && { requiredFrom: from.toISOString() }),
     };
   }
@@ -62,8 +61,11 @@ export class OwnFactors {
       const type = await this.factors.remove(user.id, id);
       if (type === undefined) throw new ResourceNotFound('second factor');
       const left = await this.factors.typesOf(user.id, tenant);
-      if (isRequired(rules, user.role) && left.length === 0) throw new LastSecondFactor();
-      if (left.length === 0) await this.codes.clear(user.id);
+      if (left.length === 0) {
+        const { role } = await standingOf(this.database, user.id);
+        if (isRequired(rules, role)) throw new LastSecondFactor();
+        await this.codes.clear(user.id);
+      }
       await this.devices.revokeAll(user.id);
       auditDetails({
         resource: { type: 'second_factor', id },

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { lockedUser, refuseAbove, SessionList, type Role } from '../auth/index.js';
+import { lockedUser, refuseAbove, ROLE_OF_STANDING, SessionList } from '../auth/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -18,7 +18,7 @@ import { TrustedDevices } from './trusted-devices.js';
 
 interface Row extends Record<string, unknown> {
   id: string;
-  role: Role;
+  role: string;
   asked_at: Date;
   types: FactorType[];
   codes: number;
@@ -89,7 +89,7 @@ export class PersonFactors {
 
   #rows(where: string, values: readonly unknown[]): Promise<Row[]> {
     return this.database.query<Row>({
-      text: `SELECT u.id, u.role, u.second_factor_asked_at AS asked_at,
+      text: `SELECT u.id, ${ROLE_OF_STANDING} AS role, u.second_factor_asked_at AS asked_at,
           ARRAY(SELECT DISTINCT f.type FROM second_factors f WHERE f.user_id = u.id AND f.active_at IS NOT NULL ORDER BY 1) AS types,
           (SELECT count(*)::int FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL) AS codes
         FROM users u WHERE u.status <> 'erased' AND ${where} ORDER BY u.id LIMIT $2`,
@@ -99,7 +99,7 @@ export class PersonFactors {
 }
 
 function personDto(rules: SecondFactorRules, row: Row): PersonFactorsDto {
-  const from = requiredFrom(rules, row.role, row.asked_at);
+  const from = requiredFrom(rules, { role: row.role, askedAt: row.asked_at });
   return {
     userId: row.id,
     types: row.types,

@@ -431,6 +431,39 @@ describe('a second factor that is asked for', () => {
     expect((await login(app, tenant, person)).body).toMatchObject({ enrolmentOnly: true });
   });
 
+  it('is of whoever is an Admin by a grant, be it a group of theirs that holds it, and as long as it does', async () => {
+    const tenant = await createTenant(app);
+    const person = await createPerson(tenant.api, 'Viewer');
+    const other = await createPerson(tenant.api, 'Viewer');
+    await daysPassed(app, tenant, 100);
+    const inside = await must<{ id: string }>(tenant.api.post('/v1/groups', { displayName: 'inside' }), 201);
+    const outside = await must<{ id: string }>(
+      tenant.api.post('/v1/groups', { displayName: 'outside' }),
+      201,
+    );
+    await must(tenant.api.patch(`/v1/groups/${outside.id}/members`, { addGroups: [inside.id] }), 200);
+    await must(tenant.api.patch(`/v1/groups/${inside.id}/members`, { addPeople: [person.id] }), 200);
+    expect((await login(app, tenant, person)).body).not.toHaveProperty('enrolmentOnly');
+    const principal = { type: 'group', id: outside.id };
+    const grant = await must<{ id: string }>(
+      tenant.api.post('/v1/grants', { principal, role: 'Admin' }),
+      201,
+    );
+    expect((await login(app, tenant, person)).body).toMatchObject({ enrolmentOnly: true });
+    expect((await login(app, tenant, other)).body).not.toHaveProperty('enrolmentOnly');
+    const asked = await tenant.api.get(`/v1/users/${person.id}/second-factors`);
+    expect(asked.body).toMatchObject({ required: true });
+    await must(tenant.api.delete(`/v1/grants/${grant.id}`), 204);
+    expect((await login(app, tenant, person)).body).not.toHaveProperty('enrolmentOnly');
+    const role = await must<{ id: string }>(
+      tenant.api.post('/v1/roles', { name: 'Auditor', permissions: ['audit:export'] }),
+      201,
+    );
+    const own = { principal: { type: 'user', id: other.id }, roleId: role.id };
+    await must(tenant.api.post('/v1/grants', own), 201);
+    expect((await login(app, tenant, other)).body).toMatchObject({ enrolmentOnly: true });
+  });
+
   it.each([
     { requiredOf: 'nobody' },
     { graceDays: 31 },

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { SecondFactorConfig } from '../../platform/config/index.js';
+import { TenantDatabase } from '../../platform/database/index.js';
 import { auditDetails, type Actor, type RequestTenant } from '../../platform/http/request-context.js';
 import { UnitOfWork } from '../../requests/index.js';
 import { secondFactorRules } from '../../sign-in/index.js';
@@ -10,7 +11,7 @@ import { Factors, type FactorDetails } from '../factors.js';
 import { EnrolmentFailed } from '../mfa.errors.js';
 import type { EnrolledDto } from '../mfa.dto.js';
 import { Notices } from '../notices.js';
-import { textMessagesCount } from '../requirement.js';
+import { standingOf, textMessagesCount } from '../requirement.js';
 import type { BeginSmsDto, BegunSmsDto, ConfirmSmsDto } from './sms.dto.js';
 import { TextMessagesNotOffered } from './sms.errors.js';
 import { TextCodes } from './text-codes.js';
@@ -19,6 +20,7 @@ import { TextCodes } from './text-codes.js';
 @Injectable()
 export class EnrolSms {
   constructor(
+    private readonly database: TenantDatabase,
     private readonly config: SecondFactorConfig,
     private readonly factors: Factors,
     private readonly challenges: Challenges,
@@ -39,7 +41,7 @@ export class EnrolSms {
       changes: { type: 'sms' },
       subject: user.id,
     });
-    this.#requireOffered(tenant, user.role);
+    await this.#requireOffered(tenant, user.id);
     const id = uuidv7();
     const note: FactorDetails = { name, number };
     const begun = await this.work.bookkeeping('whether the code was sent is the event', async () => ({
@@ -57,7 +59,7 @@ export class EnrolSms {
     { challenge: token, code }: ConfirmSmsDto,
   ): Promise<EnrolledDto> {
     const { user, sessionId } = await this.enrolment.personOf(actor);
-    this.#requireOffered(tenant, user.role);
+    await this.#requireOffered(tenant, user.id);
     const challenge = await this.challenges.try('enrolment', token, sessionId);
     const message = await this.codes.matching(challenge.id, user.id, code);
     if (message === undefined) throw wrong();
@@ -80,8 +82,9 @@ export class EnrolSms {
     return enrolled;
   }
 
-  #requireOffered(tenant: RequestTenant, role: string): void {
+  async #requireOffered(tenant: RequestTenant, userId: string): Promise<void> {
     const rules = secondFactorRules(tenant);
+    const { role } = await standingOf(this.database, userId);
     if (textMessagesCount(this.config, rules, role)) return;
     const offered = this.config.textMessages !== undefined && rules.textMessages === true;
     throw new TextMessagesNotOffered(offered ? 'TEXT_MESSAGES_OF_ADMIN' : undefined);
