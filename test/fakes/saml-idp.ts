@@ -37,6 +37,8 @@ export interface ResponseParts {
   readonly withoutAudience?: boolean;
   readonly sessionIndex?: string;
   readonly assertionId?: string;
+  /** How the person has signed in: AuthnContextClassRef. */
+  readonly context?: string;
 }
 
 export interface SignOptions {
@@ -230,11 +232,17 @@ export function assertionOf(parts: ResponseParts): string {
   ].join('');
 }
 
-function authentication({ sessionUntil, sessionIndex = 'session-1' }: ResponseParts): string {
+const PASSWORD = 'urn:oasis:names:tc:SAML:2.0:ac:classes:Password';
+
+function authentication({
+  sessionUntil,
+  sessionIndex = 'session-1',
+  context = PASSWORD,
+}: ResponseParts): string {
   const over = sessionUntil === undefined ? '' : ` SessionNotOnOrAfter="${instant(sessionUntil)}"`;
   return [
     `<saml:AuthnStatement AuthnInstant="${instant(0)}" SessionIndex="${sessionIndex}"${over}><saml:AuthnContext>`,
-    '<saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef>',
+    `<saml:AuthnContextClassRef>${context}</saml:AuthnContextClassRef>`,
     '</saml:AuthnContext></saml:AuthnStatement>',
   ].join('');
 }

@@ -13,6 +13,7 @@ import { Browser, type Page } from '../support/browser.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { activeConnection, lastEvent, ssoUrl, steppedUp, verifiedDomain } from '../support/single-sign-on.js';
+import { withTotp } from '../support/second-factors.js';
 import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
 
 let app: Application;
@@ -358,6 +359,42 @@ describe('somebody without a password', () => {
     const fields = { SAMLResponse: encode(idp.signed(parts({ requestId: id }))), RelayState: relayState };
     expect((await new Browser().post(our.acsUrl, fields, { cookie })).status).toBe(302);
     expect((await lastEvent(acme, 'session.stepped_up'))?.changes).toMatchObject({ method: 'saml' });
+  });
+});
+
+describe('somebody with a second factor', () => {
+  const REFEDS = 'https://refeds.org/profile/mfa';
+  const PASSWORD = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport';
+
+  it('is asked for none where the assertion says that the provider has asked, as far as the connection believes it', async () => {
+    const email = `two@${domain}`;
+    const password = 'correct horse battery staple 1';
+    const body = { email, password, role: 'Viewer' };
+    const { id: personId } = await must(acme.api.post<{ id: string }>('/v1/users', body), 201);
+    await withTotp(app, acme, { id: personId, email, password });
+    const signedInAs = async (context: string, methods: readonly string[] = []): Promise<string> => {
+      const browser = new Browser();
+      const { id, relayState } = requestOf((await start(browser)).location ?? '');
+      const attributes = {
+        email: [email],
+        ...(methods.length > 0 && { 'http://schemas.microsoft.com/claims/authnmethodsreferences': methods }),
+      };
+      const response = idp.signed(parts({ requestId: id, nameId: 'two', attributes, context }));
+      const page = await browser.post(our.acsUrl, { SAMLResponse: encode(response), RelayState: relayState });
+      expect(page.status).toBe(302);
+      return new URL(page.location ?? '', app.baseUrl).pathname;
+    };
+    const trust = (secondFactor: string) =>
+      must(owner.patch(`/v1/sso/connections/${connection.id}`, { saml: { secondFactor } }), 200);
+    expect(await signedInAs(PASSWORD)).toBe('/second-factor');
+    expect(await signedInAs(REFEDS)).toBe('/agents');
+    expect((await lastEvent(acme, 'session.created'))?.changes).toMatchObject({ secondFactor: 'provider' });
+    expect(await signedInAs(PASSWORD, ['http://schemas.microsoft.com/claims/multipleauthn'])).toBe('/agents');
+    await trust('never');
+    expect(await signedInAs(REFEDS)).toBe('/second-factor');
+    await trust('always');
+    expect(await signedInAs(PASSWORD)).toBe('/agents');
+    await trust('claimed');
   });
 });
 
