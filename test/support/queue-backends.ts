@@ -1,7 +1,8 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BullMqQueue, PgBossQueue, startEmbeddedPostgres, type EmbeddedPostgres } from '@waxell/infra';
+import { PgBossQueue, startEmbeddedPostgres, type EmbeddedPostgres } from '@waxell/infra';
+import { BullMqQueue } from '@waxell/infra/redis';
 import { Client } from 'pg';
 import { type TestRedis } from './redis.js';
 

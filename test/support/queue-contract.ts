@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { BullMqQueue, PgBossQueue, type QueuedJob } from '@waxell/infra';
+import { PgBossQueue, type QueuedJob } from '@waxell/infra';
+import { BullMqQueue } from '@waxell/infra/redis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { errors, type QueueBackend } from './queue-backends.js';
 
