@@ -43,7 +43,7 @@ export default {
       name: 'libs-by-their-public-file-only',
       severity: 'error',
       from: { path: '^src' },
-      to: { path: '^libs/[^/]+/src/(?!index\\.ts$)' },
+      to: { path: '^libs/[^/]+/src/(?!index\\.ts$)', pathNot: '^libs/infra/src/redis\\.ts$' },
     },
     {
       name: 'platform-knows-no-room',

@@ -91,7 +91,7 @@ export default defineConfig({
           // Each file starts processes of its own, to look at them, to configure, to stop or to kill them.
           include: ['test/processes/**/*.e2e.ts', 'test/faults/kill-9.fault.ts'],
           exclude: LONG,
-          globalSetup: ['test/support/postgres-server.ts'],
+          globalSetup: ['test/support/postgres-server.ts', 'test/support/prepared-home.ts'],
           testTimeout: 90_000,
           hookTimeout: 120_000,
         },
@@ -104,7 +104,7 @@ export default defineConfig({
           // What is killed at step after step, and installations of several processes: `npm run test:long`.
           include: [...LONG, 'test/faults/**/*.fault.ts'],
           exclude: ['test/faults/kill-9.fault.ts'],
-          globalSetup: ['test/support/postgres-server.ts'],
+          globalSetup: ['test/support/postgres-server.ts', 'test/support/prepared-home.ts'],
           testTimeout: 180_000,
           hookTimeout: 240_000,
         },

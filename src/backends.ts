@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AwsKms,
-  BullMqQueue,
   ChildProcessSandbox,
   CountryDatabase,
   DnsNameServer,
@@ -17,7 +16,6 @@ import {
   OutgoingPosts,
   PgBossQueue,
   ProviderRequests,
-  RedisTokenBuckets,
   S3ObjectStore,
   SmtpMailer,
   startEmbeddedPostgres,
@@ -83,6 +81,8 @@ export interface Backends {
   close(): Promise<void>;
 }
 
+type OnRedis = typeof import('@waxell/infra/redis');
+
 const EMBEDDED_REGIONS = ['us-east-1', 'eu-west-1'];
 
 /** Starts the embedded parts, or connects to those that the environment names. */
@@ -104,11 +104,12 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
       env.DATABASE_LOGIN_SECRET ?? (await keepSecret(join(env.WAXELL_HOME, 'database-login-secret')));
     const pools = { tenant: env.DATABASE_POOL, lane: 4, control: 4, audit: 3 };
     const redis = redisFiles(env);
+    const onRedis = usesRedis(env) ? await import('@waxell/infra/redis') : undefined;
     const queues: (JobQueue & { close(): Promise<void> })[] = [];
     closing.push(async () => {
       await Promise.all(queues.map((queue) => queue.close()));
     });
-    const tokenBuckets = openTokenBuckets(env, loginSecret, redis, log);
+    const tokenBuckets = openTokenBuckets(env, loginSecret, redis, log, onRedis);
     closing.push(() => tokenBuckets.close());
     const countries = await openCountries(env, log);
     closing.push(() => Promise.resolve(countries?.close()));
@@ -147,7 +148,7 @@ export async function openBackends(env: Environment, log: Log): Promise<Backends
           : new ChildProcessSandbox({ onStderr: (text) => log.debug(`sandbox: ${text}`) }),
       backupKey: () => openBackupKey(env),
       queue: (cell) => {
-        const queue = openQueue(env, cells, loginSecret, cell, redis, log);
+        const queue = openQueue(env, cells, loginSecret, cell, redis, log, onRedis);
         queues.push(queue);
         return queue;
       },
@@ -305,15 +306,20 @@ function cellHome(env: Environment, name: string, at: number): string {
   return at === 0 ? env.WAXELL_HOME : join(env.WAXELL_HOME, 'cells', name);
 }
 
+function usesRedis({ REDIS_URL, CELLS }: Environment): boolean {
+  return REDIS_URL !== undefined || CELLS.some(({ redisUrl }) => redisUrl !== undefined);
+}
+
 /** Counted together where there is a Redis, else by each process. */
 function openTokenBuckets(
   env: Environment,
   loginSecret: string,
   redis: TlsFiles | undefined,
   log: Log,
+  onRedis: OnRedis | undefined,
 ): TokenBuckets & { open(): Promise<void>; close(): Promise<void> } {
-  if (env.REDIS_URL === undefined) return new MemoryTokenBuckets();
-  return new RedisTokenBuckets({
+  if (!onRedis || env.REDIS_URL === undefined) return new MemoryTokenBuckets();
+  return new onRedis.RedisTokenBuckets({
     redisUrl: env.REDIS_URL,
     tls: redis && clientTls(redis),
     prefix: 'waxell:limits',
@@ -342,12 +348,13 @@ function openQueue(
   name: string,
   redis: TlsFiles | undefined,
   log: Log,
+  onRedis: OnRedis | undefined,
 ): JobQueue & { close(): Promise<void> } {
   const onError = (error: Error): void => log.error('queue', error, { cell: name });
   const redisUrl = furtherCell(env, name)?.redisUrl ?? env.REDIS_URL;
-  if (redisUrl !== undefined) {
+  if (onRedis && redisUrl !== undefined) {
     const tls = redis && clientTls(redis);
-    return new BullMqQueue({ redisUrl, tls, prefix: `waxell:${name}`, onError });
+    return new onRedis.BullMqQueue({ redisUrl, tls, prefix: `waxell:${name}`, onError });
   }
   const cell = cells.find((candidate) => candidate.name === name);
   if (!cell) throw new Error(`No cell of the name ${name} is configured.`);

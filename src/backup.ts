@@ -6,7 +6,7 @@ try {
   if (command.help) process.stdout.write(BACKUP_USAGE);
   else await (await import('./run-backups.js')).runBackup(command);
 } catch (error) {
-  if (!(error instanceof BackupUsageError)) (await import('./start.js')).exitWithReason(error);
+  if (!(error instanceof BackupUsageError)) (await import('./exit-with-reason.js')).exitWithReason(error);
   else process.stderr.write(`${error.message}\n\n${BACKUP_USAGE}`);
   process.exitCode = 2;
 }

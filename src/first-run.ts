@@ -7,10 +7,9 @@ import { CreateOrganisation } from './organisations/index.js';
 import { keepSecret } from './platform/config/kept-secret.js';
 import { writeOnce } from './platform/config/write-once.js';
 import { TenantDatabase } from './platform/database/index.js';
-import { newKey } from './platform/http/credential.js';
+import { newKey, operatorKeyHash } from './platform/http/credential.js';
 import { UnitOfWork } from './requests/index.js';
 import { TenantRegistry } from './tenancy/index.js';
-import { sha256 } from './start.js';
 
 const TENANT = 'demo';
 const OWNER_EMAIL = 'owner@demo.example';
@@ -31,7 +30,7 @@ export function firstRunFile(home: string): string {
 
 /** The operator key of an embedded installation: made at the first start. */
 export async function embeddedOperatorKeyHash(home: string): Promise<Buffer> {
-  return sha256(await operatorKey(home));
+  return operatorKeyHash(await operatorKey(home));
 }
 
 async function operatorKey(home: string): Promise<string> {

@@ -6,7 +6,7 @@ try {
   if (command.help) process.stdout.write(USAGE);
   else await (await import('./run-migrations.js')).runMigrations(command);
 } catch (error) {
-  if (!(error instanceof UsageError)) (await import('./start.js')).exitWithReason(error);
+  if (!(error instanceof UsageError)) (await import('./exit-with-reason.js')).exitWithReason(error);
   else process.stderr.write(`${error.message}\n\n${USAGE}`);
   process.exitCode = 2;
 }

@@ -1,6 +1,5 @@
-import { newKey } from './platform/http/credential.js';
-import { sha256 } from './start.js';
+import { newKey, operatorKeyHash } from './platform/http/credential.js';
 
-/** `npm run -s operator-key`: a new operator key, and its hash, which is all that an installation is told of it. */
+/** `npm run -s operator-key`: a new operator key, and its hash. */
 const key = newKey('operator');
-process.stdout.write(`${key}\nWAXELL_OPERATOR_KEY_HASH=${sha256(key).toString('hex')}\n`);
+process.stdout.write(`${key}\nWAXELL_OPERATOR_KEY_HASH=${operatorKeyHash(key).toString('hex')}\n`);

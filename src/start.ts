@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server } from 'node:tls';
 import { NestFactory } from '@nestjs/core';
@@ -15,10 +14,6 @@ import {
   LimitsConfig,
   PasswordConfig,
   SecondFactorConfig,
-  readEnvironment,
-  refuseContradictions,
-  refusePlaintext,
-  refuseUnfitProduction,
   ReceiversConfig,
   RegionConfig,
   RetentionConfig,
@@ -29,7 +24,7 @@ import { Cells, PLATFORM_TENANT, SpareFiller } from './platform/database/index.j
 import { declaredRoutes, refuseUnknownPermissions } from './platform/http/annotated-routes.js';
 import { setUpServer } from './platform/http/server.js';
 import { Readiness } from './platform/observability/health.controller.js';
-import { Log, withoutCredentials } from './platform/observability/log.js';
+import { Log } from './platform/observability/log.js';
 import { CertificateWatch, serverFiles, serverTls, type TlsFiles } from './platform/tls/index.js';
 
 export interface Started {
@@ -46,16 +41,12 @@ export interface Started {
 /** Whoever asks for readiness hears of the shutdown before connections are refused. */
 const DRAIN_MS = 200;
 
-/** Boots a process: everything but listening. */
+/** Boots a process in an environment that is fit: everything but listening. */
 export async function start(
-  variables: Record<string, string | undefined>,
+  env: Environment,
   process: 'main' | 'worker',
   operatorKeyHash?: (home: string) => Promise<Buffer>,
 ): Promise<Started> {
-  const env = readEnvironment(variables);
-  refuseUnfitProduction(env);
-  refuseContradictions(env);
-  refusePlaintext(env, variables, process);
   const tls = process === 'main' ? serverFiles(env) : undefined;
   const log = new Log(env.LOG_LEVEL);
   const backends = await openBackends(env, log);
@@ -171,28 +162,4 @@ export function stopOnSignal(started: Started): void {
     log.log('SIGHUP: reading the certificates again.');
     started.certificates.reload();
   });
-}
-
-export function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-/** Failures whose message says what to do; of any other, the stack is what helps. */
-const SELF_EXPLAINING = new Set([
-  'BackupKeyRefused',
-  'BackupUnreadable',
-  'ChangedMeanwhile',
-  'ConfigurationError',
-  'HomeInUse',
-  'DatabaseNotCurrent',
-  'CountryDatabaseUnfit',
-  'RestoreRefused',
-]);
-
-/** For what goes wrong before there is a log. */
-export function exitWithReason(error: unknown): never {
-  const reason = error instanceof Error ? error : new Error(String(error));
-  const text = SELF_EXPLAINING.has(reason.name) ? reason.message : (reason.stack ?? reason.message);
-  process.stderr.write(`${withoutCredentials(text)}\n`);
-  process.exit(1);
 }

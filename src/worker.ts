@@ -1,9 +1,12 @@
 import 'reflect-metadata';
-import { exitWithReason, start, stopOnSignal } from './start.js';
+import { exitWithReason } from './exit-with-reason.js';
+import { fitEnvironment } from './platform/config/index.js';
 
 /** The worker process: takes runs from the queue and serves no HTTP. */
 try {
-  const started = await start(process.env, 'worker');
+  const env = fitEnvironment(process.env, 'worker');
+  const { start, stopOnSignal } = await import('./start.js');
+  const started = await start(env, 'worker');
   stopOnSignal(started);
   started.log.log('Working on runs.');
 } catch (error) {

@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '@waxell/infra';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from '../../src/migrations/index.js';
 import { Cell, Cells, Provisioning } from '../../src/platform/database/index.js';
 import { newHome } from '../support/application.js';
+import { startTestPostgres } from '../support/test-postgres.js';
 
 const CELL = 'eu-test-1-c1';
 const SECRET = 'test '.repeat(8);
@@ -25,7 +25,7 @@ const closing: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
   const home = await newHome();
   closing.push(() => rm(home, { recursive: true, force: true }));
-  const postgres = await startEmbeddedPostgres({ home: join(home, 'data'), onLog: () => undefined });
+  const postgres = await startTestPostgres(join(home, 'data'));
   closing.push(() => postgres.stop());
   const { host, port, user, password, database } = postgres.connection;
   url = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leaseSize, MemoryTokenBuckets, RedisTokenBuckets, type Quota, type Taken } from '@waxell/infra';
+import { leaseSize, MemoryTokenBuckets, type Quota, type Taken } from '@waxell/infra';
+import { RedisTokenBuckets } from '@waxell/infra/redis';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { TcpRelay } from '../fakes/tcp-relay.js';

@@ -29,7 +29,7 @@ function passwordCanary(what: string): string {
 }
 
 beforeAll(async () => {
-  app = await startApplication({ env: { LOG_LEVEL: 'debug' } });
+  app = await startApplication({ first: true, env: { LOG_LEVEL: 'debug' } });
   for (const region of REGIONS) await leaveCanaries(await createTenant(app, { region }), region);
   for (const [what, secret] of Object.entries(app.firstRun))
     if (/key|password/i.test(what)) canaries.set(`first run's ${what}`, secret);

@@ -20,6 +20,7 @@ beforeAll(async () => {
   fake = await startFakeKms({ everyRegion: true });
   const { accessKeyId, secretAccessKey } = fake.credentials;
   app = await startApplication({
+    first: true,
     env: {
       AWS_REGION: fake.region,
       AWS_KMS_ENDPOINT: fake.endpoint,

@@ -14,7 +14,7 @@ let app: Application;
 const homes: string[] = [];
 
 beforeAll(async () => {
-  app = await startApplication();
+  app = await startApplication({ first: true });
 });
 afterAll(async () => {
   await app.dispose();

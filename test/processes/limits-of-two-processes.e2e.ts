@@ -27,7 +27,7 @@ describe.skipIf(!redis)('two processes that share a database and a Redis', () =>
   beforeAll(async () => {
     relay = await TcpRelay.to(Number(new URL(redis?.url ?? '').port));
     const REDIS_URL = `redis://127.0.0.1:${relay.port}`;
-    const env = { REDIS_URL, TRUSTED_PROXIES: '1', WORKER: 'separate', LOG_LEVEL: 'warn' };
+    const env = { REDIS_URL, TRUSTED_PROXIES: '1', WORKER: 'separate', DATABASE_POOL: '4' };
     first = await startApplication({ env });
     second = await startApplication({
       home: first.home,

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '@waxell/infra';
+import type { EmbeddedPostgres } from '@waxell/infra';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TokensDto } from '../../src/auth/auth.dto.js';
@@ -15,6 +15,7 @@ import { client, must } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { havePgBouncer, startPgBouncer, type TestPgBouncer } from '../support/pgbouncer.js';
+import { startTestPostgres } from '../support/test-postgres.js';
 
 const SECRET = 'pooled '.repeat(6);
 const MIGRATE = fileURLToPath(new URL('../../dist/migrate.js', import.meta.url));
@@ -30,7 +31,7 @@ describe.skipIf(!(await havePgBouncer()))('an application whose database is behi
   beforeAll(async () => {
     const home = await newHome();
     await mkdir(join(home, 'server'), { mode: 0o711 });
-    postgres = await startEmbeddedPostgres({ home: join(home, 'server'), onLog: () => undefined });
+    postgres = await startTestPostgres(join(home, 'server'));
     const { host, port, user, password, database } = postgres.connection;
     url = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
     pooler = await startPgBouncer(url, SECRET, 3);

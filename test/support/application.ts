@@ -1,10 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { inject } from 'vitest';
 import type { FirstRun } from '../../src/first-run.js';
 import { COMPILED } from './compiled.js';
 import { freePort } from './free-port.js';
@@ -14,8 +16,10 @@ export type { FirstRun };
 export interface ApplicationOptions {
   /** Variables beyond those of a bare `npm start`. */
   readonly env?: Readonly<Record<string, string>>;
-  /** An existing data folder; else a new one, which `stop` and `dispose` take away. */
+  /** An existing data folder; else one of its own, which `dispose` takes away. */
   readonly home?: string;
+  /** On an empty folder, for who looks at the first start or needs it under other variables; else on a prepared one. */
+  readonly first?: boolean;
 }
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -41,9 +45,16 @@ export async function newHome(): Promise<string> {
   return home;
 }
 
+/** A folder after the first start: a copy, with owners and modes, of the run's. Nothing in it names where it is. */
+export async function preparedHome(): Promise<string> {
+  const home = await newHome();
+  await promisify(execFile)('cp', ['-a', `${inject('preparedHome')}/.`, home]);
+  return home;
+}
+
 /** Starts the built program as `npm start` does, and waits until it is ready. */
 export async function startApplication(options: ApplicationOptions = {}): Promise<Application> {
-  const home = options.home ?? (await newHome());
+  const home = options.home ?? (await (options.first ? newHome() : preparedHome()));
   const application = new Application(home, await freePort(), options.env ?? {});
   await application.start();
   return application;

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startEmbeddedPostgres } from '@waxell/infra';
 import pg from 'pg';
 import { newKey } from '../../src/platform/http/credential.js';
 import { Application, newHome } from './application.js';
 import { COMPILED } from './compiled.js';
 import { freePort } from './free-port.js';
+import { startTestPostgres } from './test-postgres.js';
 
 export interface CellPlan {
   readonly name: string;
@@ -32,7 +32,7 @@ const MIGRATE = new URL('../../dist/migrate.js', import.meta.url).pathname;
 
 export async function installCells(plan: readonly CellPlan[]): Promise<CellInstallation> {
   const home = await newHome();
-  const postgres = await startEmbeddedPostgres({ home: join(home, 'data'), onLog: () => undefined });
+  const postgres = await startTestPostgres(join(home, 'data'));
   const { host, port, user, password } = postgres.connection;
   const urlOf = (database: string): string =>
     `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { newHome, startApplication, type Application } from './application.js';
+import { preparedHome, startApplication, type Application } from './application.js';
 
 const PRELOAD = fileURLToPath(new URL('shifted-clock.mjs', import.meta.url));
 
@@ -12,7 +12,7 @@ export async function startWithClock(): Promise<{
   /** Moves the process's clock to so many milliseconds ahead of the machine's. */
   setAhead: (milliseconds: number) => Promise<void>;
 }> {
-  const home = await newHome();
+  const home = await preparedHome();
   const file = join(home, 'clock');
   const app = await startApplication({
     home,

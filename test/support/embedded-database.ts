@@ -11,16 +11,21 @@ export async function postmaster(home: string): Promise<{ pid: number; port: num
   return { pid: Number(lines[0]), port: Number(lines[3]) };
 }
 
+/** The embedded server, as its superuser. */
+export async function embeddedServer(home: string): Promise<pg.ClientConfig> {
+  const { port } = await postmaster(home);
+  const password = (await readFile(join(home, 'postgres-password'), 'utf8')).trim();
+  return { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres' };
+}
+
 /** Looks at, or tampers with, a running application's database from outside, as nobody in it can: as superuser. */
 export async function asSuperuser<T>(
   home: string,
   region: Region,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const { port } = await postmaster(home);
-  const password = (await readFile(join(home, 'postgres-password'), 'utf8')).trim();
   const database = `waxell_${region.replaceAll('-', '_')}`;
-  const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', password, database });
+  const client = new pg.Client({ ...(await embeddedServer(home)), database });
   await client.connect();
   try {
     return await work(client);

@@ -5,12 +5,12 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startEmbeddedPostgres } from '@waxell/infra';
 import { newKey } from '../../src/platform/http/credential.js';
 import { isReady, newHome } from './application.js';
 import { COMPILED } from './compiled.js';
 import { freePort } from './free-port.js';
 import { eventually } from './eventually.js';
+import { startTestPostgres } from './test-postgres.js';
 
 const SHIFTED_CLOCK = fileURLToPath(new URL('shifted-clock.mjs', import.meta.url));
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
@@ -33,7 +33,7 @@ export async function startInstallation(
   further: Readonly<Record<string, string>> = {},
 ): Promise<Installation> {
   const home = await newHome();
-  const postgres = await startEmbeddedPostgres({ home: join(home, 'data'), onLog: () => undefined });
+  const postgres = await startTestPostgres(join(home, 'data'));
   const { host, port, user, password, database } = postgres.connection;
   const databaseUrl = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
   const operatorKey = newKey('operator');

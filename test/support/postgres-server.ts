@@ -1,8 +1,8 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '@waxell/infra';
 import type { TestProject } from 'vitest/node';
+import { startTestPostgres } from './test-postgres.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,7 +15,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const home = await mkdtemp(join(tmpdir(), 'waxell-test-'));
   await chmod(home, 0o711);
-  const postgres = await startEmbeddedPostgres({ home: join(home, 'data'), onLog: () => undefined });
+  const postgres = await startTestPostgres(join(home, 'data'));
   const { host, port, user, password, database } = postgres.connection;
   project.provide(
     'postgresUrl',

@@ -1,9 +1,11 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BullMqQueue, PgBossQueue, startEmbeddedPostgres, type EmbeddedPostgres } from '@waxell/infra';
+import { PgBossQueue } from '@waxell/infra';
+import { BullMqQueue } from '@waxell/infra/redis';
 import { Client } from 'pg';
 import { type TestRedis } from './redis.js';
+import { startTestPostgres } from './test-postgres.js';
 
 export interface QueueBackend {
   readonly kind: string;
@@ -21,10 +23,7 @@ const onError = (error: Error) => errors.push(error);
 export async function postgresBackend(): Promise<QueueBackend> {
   const root = await mkdtemp(join(tmpdir(), 'waxell-queue-'));
   await chmod(root, 0o711);
-  const postgres: EmbeddedPostgres = await startEmbeddedPostgres({
-    home: join(root, 'home'),
-    onLog: () => undefined,
-  });
+  const postgres = await startTestPostgres(join(root, 'home'));
   // A login that owns its schema and may do nothing else.
   const admin = new Client({ ...postgres.connection });
   await admin.connect();

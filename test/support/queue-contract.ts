@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { BullMqQueue, PgBossQueue, type QueuedJob } from '@waxell/infra';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { PgBossQueue, type QueuedJob } from '@waxell/infra';
+import { BullMqQueue } from '@waxell/infra/redis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { errors, type QueueBackend } from './queue-backends.js';
 
 /** What holds of the queue, whichever it is: to be called where its tests belong. */
@@ -20,11 +21,12 @@ export function queueContract(start: () => Promise<QueueBackend>): void {
   });
   afterAll(() => (stopped ? undefined : backend.stop()));
   beforeEach(() => {
-    queue = backend.open();
+    const own = backend.open();
+    queue = own;
     name = `q${++count}`;
     errors.length = 0;
+    return () => own.close();
   });
-  afterEach(() => queue.close());
 
   const jobOf = (tenantId: string, id: string): QueuedJob => ({ tenantId, id });
 
@@ -190,34 +192,39 @@ export function queueContract(start: () => Promise<QueueBackend>): void {
     expect(seen).toEqual(['t1/r1']);
   }, 20_000);
 
-  it('gives the job of a killed process to another', async () => {
-    const support = fileURLToPath(new URL('../support', import.meta.url));
-    const args = ['--import', join(support, 'source-hooks.mjs'), join(support, 'queue-consumer.ts')];
-    const child = spawn(process.execPath, [...args, backend.kind, backend.where, name], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const took = once(child.stdout, 'data');
-    await queue.enqueue(name, jobOf('t1', 'r1'));
-    await took;
-    child.kill('SIGKILL');
-    const { seen, open, handler } = gate();
-    open();
-    await queue.consume(name, { concurrency: 1 }, handler);
-    await until(() => seen.length === 1, 45_000);
-    expect(seen).toEqual(['t1/r1']);
-  }, 60_000);
+  // Both wait for leases to end: at the same time, each with a queue of its own.
+  describe.concurrent('a lease', () => {
+    it('that a killed process had ends, and another gets its job', async () => {
+      const own = backend.open();
+      const name = 'killed';
+      const support = fileURLToPath(new URL('../support', import.meta.url));
+      const args = ['--import', join(support, 'source-hooks.mjs'), join(support, 'queue-consumer.ts')];
+      const child = spawn(process.execPath, [...args, backend.kind, backend.where, name], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const took = once(child.stdout, 'data');
+      await own.enqueue(name, jobOf('t1', 'r1'));
+      await took;
+      child.kill('SIGKILL');
+      const { seen, open, handler } = gate();
+      open();
+      await own.consume(name, { concurrency: 1 }, handler);
+      await until(() => seen.length === 1, 45_000);
+      expect(seen).toEqual(['t1/r1']);
+      await own.close();
+    }, 60_000);
 
-  it('keeps a job that takes longer than its lease with the consumer that does it', async () => {
-    const { seen, open, handler } = gate();
-    await queue.consume(name, { concurrency: 1 }, handler);
-    const other = backend.open();
-    await other.consume(name, { concurrency: 1 }, handler);
-    await queue.enqueue(name, jobOf('t1', 'r1'));
-    await sleep(18_000);
-    open();
-    await other.close();
-    expect(seen).toEqual(['t1/r1']);
-  }, 30_000);
+    it('is kept by the consumer that does a job which takes longer', async () => {
+      const [own, other] = [backend.open(), backend.open()];
+      const { seen, open, handler } = gate();
+      for (const one of [own, other]) await one.consume('kept', { concurrency: 1 }, handler);
+      await own.enqueue('kept', jobOf('t1', 'r1'));
+      await sleep(18_000);
+      open();
+      await Promise.all([own.close(), other.close()]);
+      expect(seen).toEqual(['t1/r1']);
+    }, 60_000);
+  });
 
   it('refuses names and ids that would be code elsewhere', async () => {
     await expect(queue.enqueue(`x'; drop`, jobOf('t1', 'r1'))).rejects.toThrow('Not a queue name');

@@ -1,6 +1,8 @@
 import { inject } from 'vitest';
 import type { TestProject } from 'vitest/node';
 import { startApplication, type FirstRun } from './application.js';
+import { embeddedServer } from './embedded-database.js';
+import { spareTheDisk } from './test-postgres.js';
 
 /** A running application that a test uses and does not end: its organisations are the test's own. */
 export interface RunningApplication {
@@ -17,8 +19,9 @@ declare module 'vitest' {
 
 /** One application for all files of the project: starting one costs more than most of them take. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const app = await startApplication();
+  const app = await startApplication({ first: true });
   const { home, baseUrl, firstRun } = app;
+  await spareTheDisk(await embeddedServer(home));
   project.provide('sharedApplication', { home, baseUrl, firstRun });
   return () => app.dispose();
 }

@@ -1,4 +1,4 @@
-import { Application, newHome } from './application.js';
+import { Application, newHome, preparedHome } from './application.js';
 import { place, type KeyPair, type TestAuthority } from './certificates.js';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
@@ -12,7 +12,8 @@ export async function startWithTls(
   env: Readonly<Record<string, string>>,
   client: Partial<KeyPair> = {},
 ): Promise<Application> {
-  const application = new Application(await newHome(), await freePort(), { LOG_LEVEL: 'info', ...env });
+  const home = await (env['DATABASE_URL'] === undefined ? preparedHome() : newHome());
+  const application = new Application(home, await freePort(), { LOG_LEVEL: 'info', ...env });
   const child = application.launch();
   await eventually(async () => {
     if (child.exitCode !== null) throw new Error(application.logs());

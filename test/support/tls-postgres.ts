@@ -1,10 +1,10 @@
 import { chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '@waxell/infra';
 import { Client } from 'pg';
 import { LOGINS, loginRole } from '../../src/platform/database/logins.js';
 import { place, type KeyPair, type TestAuthority, type Wanted } from './certificates.js';
+import { startTestPostgres } from './test-postgres.js';
 
 /** Everyone needs a password, and a certificate whose common name is the user's. Nobody gets in without TLS. */
 const ACCESS = 'hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-full\n';
@@ -26,7 +26,7 @@ export async function startTlsPostgres(authority: TestAuthority): Promise<TlsPos
   const root = await mkdtemp(join(tmpdir(), 'waxell-tls-postgres-'));
   await chmod(root, 0o711);
   const home = join(root, 'home');
-  const postgres = await startEmbeddedPostgres({ home, onLog: () => undefined });
+  const postgres = await startTestPostgres(home);
   const { user, password, port } = postgres.connection;
   const certificates = join(root, 'certificates');
   const issue: TlsPostgres['issue'] = async (name, validity = {}) => {

@@ -5,7 +5,6 @@ export {
   type EmbeddedPostgresOptions,
   type PostgresConnection,
 } from './embedded/postgres.js';
-export { BullMqQueue, type BullMqQueueOptions } from './queue/bullmq-queue.js';
 export {
   QueueUnavailable,
   type ConsumeOptions,
@@ -48,5 +47,4 @@ export {
   type CountryDatabaseOptions,
 } from './geo/country-database.js';
 export { MemoryTokenBuckets, type MemoryTokenBucketsOptions } from './limits/memory-token-buckets.js';
-export { RedisTokenBuckets, type RedisTokenBucketsOptions } from './limits/redis-token-buckets.js';
 export { leaseSize, type Quota, type Taken } from './limits/token-bucket.js';

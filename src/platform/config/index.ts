@@ -23,4 +23,5 @@ export {
   refuseUnfitProduction,
   type Environment,
 } from './environment.js';
+export { fitEnvironment } from './fit-environment.js';
 export { refusePlaintext } from './transport.js';

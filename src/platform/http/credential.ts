@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { parseCookie } from 'cookie';
 import type { Request } from 'express';
 import { isTenantId, type TenantId } from '../database/tenant-id.js';
@@ -145,4 +145,9 @@ function base62(value: bigint, length: number): string {
   let text = '';
   for (let rest = value; text.length < length; rest /= 62n) text = `${BASE62[Number(rest % 62n)]}${text}`;
   return text;
+}
+
+/** All that an installation is told of its operator's key. */
+export function operatorKeyHash(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
 }

@@ -43,7 +43,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
         ApiResponse({
           status,
           description: PROBLEM_DESCRIPTIONS[status] ?? 'Problem',
-          ...(options.errors ? contentOf(options.errors) : { type: ProblemDto, example: undefined }),
+          content: contentOf(options.errors),
         }),
       ),
     ...(options.errors ? [ApiExtraModels(options.errors.type)] : []),
@@ -60,10 +60,16 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   );
 }
 
-/** What is refused before it is known for which route it is, such as a body of another kind, is a problem there too. */
-function contentOf({ mediaType, type }: ErrorForm) {
+/**
+ * What is refused before it is known for which route it is, such as a body of another kind, is a problem everywhere. Named
+ * and not given as a type, which the framework would read anew for each of thousands of responses.
+ */
+function contentOf(form: ErrorForm | undefined) {
   const described = (dto: ErrorForm['type']) => ({ schema: { $ref: getSchemaPath(dto) } });
-  return { content: { [mediaType]: described(type), 'application/problem+json': described(ProblemDto) } };
+  return {
+    ...(form && { [form.mediaType]: described(form.type) }),
+    'application/problem+json': described(ProblemDto),
+  };
 }
 
 /** Where the permission is needed, for the reference and the snapshot of routes. */

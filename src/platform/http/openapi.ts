@@ -2,12 +2,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, getSchemaPath, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { Express } from 'express';
 import { ProblemDto } from './problem.dto.js';
 
-type Content = Record<string, { readonly schema?: { readonly $ref?: string } }>;
-type Response = { description?: string; content?: Content; headers?: Record<string, unknown> };
+type Response = { description?: string; content?: unknown; headers?: Record<string, unknown> };
 type Responses = Record<string, Response>;
 type Operation = { responses?: Responses; parameters?: unknown[]; security?: unknown };
 
@@ -27,13 +26,14 @@ export function openApiDocument(app: INestApplication, publicUrl: string): OpenA
     })
     .build();
   const document = SwaggerModule.createDocument(app, config, {
+    extraModels: [ProblemDto],
     operationIdFactory: (controller, method) =>
       `${controller.replace(/Controller$/, '').toLowerCase()}_${method}`,
   });
   for (const [path, item] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(item) as [string, Operation][]) {
       if (operation.responses) {
-        asProblems(operation.responses);
+        withRequestIds(operation.responses);
         withRateLimits(operation.responses);
       }
       if (method === 'post' && operation.security && !WITHOUT_IDEMPOTENCY.test(path)) repeatable(operation);
@@ -69,13 +69,9 @@ function repeatable({ parameters = [], responses = {} }: Operation): void {
     };
 }
 
-/** Errors are `application/problem+json`, which a decorator of the framework cannot say. */
-function asProblems(responses: Responses): void {
+/** A problem names its request in the body. */
+function withRequestIds(responses: Responses): void {
   for (const [status, response] of Object.entries(responses)) {
-    const json = response.content?.['application/json'];
-    // Not those that a route writes as another standard says.
-    const problem = json?.schema?.$ref === getSchemaPath(ProblemDto);
-    if (json && problem) response.content = { 'application/problem+json': json };
     if (Number(status) < 400) {
       response.headers = {
         'X-Request-Id': { description: 'Name it when you report a problem.', schema: { type: 'string' } },

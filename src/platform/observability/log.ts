@@ -30,6 +30,12 @@ export function withoutCredentials(text: string): string {
   return CREDENTIALS.reduce((clean, { pattern, replacement }) => clean.replace(pattern, replacement), text);
 }
 
+/** What to do, where the server's own words name no setting: it has no connection free, or none for those it serves. */
+export function adviceOn(error: unknown): string | undefined {
+  if ((error as { code?: unknown } | undefined)?.code !== '53300') return undefined;
+  return 'PostgreSQL has no connection free: raise its max_connections (or the limit of the login), or lower DATABASE_POOL (docs/operations/running.md).';
+}
+
 /** Structured JSON logs on standard output. What is secret by name or by form is not in them. */
 export class Log implements LoggerService {
   readonly #pino: Logger;
@@ -82,11 +88,13 @@ function described(cause: unknown): Record<string, unknown> {
   if (cause === undefined) return {};
   if (!(cause instanceof Error)) return { cause: withoutCredentials(JSON.stringify(cause) ?? typeof cause) };
   const inner = cause.cause === undefined ? {} : { cause: described(cause.cause) };
+  const advice = adviceOn(cause);
   // The stack of a database error may quote values of the statement; `parameters` and `detail` are left out on purpose.
   return {
     error: cause.name,
     reason: withoutCredentials(cause.message),
     stack: withoutCredentials(cause.stack ?? ''),
+    ...(advice !== undefined && { advice }),
     ...inner,
   };
 }

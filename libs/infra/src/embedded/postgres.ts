@@ -16,6 +16,8 @@ export interface EmbeddedPostgresOptions {
   readonly onLog: (line: string) => void;
   /** The superuser's password, where the caller keeps it; else drawn at random and kept in the data folder. */
   readonly password?: string;
+  /** Default: 100, more than one process with its default pools opens. */
+  readonly maxConnections?: number;
 }
 
 export interface PostgresConnection {
@@ -64,7 +66,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await createCluster(home, password, binaries, account, onLog);
     await stopLeftover(data, onLog);
     const log = await openLog(home);
-    const { server, port } = await startServer(binaries.postgres, data, account, log);
+    const { server, port } = await startServer(binaries.postgres, data, account, log, options.maxConnections);
     const connection = { host: HOST, port, user: SUPERUSER, password, database: 'postgres' };
     try {
       await requirePassword(connection, data);
@@ -107,12 +109,13 @@ async function startServer(
   data: string,
   account: PostgresAccount,
   log: string,
+  maxConnections = 100,
 ): Promise<{ server: WatchedServer; port: number }> {
   const deadline = Date.now() + 15_000;
   for (;;) {
     const logged = await sizeOf(log);
     const port = await freePort();
-    const server = await startWatched([program, ...serverFlags(data, port)], account, log);
+    const server = await startWatched([program, ...serverFlags(data, port, maxConnections)], account, log);
     if (await isReady(server, data, port)) return { server, port };
     const how = await server.exited;
     const said = await readFrom(log, logged);
@@ -125,12 +128,12 @@ async function startServer(
   }
 }
 
-function serverFlags(data: string, port: number): string[] {
+function serverFlags(data: string, port: number, maxConnections: number): string[] {
   const settings = {
     listen_addresses: HOST,
     port: String(port),
     unix_socket_directories: '',
-    max_connections: '100',
+    max_connections: String(maxConnections),
     shared_buffers: '128MB',
     password_encryption: 'scram-sha-256',
     logging_collector: 'off',

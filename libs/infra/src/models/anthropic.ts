@@ -1,4 +1,4 @@
-import { Anthropic } from '@anthropic-ai/sdk';
+import type { Anthropic } from '@anthropic-ai/sdk';
 import { ModelCallError } from '@waxell/runtime';
 import type { ModelCallOptions, ModelChunk, ModelProvider, ModelRequest } from '@waxell/runtime';
 import {
@@ -21,7 +21,8 @@ export class AnthropicModelProvider implements ModelProvider {
   async *stream(request: ModelRequest, options: ModelCallOptions): AsyncGenerator<ModelChunk> {
     const call = new ProviderCall(this.endpoint, options.apiKey ?? this.endpoint.apiKey, options.signal);
     try {
-      const events = await this.client(call).messages.create(messageParams(request), { signal: call.signal });
+      const client = await this.client(call);
+      const events = await client.messages.create(messageParams(request), { signal: call.signal });
       const usage = { inputTokens: 0, outputTokens: 0 };
       let ended = false;
       let stopReason: string | null = null;
@@ -49,8 +50,12 @@ export class AnthropicModelProvider implements ModelProvider {
     }
   }
 
-  /** Every option that has an environment variable for its default is given, so that none of those is read. */
-  private client(call: ProviderCall): Anthropic {
+  /**
+   * Every option that has an environment variable for its default is given, so that none of those is read. Loaded when it
+   * is needed: a twentieth of all modules are the client's.
+   */
+  private async client(call: ProviderCall): Promise<Anthropic> {
+    const { Anthropic } = await import('@anthropic-ai/sdk');
     return new Anthropic({
       apiKey: PLACEHOLDER_KEY,
       webhookKey: null,

@@ -1,6 +1,6 @@
 import { ModelCallError } from '@waxell/runtime';
 import type { ModelCallOptions, ModelChunk, ModelProvider, ModelRequest } from '@waxell/runtime';
-import { OpenAI } from 'openai';
+import type { OpenAI } from 'openai';
 import {
   DEFAULT_IDLE_TIMEOUT_MS,
   DEFAULT_MAX_RETRIES,
@@ -18,7 +18,8 @@ export class OpenAiModelProvider implements ModelProvider {
   async *stream(request: ModelRequest, options: ModelCallOptions): AsyncGenerator<ModelChunk> {
     const call = new ProviderCall(this.endpoint, options.apiKey ?? this.endpoint.apiKey, options.signal);
     try {
-      const chunks = await this.client(call).chat.completions.create(
+      const client = await this.client(call);
+      const chunks = await client.chat.completions.create(
         {
           model: request.model.name,
           messages: request.messages.map(({ role, content }) => ({ role, content })),
@@ -65,8 +66,12 @@ export class OpenAiModelProvider implements ModelProvider {
     return atOpenAi ? { max_completion_tokens: tokens } : { max_tokens: tokens };
   }
 
-  /** Every option that has an environment variable for its default is given, so that none of those is read. */
-  private client(call: ProviderCall): OpenAI {
+  /**
+   * Every option that has an environment variable for its default is given, so that none of those is read. Loaded when it
+   * is needed: a twentieth of all modules are the client's.
+   */
+  private async client(call: ProviderCall): Promise<OpenAI> {
+    const { OpenAI } = await import('openai');
     return new OpenAI({
       apiKey: PLACEHOLDER_KEY,
       adminAPIKey: null,

@@ -40,6 +40,7 @@ export class PgBossQueue {
   readonly #consumers = new Map<PgBossConsumer, string>();
   #starting: Promise<PgBoss> | undefined;
   #closed = false;
+  #ending = false;
 
   constructor(options: PgBossQueueOptions) {
     this.#options = options;
@@ -97,6 +98,7 @@ export class PgBossQueue {
     await Promise.all([...this.#consumers.keys()].map((consumer) => consumer.close()));
     if (!this.#starting) return;
     const boss = await this.#starting.catch(() => null);
+    this.#ending = true;
     await boss?.stop({ graceful: false });
   }
 
@@ -126,7 +128,10 @@ export class PgBossQueue {
       monitorIntervalSeconds: maintenanceSeconds,
       maintenanceIntervalSeconds: 3_600,
     });
-    boss.on('error', (error) => onError(asError(error)));
+    boss.on('error', (error) => {
+      // Its pool forgets connections before they are closed: that the server closes them first is no news.
+      if (!this.#ending) onError(asError(error));
+    });
     try {
       await boss.start();
     } catch (cause) {
