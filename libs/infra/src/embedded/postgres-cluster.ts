@@ -104,6 +104,8 @@ function initdb(
     '--locale=C',
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',
+    // One call for all of a thousand files, where the system has it: half of the time (measured).
+    ...(process.platform === 'linux' ? ['--sync-method=syncfs'] : []),
   ];
   return new Promise((resolve, reject) => {
     const child = spawn(program, flags, {
