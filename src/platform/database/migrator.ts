@@ -12,7 +12,7 @@ import {
 } from './ledger.js';
 import { prepareRoles } from './login-roles.js';
 import { latestOf, type CompiledMigration, type MigrationPlan } from './migration.js';
-import type { OwnerConnections } from './owner-connections.js';
+import { sendTogether, type OwnerConnections } from './owner-connections.js';
 import { PLATFORM_TENANT } from './tenant-id.js';
 import { TenantMigrations, type BatchOptions, type TenantsReport } from './tenant-migrations.js';
 
@@ -58,7 +58,9 @@ export class Migrator {
       await makeBookkeeping(client);
       await refuseUnlikeTenants(client, this.plan.tenant);
       const pending = await pendingInCell(client, this.plan.cell);
-      for (const migration of pending) await applyToCell(client, migration);
+      // Where there is nothing yet, nobody waits for a lock.
+      const fresh = pending.length === this.plan.cell.length;
+      for (const step of fresh ? [pending] : pending.map((one) => [one])) await applyToCell(client, step);
       await client.query('SELECT pg_advisory_unlock($1)', [CELL_LOCK]);
       return pending.length;
     });
@@ -106,10 +108,10 @@ export class Migrator {
   }
 }
 
-async function applyToCell(client: pg.ClientBase, migration: CompiledMigration): Promise<void> {
-  await client.query('BEGIN');
-  for (const statement of migration.statements) await client.query(statement);
-  const [ledger = ''] = noteApplied([{ schema: CELL, migrations: [migration] }]);
-  await client.query(ledger);
-  await client.query('COMMIT');
+/** In one transaction, and one message. */
+async function applyToCell(client: pg.ClientBase, migrations: readonly CompiledMigration[]): Promise<void> {
+  if (migrations.length === 0) return;
+  const statements = migrations.flatMap((migration) => migration.statements);
+  const ledger = noteApplied([{ schema: CELL, migrations }]);
+  await sendTogether(client, ['BEGIN', ...statements, ...ledger, 'COMMIT']);
 }
