@@ -7,7 +7,7 @@ import { unpacked } from './stored-event.js';
 import { VerifyWalk, type Verification } from './verify-walk.js';
 
 /** Events that are read at once in binary. */
-const RUN = 4_096;
+const RUN = 32_768;
 
 /** Recomputes a tenant's log from the first event that is kept, cold ones included: every leaf, every link, the Merkle root and the head. */
 @Injectable()
@@ -67,7 +67,7 @@ export class VerifyLog {
     const client = await this.cells.of(tenant.cell).audit.connect();
     let broken: Error | undefined;
     try {
-      await copyOut(client, text, (row) => (agrees &&= walk.agrees(row)));
+      await copyOut(client, text, (bytes, from) => (agrees &&= walk.agrees(bytes, from)));
     } catch (error) {
       broken = error as Error;
       throw error;
