@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Cells, copyOut, tenantId, type TenantRef } from '../platform/database/index.js';
+import { Cells, copyOutOf, tenantId, type TenantRef } from '../platform/database/index.js';
 import { AuditLog } from './audit-log.js';
 import { ColdLog, type ColdRange } from './cold-log.js';
 import { ROW_COLUMNS, type CheckedRow } from './event-row.js';
@@ -64,16 +64,11 @@ export class VerifyLog {
     const text = `COPY (SELECT ${ROW_COLUMNS} FROM audit.events WHERE tenant = '${tenantId(tenant.id)}'
       AND seq > ${walk.seq} AND seq <= ${last} ORDER BY seq) TO STDOUT (FORMAT binary)`;
     let agrees = true;
-    const client = await this.cells.of(tenant.cell).audit.connect();
-    let broken: Error | undefined;
-    try {
-      await copyOut(client, text, (bytes, from) => (agrees &&= walk.agrees(bytes, from)));
-    } catch (error) {
-      broken = error as Error;
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    await copyOutOf(
+      this.cells.of(tenant.cell).audit,
+      text,
+      (bytes, from) => (agrees &&= walk.agrees(bytes, from)),
+    );
     return agrees && walk.seq === last;
   }
 

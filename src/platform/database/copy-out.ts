@@ -22,6 +22,20 @@ export function copyOut(client: pg.ClientBase, text: string, onRow: OnRow): Prom
   });
 }
 
+/** As `copyOut`, on a connection of a pool; one that has failed is not used again. */
+export async function copyOutOf(pool: Pick<pg.Pool, 'connect'>, text: string, onRow: OnRow): Promise<void> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await copyOut(client, text, onRow);
+  } catch (error) {
+    broken = error as Error;
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
 type OnData = (chunk: Buffer) => void;
 
 /**
