@@ -1,4 +1,5 @@
 import type { EventRow } from './event-row.js';
+import { EventShape } from './event-shape.js';
 
 /** Bytes of a string that stand for themselves: printable ASCII but the quote and the backslash. */
 const PLAIN = new Uint8Array(256);
@@ -24,8 +25,29 @@ const OF_ACTOR = ['","userId":"', '","sessionId":"', '","onBehalfOf":"'].map((te
 const ACTOR_END = Buffer.from('"}');
 const OUTCOME = Buffer.from(',"outcome":"');
 const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
+const ID_AT = BEGINNING.length;
+const TIME_AT = ID_AT + 36 + AT.length;
+const TENANT_AT = TIME_AT + 27 + TENANT.length;
+/** Lengths of events of which a shape is kept; and how often it may not be an event's before it gives way to another. */
+const SHAPES = 256;
+const MISSES = 16;
 /** Members of an event that the columns beside it repeat: one more of them further on would be the one that counts. */
 const REPEATED = ['id', 'at', 'tenant', 'action', 'actor', 'outcome'].map((name) => Buffer.from(`${name}"`));
+
+/** What is known of the events of a length: the shape that one of them had, and where columns stand in it, from its beginning. */
+interface Known {
+  /** Events that have not had it, one after the other. */
+  misses: number;
+  readonly action: Place;
+  readonly actor: Place;
+  readonly outcome: Place;
+  readonly shape: EventShape;
+}
+
+interface Place {
+  readonly start: number;
+  readonly end: number;
+}
 
 /**
  * Tells whether an event says what the columns beside it say, without making anything of it. Knows the form in which
@@ -37,6 +59,9 @@ export class CanonicalScan {
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
+  /** Where the columns of an event were found in the buffer. */
+  readonly #columns = new Int32Array(6);
+  readonly #known = new Map<number, Known>();
   readonly #day = Buffer.alloc(DAY_BYTES);
   #dayMicros = Number.NaN;
 
@@ -44,11 +69,23 @@ export class CanonicalScan {
     this.#tenant = Buffer.from(tenant);
   }
 
-  agrees(row: EventRow): boolean {
+  /** @param words the event once more, as `EventShape` compares it; without them it is always read byte by byte */
+  agrees(row: EventRow, words?: Int32Array): boolean {
     this.#bytes = row.bytes;
-    this.#at = row.start(6);
+    const start = row.start(6);
+    this.#at = start;
     this.#end = row.end(6);
-    return this.#columnsOf(row) && this.#rest();
+    const length = this.#end - start;
+    if (!words || length > words.byteLength) return this.#columnsOf(row) && this.#rest();
+    const known = this.#known.get(length);
+    if (known?.shape.fits(words) && this.#columnsAt(start, row, known)) {
+      known.misses = 0;
+      return true;
+    }
+    this.#at = start;
+    if (!this.#columnsOf(row) || !this.#rest()) return false;
+    this.#note(row, known);
+    return true;
   }
 
   #columnsOf(row: EventRow): boolean {
@@ -62,16 +99,59 @@ export class CanonicalScan {
       this.#literal(REGION) &&
       this.#plain() &&
       this.#literal(ACTION) &&
-      this.#text(row.start(3), row.end(3)) &&
+      this.#column(row, 3) &&
       this.#literal(ACTOR) &&
       this.#plain() &&
       this.#literal(ACTOR_ID) &&
-      this.#text(row.start(4), row.end(4)) &&
+      this.#column(row, 4) &&
       this.#restOfActor() &&
       this.#literal(OUTCOME) &&
-      this.#text(row.start(5), row.end(5)) &&
+      this.#column(row, 5) &&
       this.#byte(QUOTE)
     );
+  }
+
+  #column(row: EventRow, column: number): boolean {
+    this.#columns[column] = this.#at;
+    return this.#text(row.start(column), row.end(column));
+  }
+
+  /** Keeps the shape of an event, unless there is one of its length that others have. */
+  #note(row: EventRow, known: Known | undefined): void {
+    if (known ? (known.misses += 1) < MISSES : this.#known.size >= SHAPES) return;
+    const start = row.start(6);
+    const place = (column: number): Place => {
+      const at = (this.#columns[column] ?? 0) - start;
+      return { start: at, end: at + row.end(column) - row.start(column) };
+    };
+    const shape = new EventShape(row.event);
+    this.#known.set(shape.length, {
+      misses: 0,
+      action: place(3),
+      actor: place(4),
+      outcome: place(5),
+      shape,
+    });
+  }
+
+  /** Of an event that is known to have its columns at these places. */
+  #columnsAt(start: number, row: EventRow, { action, actor, outcome }: Known): boolean {
+    this.#at = start + ID_AT;
+    if (!this.#uuid(row.start(1))) return false;
+    this.#at = start + TIME_AT;
+    if (!this.#time(row.micros)) return false;
+    this.#at = start + TENANT_AT;
+    return (
+      this.#literal(this.#tenant) &&
+      this.#textAt(start, action, row, 3) &&
+      this.#textAt(start, actor, row, 4) &&
+      this.#textAt(start, outcome, row, 5)
+    );
+  }
+
+  #textAt(start: number, place: Place, row: EventRow, column: number): boolean {
+    this.#at = start + place.start;
+    return this.#text(row.start(column), row.end(column)) && this.#at === start + place.end;
   }
 
   #restOfActor(): boolean {

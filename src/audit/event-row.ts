@@ -25,14 +25,15 @@ export class EventRow {
   readonly #ends = new Int32Array(COLUMNS);
 
   /** False where it has not the columns that it should have. */
-  read(row: Buffer): boolean {
-    this.bytes = row;
-    if (row.readInt16BE(0) !== COLUMNS) return false;
-    for (let column = 0, at = 2; column < COLUMNS; column += 1) {
-      const length = row.readInt32BE(at);
+  read(bytes: Buffer, from = 0): boolean {
+    this.bytes = bytes;
+    if (bytes.readInt16BE(from) !== COLUMNS) return false;
+    const [starts, ends] = [this.#starts, this.#ends];
+    for (let column = 0, at = from + 2; column < COLUMNS; column += 1) {
+      const length = lengthAt(bytes, at);
       if (length < 0) return false;
-      this.#starts[column] = at + LENGTH;
-      this.#ends[column] = at += LENGTH + length;
+      starts[column] = at + LENGTH;
+      ends[column] = at += LENGTH + length;
     }
     return true;
   }
@@ -80,6 +81,16 @@ export class EventRow {
   #text(column: number): string {
     return this.bytes.toString('utf8', this.start(column), this.end(column));
   }
+}
+
+/** As `readInt32BE`, which costs more than a row has time for; beyond the end it is 0. */
+function lengthAt(bytes: Buffer, at: number): number {
+  return (
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  );
 }
 
 /** RFC 3339 in UTC with six digits after the second; of a time that has no such form, something else. */

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Cells, type TenantRef } from '../platform/database/index.js';
 import { BLOCK, blockOf, firstOf, lastOf } from './posting-block.js';
-import { Postings, type TimeRange } from './postings.js';
+import { Postings, type SoughtTerm, type TimeRange } from './postings.js';
 import { scanEvents, type EventSource, type FoundRow } from './scan-events.js';
-import { termsOf, type EventFilter, type Term } from './search-terms.js';
+import { termsOf, type EventFilter } from './search-terms.js';
 
 /** A search of a stretch of a log: from one event to another, both included. */
 export interface Search {
@@ -27,7 +27,7 @@ export interface Most {
 }
 
 /** Blocks that are looked up in the index at once: few first, as what is asked for is often near. */
-const STEPS = [4, 32, 256, 512] as const;
+const STEPS = [4, 64, 1_024] as const;
 /** What one search looks at, before it says where to go on: 67 million events by the index, 262,144 without. */
 const MOST: Most = { blocks: 16_384, events: 64 * BLOCK };
 /** Events that are fetched at once, of those that the index names. */
@@ -37,7 +37,7 @@ const FETCHED = 200;
 interface Progress {
   readonly search: Search;
   readonly most: Most;
-  readonly terms: readonly Term[];
+  readonly terms: readonly SoughtTerm[];
   readonly rows: FoundRow[];
   blocks: number;
   events: number;
@@ -58,7 +58,7 @@ export class FindEvents {
     const progress: Progress = {
       search,
       most,
-      terms: termsOf(search.filter),
+      terms: termsOf(search.filter).map((term) => ({ ...term, tried: 0, left: 0 })),
       rows: [],
       blocks: 0,
       events: 0,

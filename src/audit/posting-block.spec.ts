@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EventBody } from './audit-event.js';
-import { BLOCK, blockOf, firstOf, lastOf, numbersAt, placesOf, PostingBlock } from './posting-block.js';
+import {
+  BLOCK,
+  blockOf,
+  firstOf,
+  lastOf,
+  narrowed,
+  numbersAt,
+  placesOf,
+  PostingBlock,
+} from './posting-block.js';
 import { searchValues, termsOf, type EventFilter } from './search-terms.js';
 
 const EVENT = fc.record({
@@ -48,6 +57,33 @@ describe('a block of the index', () => {
         },
       ),
       { numRuns: 8 },
+    );
+  });
+
+  it('names of the events that have a value those that have another as well', () => {
+    const values = fc.record({
+      every: fc.integer({ min: 1, max: 60 }),
+      also: fc.integer({ min: 1, max: 60 }),
+      from: fc.nat(BLOCK),
+    });
+    fc.assert(
+      fc.property(values, ({ every, also, from }) => {
+        const block = new PostingBlock(1);
+        const has = (at: number): boolean => at >= from && at % every === 0;
+        for (let at = 0; at < BLOCK; at += 1) {
+          const actor = { type: 'user', id: has(at) ? 'bob' : 'eve' };
+          block.add({ at: '', action: at % also === 0 ? 'x' : 'y', actor, outcome: 'success' } as EventBody);
+        }
+        const both = Array.from({ length: BLOCK }, (_, at) => at).filter((at) => has(at) && at % also === 0);
+        const [actor, action] = termsOf({ actor: 'bob', action: 'x' });
+        const entries = (bucket?: number) =>
+          block.rows().find((row) => row.bucket === bucket)?.entries ?? Buffer.alloc(0);
+        if (!actor || !action) throw new Error('There are two terms.');
+        const places = placesOf(entries(actor.bucket), actor);
+        expect([...narrowed(places, entries(action.bucket), action)]).toEqual(both);
+        expect([...narrowed(places, Buffer.alloc(0), action)]).toEqual([]);
+      }),
+      { numRuns: 20 },
     );
   });
 

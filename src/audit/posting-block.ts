@@ -75,46 +75,51 @@ export class PostingBlock {
   }
 }
 
-/** The places of a term's events in a block, as a bitmap; undefined where there are none. */
-export function placesOf(
-  entries: Buffer,
-  { fingerprint }: Pick<Term, 'fingerprint'>,
-): Uint8Array | undefined {
-  for (let at = 0; at + HEADER <= entries.length;) {
-    const count = entries.readUInt16BE(at + 4);
-    const start = at + HEADER;
-    const end = start + (count < LISTED ? 2 * count : BITMAP);
-    const own = entries.readUInt32BE(at);
-    if (own === fingerprint) {
-      const stored = entries.subarray(start, end);
-      return count < LISTED ? bitmapOf(stored) : new Uint8Array(stored);
-    }
-    // They are in order.
-    if (own > fingerprint) return undefined;
-    at = end;
-  }
-  return undefined;
+/** The places of a term's events in a block, in their order; none where there are none. */
+export function placesOf(entries: Buffer, term: Pick<Term, 'fingerprint'>): Uint16Array {
+  const at = entryAt(entries, term);
+  const count = at < 0 ? 0 : entries.readUInt16BE(at + 4);
+  const places = new Uint16Array(count);
+  const start = at + HEADER;
+  if (count < LISTED) for (let n = 0; n < count; n += 1) places[n] = entries.readUInt16BE(start + 2 * n);
+  else
+    for (let byte = 0, n = 0; byte < BITMAP; byte += 1)
+      for (let bits = entries[start + byte] ?? 0, bit = 0; bits !== 0; bits >>= 1, bit += 1)
+        if (bits & 1) places[n++] = byte * 8 + bit;
+  return places;
 }
 
-/** Leaves in the first bitmap what is in both, as `placesOf` made them; answers whether that is anything. */
-export function intersect(places: Uint8Array, others: Uint8Array): boolean {
-  const [own, other] = [wordsOf(places), wordsOf(others)];
-  let left = 0;
-  for (let at = 0; at < own.length; at += 1) {
-    const both = (own[at] as number) & (other[at] as number);
-    own[at] = both;
-    left |= both;
-  }
-  return left !== 0;
+/** Those of the places at which a term's events are as well. */
+export function narrowed(places: Uint16Array, entries: Buffer, term: Pick<Term, 'fingerprint'>): Uint16Array {
+  const at = entryAt(entries, term);
+  if (at < 0) return places.subarray(0, 0);
+  const start = at + HEADER;
+  const count = entries.readUInt16BE(at + 4);
+  if (count >= LISTED)
+    return places.filter((place) => (entries[start + (place >> 3)] ?? 0) & (1 << (place & 7)));
+  let next = 0;
+  return places.filter((place) => {
+    while (next < count && entries.readUInt16BE(start + 2 * next) < place) next += 1;
+    return next < count && entries.readUInt16BE(start + 2 * next) === place;
+  });
 }
 
 /** The numbers of the events at these places, the newest first. */
-export function* numbersAt(block: number, places: Uint8Array): Generator<number> {
-  for (let byte = places.length - 1; byte >= 0; byte -= 1) {
-    const bits = places[byte] ?? 0;
-    if (bits === 0) continue;
-    for (let bit = 7; bit >= 0; bit -= 1) if (bits & (1 << bit)) yield firstOf(block) + byte * 8 + bit;
+export function* numbersAt(block: number, places: Uint16Array): Generator<number> {
+  for (let at = places.length - 1; at >= 0; at -= 1) yield firstOf(block) + (places[at] ?? 0);
+}
+
+/** Where a term's entry begins; below 0 where there is none. */
+function entryAt(entries: Buffer, { fingerprint }: Pick<Term, 'fingerprint'>): number {
+  for (let at = 0; at + HEADER <= entries.length;) {
+    const own = entries.readUInt32BE(at);
+    if (own === fingerprint) return at;
+    // They are in order.
+    if (own > fingerprint) return -1;
+    const count = entries.readUInt16BE(at + 4);
+    at += HEADER + (count < LISTED ? 2 * count : BITMAP);
   }
+  return -1;
 }
 
 function* grouped(found: Float64Array): Generator<[number, number[]]> {
@@ -142,16 +147,6 @@ function entryOf(fingerprint: number, places: readonly number[]): Buffer {
     else setBit(entry.subarray(HEADER), place);
   }
   return entry;
-}
-
-function bitmapOf(list: Buffer): Uint8Array {
-  const bitmap = new Uint8Array(BITMAP);
-  for (let at = 0; at < list.length; at += 2) setBit(bitmap, list.readUInt16BE(at));
-  return bitmap;
-}
-
-function wordsOf({ buffer }: Uint8Array): Uint32Array {
-  return new Uint32Array(buffer, 0, BITMAP / Uint32Array.BYTES_PER_ELEMENT);
 }
 
 function setBit(bitmap: Uint8Array, place: number): void {

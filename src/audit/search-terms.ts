@@ -16,13 +16,12 @@ export type TermKind = keyof EventFilter;
 
 /** A value of an event as the index knows it: 40 bits of a hash. Two values may share them; events are looked at in the end. */
 export interface Term {
-  /** Below `BUCKETS`. */
+  /** One of 256: a byte. */
   readonly bucket: number;
   /** 32 bits, unsigned. */
   readonly fingerprint: number;
 }
 
-export const BUCKETS = 256;
 /** As a rule, the first are in the fewest events. */
 const KINDS = [
   'requestId',

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Cells, copyOut, tenantId, type TenantRef } from '../platform/database/index.js';
+import { Cells, copyOutOf, tenantId, type TenantRef } from '../platform/database/index.js';
 import { AuditLog } from './audit-log.js';
 import { ColdLog, type ColdRange } from './cold-log.js';
 import { ROW_COLUMNS, type CheckedRow } from './event-row.js';
@@ -7,7 +7,7 @@ import { unpacked } from './stored-event.js';
 import { VerifyWalk, type Verification } from './verify-walk.js';
 
 /** Events that are read at once in binary. */
-const RUN = 4_096;
+const RUN = 32_768;
 
 /** Recomputes a tenant's log from the first event that is kept, cold ones included: every leaf, every link, the Merkle root and the head. */
 @Injectable()
@@ -64,16 +64,11 @@ export class VerifyLog {
     const text = `COPY (SELECT ${ROW_COLUMNS} FROM audit.events WHERE tenant = '${tenantId(tenant.id)}'
       AND seq > ${walk.seq} AND seq <= ${last} ORDER BY seq) TO STDOUT (FORMAT binary)`;
     let agrees = true;
-    const client = await this.cells.of(tenant.cell).audit.connect();
-    let broken: Error | undefined;
-    try {
-      await copyOut(client, text, (row) => (agrees &&= walk.agrees(row)));
-    } catch (error) {
-      broken = error as Error;
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    await copyOutOf(
+      this.cells.of(tenant.cell).audit,
+      text,
+      (bytes, from) => (agrees &&= walk.agrees(bytes, from)),
+    );
     return agrees && walk.seq === last;
   }
 

@@ -56,16 +56,16 @@ export class VerifyWalk {
    * An event in the database, as its row came in binary, if all of it is as it should be. Otherwise it is not taken, and
    * `check` says what is wrong with it; that one comes once more is found here.
    */
-  agrees(bytes: Buffer): boolean {
+  agrees(bytes: Buffer, from = 0): boolean {
     const [row, walk] = [this.#row, this.#walk];
-    if (!row.read(bytes)) return false;
+    if (!row.read(bytes, from)) return false;
     if (row.seq <= walk.seq) this.#outOfOrder(walk.seq + 1, row.seq);
     if (row.seq !== walk.seq + 1) return false;
     walk.offer(bytes, row.start(6), row.end(6));
     if (
       !walk.leafIs(bytes, row.start(7), row.end(7)) ||
       !walk.linkIs(bytes, row.start(8), row.end(8)) ||
-      !(this.#scan.agrees(row) || this.#sameColumns(row.checked()))
+      !(this.#scan.agrees(row, walk.words) || this.#sameColumns(row.checked()))
     )
       return false;
     this.#take();

@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { EMPTY_CHAIN, emptyRoot, HASH_LENGTH } from './hashes.js';
 
 const USUAL_EVENT = 8_192;
+/** Where an event is put: at a whole word, with the byte of a leaf before it. */
+const EVENT_AT = 4;
 const TWO_TO_32 = 2 ** 32;
 
 /**
@@ -10,15 +12,19 @@ const TWO_TO_32 = 2 ** 32;
  * verifying a long log costs.
  */
 export class LogWalk {
-  readonly #leaf = Buffer.alloc(1 + USUAL_EVENT);
+  readonly #leaf = Buffer.alloc(EVENT_AT + USUAL_EVENT + 4);
+  /** What is hashed of it, by the length of the event: few are as usual as the last ones. */
+  readonly #views: (Buffer | undefined)[] = [];
   /** The link before, the number, the leaf. */
   readonly #link = Buffer.alloc(2 * HASH_LENGTH + 8);
   readonly #node = Buffer.alloc(1 + 2 * HASH_LENGTH);
   /** As of `Frontier`: a root for each complete subtree, the largest first. */
   readonly #roots: string[] = [];
+  /** The event that was offered, four bytes at a time, and zeros up to the end of the last four; one that is larger than usual is not there. */
+  readonly words = new Int32Array(this.#leaf.buffer, this.#leaf.byteOffset + EVENT_AT, USUAL_EVENT / 4 + 1);
   #seq: number;
   #nextLeaf = '';
-  readonly #nextLink = Buffer.alloc(HASH_LENGTH);
+  #nextLink = '';
 
   /** After an event, where chain and frontier are known. */
   constructor(seq: number, chain: Buffer = EMPTY_CHAIN, frontier: Buffer = Buffer.alloc(0)) {
@@ -45,22 +51,22 @@ export class LogWalk {
     this.#link.writeUInt32BE(Math.floor(seq / TWO_TO_32), HASH_LENGTH);
     this.#link.writeUInt32BE(seq % TWO_TO_32, HASH_LENGTH + 4);
     this.#link.write(this.#nextLeaf, HASH_LENGTH + 8, HASH_LENGTH, 'latin1');
-    this.#nextLink.write(sha256(this.#link), 0, HASH_LENGTH, 'latin1');
+    this.#nextLink = sha256(this.#link);
   }
 
   /** Whether these are the leaf hash of the event that was offered; no copy is made of them. */
   leafIs(bytes: Buffer, start = 0, end = bytes.length): boolean {
-    return isAt(this.#link, HASH_LENGTH + 8, bytes, start, end);
+    return isAt(this.#nextLeaf, bytes, start, end);
   }
 
   /** As `leafIs`, for its link of the chain. */
   linkIs(bytes: Buffer, start = 0, end = bytes.length): boolean {
-    return isAt(this.#nextLink, 0, bytes, start, end);
+    return isAt(this.#nextLink, bytes, start, end);
   }
 
   /** Goes on to the event that was offered. */
   take(): void {
-    this.#link.set(this.#nextLink, 0);
+    this.#link.write(this.#nextLink, 0, HASH_LENGTH, 'latin1');
     let node = this.#nextLeaf;
     // Every trailing one-bit of the size is a complete subtree as large as the one being carried.
     for (let size = this.#seq; size % 2 === 1; size = Math.floor(size / 2)) {
@@ -87,10 +93,10 @@ export class LogWalk {
 
   #leafHash(bytes: Buffer, start: number, end: number): string {
     const length = end - start;
-    if (length > USUAL_EVENT)
-      return sha256(Buffer.concat([this.#leaf.subarray(0, 1), bytes.subarray(start, end)]));
-    bytes.copy(this.#leaf, 1, start, end);
-    return sha256(this.#leaf.subarray(0, 1 + length));
+    if (length > USUAL_EVENT) return sha256(Buffer.concat([Buffer.of(0), bytes.subarray(start, end)]));
+    this.words[length >> 2] = 0;
+    bytes.copy(this.#leaf, EVENT_AT, start, end);
+    return sha256((this.#views[length] ??= this.#leaf.subarray(EVENT_AT - 1, EVENT_AT + length)));
   }
 
   #nodeHash(left: string, right: string): string {
@@ -105,8 +111,8 @@ function sha256(bytes: Buffer): string {
 }
 
 /** Byte by byte: for so few a call out of JavaScript costs more. */
-function isAt(hashed: Buffer, from: number, bytes: Buffer, start: number, end: number): boolean {
+function isAt(hashed: string, bytes: Buffer, start: number, end: number): boolean {
   if (end - start !== HASH_LENGTH) return false;
-  for (let at = 0; at < HASH_LENGTH; at += 1) if (hashed[from + at] !== bytes[start + at]) return false;
+  for (let at = 0; at < HASH_LENGTH; at += 1) if (hashed.charCodeAt(at) !== bytes[start + at]) return false;
   return true;
 }

@@ -8,7 +8,7 @@ export {
 export { TenantDatabase, type Statement } from './tenant-database.js';
 export { isTenantId, PLATFORM_TENANT, tenantId, type TenantId, type TenantRef } from './tenant-id.js';
 export { checkedCopy } from './checked-copy.js';
-export { copyOut } from './copy-out.js';
+export { copyOut, copyOutOf } from './copy-out.js';
 export { CopyRows } from './copy-rows.js';
 export { currentTenant, TenantMissing } from './tenant-scope.js';
 export { StatementRefused } from './statement-refused.js';
