@@ -1,11 +1,9 @@
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { parseVerifier } from '@waxell/transparency';
 import { UsageError, type Command } from './command.js';
+import { linesOf } from './lines.js';
 import { ask, baseUrl, parsed } from './server.js';
 import { verifyExport } from './verify-export.js';
 
@@ -31,17 +29,6 @@ export const verify: Command = async (args, { out }) => {
   out(`Intact: ${events} events, held against ${checkpoints.length} signed checkpoints.`);
   return 0;
 };
-
-/** Of several files one after the other, as objects of cold storage and the export that follows them; `.gz` is opened. */
-async function* linesOf(files: readonly string[]): AsyncGenerator<string> {
-  for (const file of files) {
-    const bytes = createReadStream(file);
-    const input = file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
-    // A stream that fails elsewhere in a pipe ends nothing by itself.
-    bytes.once('error', (error) => input.destroy(error));
-    yield* createInterface({ input, crlfDelay: Infinity });
-  }
-}
 
 /** `wax audit export --url URL [--from N] [--installation]`: the log to standard output; the installation's own is the operator's. */
 export const exportLog: Command = async (args, { env, stream }) => {

@@ -1,9 +1,8 @@
 import {
   chainHash,
-  EMPTY_CHAIN,
-  Frontier,
   HASH_LENGTH,
   leafHash,
+  LogWalk,
   NoteRefused,
   openCheckpoint,
   type Checkpoint,
@@ -53,11 +52,11 @@ interface EventLine {
  * Verifies an export without asking anybody: the chain and the Merkle tree are recomputed from the events themselves and
  * held against the signed checkpoint at the end of the file and against those that the caller has kept.
  *
- * @param lines of the export, in their order
+ * @param lines of the export, in their order, one or several at a time
  * @param kept notes of checkpoints that were kept elsewhere: only they show a log that was rewritten as a whole by who can sign
  */
 export async function verifyExport(
-  lines: AsyncIterable<string> | Iterable<string>,
+  lines: AsyncIterable<string | readonly string[]> | Iterable<string | readonly string[]>,
   verifiers: readonly NoteVerifier[],
   kept: readonly string[],
 ): Promise<Verified> {
@@ -65,12 +64,13 @@ export async function verifyExport(
   try {
     const checkpoints = kept.map((note) => opened(note, verifiers));
     walk.expect(checkpoints);
-    for await (const line of lines) {
-      const value = parsed(line);
-      if ('checkpoint' in value) walk.end(opened(value.checkpoint, verifiers));
-      else if ('after' in value) walk.begin(value);
-      else walk.take(value);
-    }
+    for await (const some of lines)
+      for (const line of typeof some === 'string' ? [some] : some) {
+        const value = parsed(line);
+        if ('checkpoint' in value) walk.end(opened(value.checkpoint, verifiers));
+        else if ('after' in value) walk.begin(value);
+        else walk.take(value);
+      }
     walk.finish();
     return walk.result();
   } catch (error) {
@@ -90,10 +90,10 @@ function found(kind: Tampering, seq: number | undefined, message: string): never
 }
 
 class Walk {
+  /** Up to the last event that follows from those before it. */
+  #log = new LogWalk(0);
   #seq = 0;
   #events = 0;
-  #chain = EMPTY_CHAIN;
-  #frontier = Frontier.of(Buffer.alloc(0), 0);
   /** By size: what the log has to be there. */
   readonly #expected = new Map<number, Checkpoint[]>();
   #origin: string | undefined;
@@ -117,8 +117,7 @@ class Walk {
     if (this.#seq > 0 || this.#ended)
       found('malformed', undefined, 'Only the first line says where a log begins.');
     this.#seq = after;
-    this.#chain = Buffer.from(chain, 'base64');
-    this.#frontier = Frontier.of(Buffer.from(frontier, 'base64'), after);
+    this.#log = new LogWalk(after, Buffer.from(chain, 'base64'), Buffer.from(frontier, 'base64'));
     for (const size of this.#expected.keys()) if (size < after) this.#expected.delete(size);
     this.#hold();
   }
@@ -126,19 +125,20 @@ class Walk {
   take({ seq, event, chain }: EventLine): void {
     if (this.#ended) found('malformed', seq, `Event ${seq} comes after the checkpoint that ends the file.`);
     const next = this.#seq + 1;
-    const leaf = leafHash(Buffer.from(event));
+    const bytes = Buffer.from(event);
     const stated = Buffer.from(chain, 'base64');
-    if (this.#broken) this.#tellBreak(seq, leaf, stated);
+    if (this.#broken) this.#tellBreak(seq, leafHash(bytes), stated);
     if (seq > next)
       found('event_missing', next, `Event ${next} is missing: the next one in the file is ${seq}.`);
     if (seq < next)
       found('event_inserted', next, `Where event ${next} belongs there is one with the number ${seq}.`);
-    this.#chain = chainHash(this.#chain, seq, leaf);
-    this.#frontier.append(leaf);
     this.#seq = seq;
     this.#events += 1;
-    if (!this.#chain.equals(stated)) this.#broken = { seq, stated };
-    else this.#hold();
+    this.#log.offer(bytes);
+    if (this.#log.linkIs(stated)) {
+      this.#log.take();
+      this.#hold();
+    } else this.#broken = { seq, stated };
   }
 
   end(checkpoint: Checkpoint): void {
@@ -184,11 +184,12 @@ class Walk {
   }
 
   #hold(): void {
-    for (const checkpoint of this.#expected.get(this.#seq) ?? []) this.#agrees(checkpoint);
+    const expected = this.#expected.get(this.#seq);
+    if (expected) for (const checkpoint of expected) this.#agrees(checkpoint);
   }
 
   #agrees(checkpoint: Checkpoint): void {
-    if (!this.#frontier.root().equals(checkpoint.root)) {
+    if (!this.#log.root().equals(checkpoint.root)) {
       const since = this.#agreeing.at(-1) ?? 0;
       found(
         'rewritten',
