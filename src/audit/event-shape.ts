@@ -1,6 +1,8 @@
 const [QUOTE, COLON] = [0x22, 0x3a];
 /** All bits of a word: none of its bytes is the text of a value. */
 const ALL = -1;
+/** All of its bytes are. */
+const NONE = 0;
 /** Four bytes that stand for themselves, in place of those that are compared. */
 const PLAIN = 0x61616161;
 /** The top bit of each byte of a word, as the whole number of 32 bits that it is. */
@@ -17,6 +19,8 @@ export class EventShape {
   readonly #compared: Int32Array;
   /** What the bytes that are compared are. */
   readonly #bytes: Int32Array;
+  /** Where words end that have both, that are compared, and that are text, one kind after the other and again. */
+  readonly #ends: Int32Array;
 
   /** @param event that `CanonicalScan` knows: JSON without a backslash, so that strings end at the next quote */
   constructor(event: Buffer) {
@@ -33,6 +37,7 @@ export class EventShape {
     event.copy(bytes);
     this.#compared = wordsOf(compared);
     this.#bytes = wordsOf(bytes).map((word, at) => word & (this.#compared[at] ?? 0));
+    this.#ends = endsOf(this.#compared);
   }
 
   /**
@@ -41,27 +46,47 @@ export class EventShape {
    * @param words the event, and zeros up to the end of the last word
    */
   fits(words: Int32Array): boolean {
-    const [compared, bytes] = [this.#compared, this.#bytes];
-    for (let at = 0; at < compared.length; at += 1) {
-      const word = words[at] as number;
-      const mask = compared[at] as number;
-      if (mask === ALL) {
-        if (word !== bytes[at]) return false;
-      } else if ((word & mask) !== bytes[at] || specialIn((word & ~mask) | (PLAIN & mask))) return false;
+    const [compared, bytes, ends] = [this.#compared, this.#bytes, this.#ends];
+    let at = 0;
+    let other = 0;
+    let special = 0;
+    for (let kind = 0; kind < ends.length; kind += 3) {
+      for (const end = ends[kind] as number; at < end; at += 1) {
+        const word = words[at] as number;
+        const mask = compared[at] as number;
+        other |= (word & mask) ^ (bytes[at] as number);
+        special |= specialIn((word & ~mask) | (PLAIN & mask));
+      }
+      for (const end = ends[kind + 1] as number; at < end; at += 1)
+        other |= (words[at] as number) ^ (bytes[at] as number);
+      for (const end = ends[kind + 2] as number; at < end; at += 1) special |= specialIn(words[at] as number);
     }
-    return true;
+    return other === 0 && (special & TOP_BITS) === 0;
   }
 }
 
 /**
- * Whether one of four bytes is beyond ASCII, a control character, a quote or a backslash: each test leaves the top bit of
- * such a byte, and carries over into the next byte only from one. Whole numbers of 32 bits throughout take half the time.
+ * Has the top bit of a byte that is beyond ASCII, a control character, a quote or a backslash, and none where there is no
+ * such byte: a test carries over into the next byte only from one. Whole numbers of 32 bits throughout take half the time.
  */
-function specialIn(text: number): boolean {
+function specialIn(text: number): number {
   const controls = (text - 0x20202020) | 0;
   const quotes = ((text ^ 0x22222222) - 0x01010101) | 0;
   const backslashes = ((text ^ 0x5c5c5c5c) - 0x01010101) | 0;
-  return ((text | controls | quotes | backslashes) & TOP_BITS) !== 0;
+  return text | controls | quotes | backslashes;
+}
+
+function endsOf(compared: Int32Array): Int32Array {
+  const ends: number[] = [];
+  for (let at = 0; at < compared.length;) {
+    while (at < compared.length && compared[at] !== ALL && compared[at] !== NONE) at += 1;
+    ends.push(at);
+    for (const kind of [ALL, NONE]) {
+      while (compared[at] === kind) at += 1;
+      ends.push(at);
+    }
+  }
+  return Int32Array.from(ends);
 }
 
 function wordsOf({ buffer, byteOffset, length }: Buffer): Int32Array {
