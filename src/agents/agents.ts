@@ -3,7 +3,7 @@ import { agentDefinition, type AgentDefinition } from '@waxell/sdk';
 import { IsNull } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { readableRows } from '../access/index.js';
-import { Sealed } from '../encryption/index.js';
+import { NewRows, Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page } from '../platform/http/pagination.js';
@@ -11,7 +11,7 @@ import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { EnforceQuotas } from '../tenancy/index.js';
-import { AgentEntity, AgentVersionEntity, ProjectEntity, type ProviderKeys } from './agent.entity.js';
+import { AgentEntity, AgentVersionEntity, type ProviderKeys } from './agent.entity.js';
 import type {
   AgentDto,
   AgentsQuery,
@@ -28,13 +28,18 @@ export class Agents {
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
     private readonly quotas: EnforceQuotas,
+    private readonly rows: NewRows,
   ) {}
 
   async create(actor: Actor, body: CreateAgentDto): Promise<AgentDto> {
     const definition = checkedDefinition(body.definition);
     return this.work.run(async () => {
-      const known = await this.database.repository(ProjectEntity).existsBy({ id: body.projectId });
-      if (!known) throw new ResourceNotFound('project');
+      const [project] = await this.database.query({
+        name: 'project_exists',
+        text: 'SELECT 1 FROM projects WHERE id = $1',
+        values: [body.projectId],
+      });
+      if (!project) throw new ResourceNotFound('project');
       await this.quotas.requireRoom('agents', () => this.count());
       const agents = this.database.repository(AgentEntity);
       const agent = agents.create({
@@ -54,7 +59,7 @@ export class Agents {
         resource: { type: 'agent', id: agent.id },
         changes: { project: body.projectId, name: body.name },
       });
-      await agents.insert(agent);
+      await this.rows.insert(agent);
       return agentDto(agent);
     });
   }

@@ -35,11 +35,7 @@ export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Says that a transaction of this process has just committed an event; the log follows without anybody waiting. */
   outboxFilled(cell: string): void {
-    this.#writer(cell)
-      .drain()
-      .catch(() => {
-        // The outbox keeps what could not be moved; the next drain, of whichever process, finds it.
-      });
+    this.#writer(cell).drainSoon();
   }
 
   /**

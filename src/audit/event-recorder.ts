@@ -66,7 +66,7 @@ export class EventRecorder {
   /** Adds the event to the running transaction of the tenant in scope. */
   async recordInTransaction(tenant: TenantRef, event: AuditEvent): Promise<void> {
     const { bytes } = await this.#canonical(tenant, event);
-    await this.database.query({
+    this.database.send({
       name: 'audit_outbox',
       text: 'INSERT INTO audit.outbox (event) VALUES ($1)',
       values: [bytes],

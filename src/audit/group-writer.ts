@@ -26,6 +26,8 @@ const MAX_GROUP = 512;
 /** Events that may wait in a process. Beyond it requests are refused: better no answer than an answer without its event. */
 const MAX_WAITING = 20_000;
 const HEADS_IN_MEMORY = 10_000;
+/** How long what transactions have left may lie, at most: it is durable there, and whoever reads a log has it moved first. */
+const DRAIN_SOON_MS = 20;
 const DRAIN_LOCK = 7_283_002;
 const NONE: ReadonlySet<string> = new Set();
 
@@ -40,6 +42,7 @@ export class GroupWriter {
   #waiting: Waiting[] = [];
   #drains: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #running: Promise<void> | undefined;
+  #soon: NodeJS.Timeout | undefined;
   readonly #heads = new LRUCache<string, Head>({ max: HEADS_IN_MEMORY });
   /** As last read; each append checks it. */
   #period: number | undefined;
@@ -80,8 +83,21 @@ export class GroupWriter {
     });
   }
 
+  /** The same in a moment, for what nobody waits for: what many transactions have left then costs one drain. */
+  drainSoon(): void {
+    this.#soon ??= setTimeout(() => this.#drainNow(), DRAIN_SOON_MS);
+  }
+
   async close(): Promise<void> {
+    if (this.#soon) this.#drainNow();
     await this.#running;
+  }
+
+  #drainNow(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    // The outbox keeps what could not be moved; the next drain, of whichever process, finds it.
+    this.drain().catch(() => undefined);
   }
 
   #wake(): void {

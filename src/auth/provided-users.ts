@@ -14,6 +14,13 @@ export interface ProvidedProfile {
   readonly phone: string | undefined;
 }
 
+/** Somebody whom a directory brings. */
+interface NewProvided {
+  readonly profile: ProvidedProfile;
+  readonly role: Exclude<Role, 'Owner'>;
+  readonly active: boolean;
+}
+
 /**
  * People whom a directory provides and takes away, in the unit of work of whoever speaks for it. The rules are those of
  * everybody: quotas, one address for one person, a last owner who stays, and all access ended with the account.
@@ -26,25 +33,27 @@ export class ProvidedUsers {
     private readonly users: Users,
   ) {}
 
-  /** @throws {EmailTaken | QuotaExceeded} */
+  /**
+   * Somebody whom `byEmail` has not found under held index keys (`BlindLookup.hold`), with rows that go along.
+   * @throws {EmailTaken | QuotaExceeded}
+   */
   async add(
     id: string,
-    profile: ProvidedProfile,
-    role: Exclude<Role, 'Owner'>,
-    active: boolean,
+    { profile, role, active }: NewProvided,
+    ...alongside: readonly object[]
   ): Promise<UserEntity> {
     const { email, displayName, phone } = profile;
+    if (active) await this.users.requireRoom();
     const person = {
       id,
       email,
       role,
+      passwordHash: null,
       ...(displayName !== undefined && { displayName }),
       ...(phone !== undefined && { phone }),
+      ...(!active && { status: 'disabled' as const }),
     };
-    if (active) return this.users.provision(person);
-    const user = await this.users.insert({ ...person, passwordHash: null });
-    user.status = 'disabled';
-    return this.database.repository(UserEntity).save(user);
+    return this.users.insertUnknown(person, ...alongside);
   }
 
   /**
@@ -58,8 +67,9 @@ export class ProvidedUsers {
     return user.role === 'Owner' ? lockedUser(this.database, id) : { user, soleOwner: false };
   }
 
-  byEmail(email: string): Promise<UserEntity | null> {
-    return this.lookup.findOne(UserEntity, 'email', email);
+  async byEmail(email: string): Promise<UserEntity | null> {
+    const [id] = await this.lookup.select(UserEntity, 'email', email, { limit: 1 });
+    return id === undefined ? null : this.database.repository(UserEntity).findOneBy({ id });
   }
 
   /** Of a locked person. What is the same stays sealed as it is. @throws {EmailTaken} */

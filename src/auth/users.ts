@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { BlindLookup, Sealed, SubjectKeys } from '../encryption/index.js';
+import { BlindLookup, NewRows, refusedBy, Sealed, SubjectKeys } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -27,6 +27,8 @@ export interface NewUser {
   readonly role: Role;
   readonly displayName?: string;
   readonly phone?: string;
+  /** Active, unless it is said otherwise. */
+  readonly status?: 'disabled';
 }
 
 @Injectable()
@@ -35,6 +37,7 @@ export class Users {
     private readonly database: TenantDatabase,
     private readonly lookup: BlindLookup,
     private readonly subjects: SubjectKeys,
+    private readonly rows: NewRows,
     private readonly policy: PasswordPolicy,
     private readonly hashing: PasswordHashing,
     private readonly attempts: SignInAttempts,
@@ -59,29 +62,35 @@ export class Users {
     });
   }
 
-  /** Inserts into the running transaction. */
+  /** Inserts into the running transaction. @throws {EmailTaken} */
   async insert(user: NewUser): Promise<UserEntity> {
-    const users = this.database.repository(UserEntity);
     if (await this.lookup.findOne(UserEntity, 'email', user.email)) throw new EmailTaken();
+    return this.insertUnknown(user);
+  }
+
+  /**
+   * The same of somebody whose address was looked up under held index keys (`BlindLookup.hold`), with rows that go along: of
+   * those the sealed parts may be the person's.
+   * @throws {EmailTaken}
+   */
+  async insertUnknown(user: NewUser, ...alongside: readonly object[]): Promise<UserEntity> {
     const id = user.id ?? uuidv7();
     const key = await this.subjects.create(id);
-    const entity = users.create({
+    const entity = this.database.repository(UserEntity).create({
       id,
       email: Sealed.of(user.email.trim()),
       displayName: user.displayName === undefined ? null : Sealed.of(user.displayName),
       phone: user.phone === undefined ? null : Sealed.of(user.phone),
       passwordHash: user.passwordHash,
       role: user.role,
-      status: 'active',
+      status: user.status ?? 'active',
       epoch: 0,
     });
     try {
-      await users.insert(entity);
-      await this.database.query(key);
+      await this.rows.insert(entity, key, ...alongside);
       return entity;
     } catch (error) {
-      const { driverError } = error as { driverError?: { constraint?: string } };
-      if (driverError?.constraint?.startsWith('users_email_index_')) throw new EmailTaken();
+      if (refusedBy(error)?.startsWith('users_email_index_')) throw new EmailTaken();
       throw error;
     }
   }

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { FindOptionsOrder, FindOptionsWhere, ObjectLiteral } from 'typeorm';
+import type { FindOptionsWhere, ObjectLiteral } from 'typeorm';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { encryptedFieldsOf, type EncryptedField, type Lookup } from './encrypted.decorator.js';
 import { blindIndexWith } from './field-encryption.js';
+import { heldIndexKeys, holdIndexKeys } from './held-index-keys.js';
 import { KeyRing } from './key-ring.js';
 import type { Open } from './openers.js';
 import type { TenantKeys } from './tenant-keys.js';
@@ -26,6 +27,8 @@ export class BlindLookup {
     const tenant = currentTenant();
     const repository = this.database.repository(entity);
     const where = this.#where(entity, property, repository.metadata.tableName, value);
+    const held = heldIndexKeys(this.database);
+    if (held) return repository.findOneBy(where(held));
     const keys = await this.keys.of(tenant);
     const found = await repository.findOneBy(where(keys));
     if (found) return found;
@@ -34,22 +37,49 @@ export class BlindLookup {
     return now.rows === keys.rows ? null : repository.findOneBy(where(now));
   }
 
-  /** All rows that have this value, at most as many as said, in the order of their ids. */
-  async find<Entity extends ObjectLiteral>(
+  /**
+   * Keeps the index keys as they are until the end of the running transaction: what is looked up and not found before it
+   * writes is not there, and need not be looked for by other keys.
+   */
+  async hold(): Promise<void> {
+    await holdIndexKeys(this.database, this.keys);
+  }
+
+  /** Of all rows that have this value, at most as many as said: what one of their columns has. Nothing sealed is read. */
+  async select<Entity extends ObjectLiteral>(
     entity: EntityClass<Entity>,
     property: keyof Entity & string,
     value: string,
-    limit: number,
-  ): Promise<Entity[]> {
+    { column = 'id', limit, within }: Selection,
+  ): Promise<string[]> {
     const tenant = currentTenant();
-    const repository = this.database.repository(entity);
-    const where = this.#where(entity, property, repository.metadata.tableName, value);
-    const order = { id: 'ASC' } as unknown as FindOptionsOrder<Entity>;
-    const keys = await this.keys.of(tenant);
-    const found = await repository.find({ where: where(keys), order, take: limit });
+    const { tableName } = this.database.manager.connection.getMetadata(entity);
+    const { column: sealed, lookup } = lookupOf(entity, property);
+    const canonical = lookup.canonical(value);
+    const by = async (keys: TenantKeys): Promise<string[]> => {
+      const indexes = indexesOf(keys, lookup, tableName, sealed, canonical);
+      const filled = lookup.columns.flatMap((name, slot) => {
+        const index = indexes[slot]?.[1];
+        return index ? [{ name, slot, index }] : [];
+      });
+      const conditions = filled.map(
+        ({ name }, at) =>
+          `(${within ? `"${within.column}" = $1 AND ` : ''}"${name}" = $${at + (within ? 2 : 1)})`,
+      );
+      const rows = await this.database.query<{ found: string }>({
+        name: `lookup_${tableName}_${sealed}_${filled.map(({ slot }) => slot).join('')}`,
+        text: `SELECT "${column}" AS found FROM "${tableName}" WHERE ${conditions.join(' OR ')} ORDER BY 1 LIMIT ${limit}`,
+        values: [...(within ? [within.value] : []), ...filled.map(({ index }) => index)],
+      });
+      return rows.map(({ found }) => found);
+    };
+    const held = heldIndexKeys(this.database);
+    if (held) return by(held);
+    const keys = this.keys.warm(tenant.id) ?? (await this.keys.of(tenant));
+    const found = await by(keys);
     if (found.length > 0) return found;
     const now = await this.keys.reread(tenant);
-    return now.rows === keys.rows ? [] : repository.find({ where: where(now), order, take: limit });
+    return now.rows === keys.rows ? [] : by(now);
   }
 
   /**
@@ -73,15 +103,27 @@ export class BlindLookup {
     table: string,
     value: string,
   ): (keys: TenantKeys) => FindOptionsWhere<Entity>[] {
-    const field = encryptedFieldsOf(entity).find((one) => one.property === property);
-    const lookup = field?.lookup;
-    if (!lookup) throw new Error(`${entity.name}.${property} has no blind index.`);
+    const { column, lookup } = lookupOf(entity, property);
     const canonical = lookup.canonical(value);
     return (keys) =>
-      indexesOf(keys, lookup, table, field.column, canonical).flatMap(([name, index]) =>
+      indexesOf(keys, lookup, table, column, canonical).flatMap(([name, index]) =>
         index === null ? [] : [{ [name]: index } as FindOptionsWhere<Entity>],
       );
   }
+}
+
+/** Which of the rows that have a value, and what of them; always the same for one column. */
+interface Selection {
+  readonly column?: string;
+  readonly limit: number;
+  /** Where the index in the database begins with another column, what that column has. */
+  readonly within?: { readonly column: string; readonly value: string };
+}
+
+function lookupOf(entity: EntityClass<ObjectLiteral>, property: string): EncryptedField & { lookup: Lookup } {
+  const field = encryptedFieldsOf(entity).find((one) => one.property === property);
+  if (!field?.lookup) throw new Error(`${entity.name}.${property} has no blind index.`);
+  return { ...field, lookup: field.lookup };
 }
 
 /** An encrypted field of a row, and which of its two indexes is meant. */

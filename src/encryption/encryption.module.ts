@@ -10,6 +10,7 @@ import { KeySchedules } from './key-schedules.js';
 import { KEY_TIMES, KeyTimes } from './key-times.js';
 import { MoveKeys } from './move-keys.js';
 import { NewKeyVersions } from './new-key-version.js';
+import { NewRows } from './new-rows.js';
 import { Openers } from './openers.js';
 import { SealedObjects } from './sealed-objects.js';
 import { requireSensitiveColumns } from './sensitive-columns.js';
@@ -27,6 +28,7 @@ import { SubjectKeys } from './subject-keys.js';
     MoveKeys,
     HeldKeys,
     NewKeyVersions,
+    NewRows,
     Openers,
     SealedObjects,
     SubjectKeys,
@@ -41,6 +43,7 @@ import { SubjectKeys } from './subject-keys.js';
     BlindLookup,
     MoveKeys,
     NewKeyVersions,
+    NewRows,
     Openers,
     SealedObjects,
     SubjectKeys,

@@ -11,14 +11,12 @@ import { indexesOf } from './blind-lookup.js';
 import { encryptedFieldsOf, type EncryptedField } from './encrypted.decorator.js';
 import { sealUnder, type FieldEncryption } from './field-encryption.js';
 import type { FieldPlace } from './field-place.js';
+import { holdIndexKeys } from './held-index-keys.js';
 import type { KeyRing } from './key-ring.js';
 import type { Open, Openers } from './openers.js';
 import { Sealed } from './sealed.js';
 import type { SubjectKeys } from './subject-keys.js';
 import type { TenantKeys } from './tenant-keys.js';
-
-/** A transition of index keys takes milliseconds; one after the other would have to be met as often as this. */
-const INDEX_KEY_TRIES = 3;
 
 /** Seals encrypted columns before SQL is built, and gives loaded ones the means to open themselves. */
 export class EncryptionSubscriber implements EntitySubscriberInterface {
@@ -31,11 +29,11 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
   ) {}
 
   beforeInsert(event: InsertEvent<ObjectLiteral>): Promise<void> | void {
-    return this.#seal(event.metadata, event.entity);
+    return this.seal(event.metadata, event.entity);
   }
 
   beforeUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> | void {
-    return this.#seal(event.metadata, event.entity);
+    return this.seal(event.metadata, event.entity);
   }
 
   afterLoad(entity: ObjectLiteral, event?: LoadEvent<ObjectLiteral>): Promise<void> | void {
@@ -53,7 +51,8 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
     return warm ? bind(warm) : this.openers.of(tenant, stored).then(bind);
   }
 
-  #seal(metadata: EntityMetadata, entity: ObjectLiteral | undefined): Promise<void> | void {
+  /** Seals what of a row is on its way in. */
+  seal(metadata: EntityMetadata, entity: ObjectLiteral | undefined): Promise<void> | void {
     const fields = entity ? plainFields(metadata, entity) : [];
     if (!entity || fields.length === 0) return;
     const tenant = currentTenant();
@@ -66,7 +65,7 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
       }
       return;
     }
-    const held = indexed ? this.#indexKeysHeld() : this.keys.of(tenant);
+    const held = indexed ? holdIndexKeys(this.database, this.keys) : this.keys.of(tenant);
     return held.then((known) => this.#sealAll({ metadata, entity, tenant, keys: known }, fields));
   }
 
@@ -82,26 +81,6 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
       const indexes = indexesOf(keys, field.lookup, metadata.tableName, field.column, canonical);
       for (const [property, index] of indexes) entity[property] = index;
     }
-  }
-
-  /**
-   * The keys with which an index is written now. Their row is locked until the end of the transaction: which columns are
-   * filled changes before it or after it, and a process that has not heard of a change does not write by what it knew.
-   */
-  async #indexKeysHeld(): Promise<TenantKeys> {
-    const tenant = currentTenant();
-    let keys = await this.keys.of(tenant);
-    for (let tries = 0; tries < INDEX_KEY_TRIES; tries += 1) {
-      const [row] = await this.database.query<{ id: string; revision: number }>({
-        name: 'index_key',
-        text: `SELECT id, revision FROM encryption_keys WHERE purpose = 'index' AND state = 'current' FOR SHARE`,
-        values: [],
-      });
-      const { id, revision } = keys.indexRevision;
-      if (row?.id === id && row.revision === revision) return keys;
-      keys = await this.keys.reread(tenant);
-    }
-    throw new Error('The index keys of the tenant changed again and again.');
   }
 }
 

@@ -17,6 +17,7 @@ export { KeySchedules, ROTATE_AFTER_DAYS } from './key-schedules.js';
 export { KeyTimes } from './key-times.js';
 export { CellKms, Kms } from './kms.js';
 export { NewKeyVersions, type KmsKey, type NewKeyVersion } from './new-key-version.js';
+export { NewRows, refusedBy } from './new-rows.js';
 export { Openers } from './openers.js';
 export { Sealed } from './sealed.js';
 export { SealedObjects } from './sealed-objects.js';

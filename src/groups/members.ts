@@ -20,6 +20,27 @@ const REPORTED = 20;
 const ADD = `INSERT INTO group_members (group_id, user_id)
     SELECT $1, u.id FROM users u WHERE u.id = ANY ($2::uuid[]) AND u.status <> 'erased' ORDER BY u.id FOR KEY SHARE OF u
     ON CONFLICT DO NOTHING RETURNING user_id`;
+const REMOVE = `DELETE FROM group_members WHERE group_id = $1 AND user_id = ANY ($2::uuid[]) RETURNING user_id`;
+const REMOVE_OTHERS = `DELETE FROM group_members m WHERE group_id = $1
+    AND NOT EXISTS (SELECT 1 FROM unnest($2::uuid[]) AS kept (id) WHERE kept.id = m.user_id) RETURNING user_id`;
+const NOBODY = 'SELECT NULL::uuid AS user_id WHERE false';
+
+/** One statement: who is put in and taken out, the group as it is then, and the word of it to every process at the commit. */
+function changing(removed: string, added: string): string {
+  return `WITH removed AS (${removed}), added AS (${added}),
+    changed AS (SELECT user_id, false AS added FROM removed UNION ALL SELECT user_id, true FROM added),
+    counted AS (
+      UPDATE groups SET people = people + (SELECT count(*) FROM added) - (SELECT count(*) FROM removed),
+        version = version + 1, updated_at = now()
+      WHERE id = $1 AND EXISTS (SELECT 1 FROM changed) RETURNING people)
+    SELECT user_id, added, people, work.announce('user', user_id::text) FROM changed, counted`;
+}
+
+const CHANGES = {
+  add: { name: 'members_add', text: changing(NOBODY, ADD) },
+  remove: { name: 'members_remove', text: changing(REMOVE, NOBODY) },
+  replace: { name: 'members_replace', text: changing(REMOVE_OTHERS, ADD) },
+} as const;
 
 /**
  * The people in a group, as sets: one statement adds or removes all that are named. For a group that is locked
@@ -33,31 +54,30 @@ export class Members {
   /** @throws {InvalidRequest} naming those who do not exist */
   async add(groupId: string, ids: readonly string[]): Promise<MembersChanged> {
     await this.#requirePeople(ids);
-    const rows = await this.database.query<MemberRow>({ text: ADD, values: [groupId, ids] });
-    return this.#changed(groupId, { added: rows.map(idOf), removed: [] });
+    return this.change('add', groupId, ids);
   }
 
-  async remove(groupId: string, ids: readonly string[]): Promise<MembersChanged> {
-    const rows = await this.database.query<MemberRow>({
-      text: 'DELETE FROM group_members WHERE group_id = $1 AND user_id = ANY ($2::uuid[]) RETURNING user_id',
-      values: [groupId, ids],
-    });
-    return this.#changed(groupId, { added: [], removed: rows.map(idOf) });
+  remove(groupId: string, ids: readonly string[]): Promise<MembersChanged> {
+    return this.change('remove', groupId, ids);
   }
 
   /** Those who are named are in it afterwards, and nobody else. @throws {InvalidRequest} naming those who do not exist */
   async replace(groupId: string, ids: readonly string[]): Promise<MembersChanged> {
     await this.#requirePeople(ids);
-    const rows = await this.database.query<MemberRow & { added: boolean }>({
-      text: `WITH removed AS (
-          DELETE FROM group_members m WHERE group_id = $1
-            AND NOT EXISTS (SELECT 1 FROM unnest($2::uuid[]) AS kept (id) WHERE kept.id = m.user_id) RETURNING user_id),
-        added AS (${ADD})
-        SELECT user_id, false AS added FROM removed UNION ALL SELECT user_id, true FROM added`,
+    return this.change('replace', groupId, ids);
+  }
+
+  /** For people who are known to exist: whoever does not is not put in. */
+  async change(kind: keyof typeof CHANGES, groupId: string, ids: readonly string[]): Promise<MembersChanged> {
+    const rows = await this.database.query<{ user_id: string; added: boolean; people: number }>({
+      ...CHANGES[kind],
       values: [groupId, ids],
     });
-    const [removed, added] = [false, true].map((into) => rows.filter((row) => row.added === into).map(idOf));
-    return this.#changed(groupId, { added: added ?? [], removed: removed ?? [] });
+    if ((rows[0]?.people ?? 0) > MOST) throw new TooManyMembers(MOST);
+    return {
+      added: rows.filter(({ added }) => added).map(({ user_id: id }) => id),
+      removed: rows.filter(({ added }) => !added).map(({ user_id: id }) => id),
+    };
   }
 
   /** Takes a person out of all groups that a directory provides. */
@@ -81,18 +101,6 @@ export class Members {
     });
   }
 
-  async #changed(groupId: string, changed: MembersChanged): Promise<MembersChanged> {
-    const { added, removed } = changed;
-    if (added.length + removed.length === 0) return changed;
-    const [group] = await this.database.query<{ people: number }>({
-      text: `UPDATE groups SET people = people + $2, version = version + 1, updated_at = now() WHERE id = $1 RETURNING people`,
-      values: [groupId, added.length - removed.length],
-    });
-    if ((group?.people ?? 0) > MOST) throw new TooManyMembers(MOST);
-    await this.database.query(announceUsers([...added, ...removed]));
-    return changed;
-  }
-
   async #requirePeople(ids: readonly string[]): Promise<void> {
     const missing = await this.database.query<{ id: string }>({
       text: `SELECT id FROM unnest($1::uuid[]) AS named (id)
@@ -104,8 +112,4 @@ export class Members {
         missing.map(({ id }) => ({ pointer: '', detail: `there is no person ${id} in the organisation` })),
       );
   }
-}
-
-function idOf({ user_id: id }: MemberRow): string {
-  return id;
 }

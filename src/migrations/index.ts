@@ -20,6 +20,7 @@ import { CellPasswordResets20261122007200 } from './cell-18-password-resets.js';
 import { CellSigningKeys20261122007400 } from './cell-19-signing-keys.js';
 import { CellRequestBodies20261122007500 } from './cell-20-request-bodies.js';
 import { CellDomains20261122009000 } from './cell-21-domains.js';
+import { CellOwnBytes20261129060000 } from './cell-22-own-bytes.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -70,6 +71,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellSigningKeys20261122007400,
   CellRequestBodies20261122007500,
   CellDomains20261122009000,
+  CellOwnBytes20261129060000,
 ];
 
 /** Applied once per tenant. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ProvidedUsers, type UserEntity } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
+import { BlindLookup } from '../encryption/index.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import type { DirectoryRow } from './directory-row.js';
 import { isAbove, requireKept } from './directory-rules.js';
@@ -9,6 +10,12 @@ import { textIn, type Fields } from './protocol/evaluate-filter.js';
 import { ScimError } from './protocol/scim.errors.js';
 import type { ScimUserEntity } from './scim-user.entity.js';
 import { userNameTaken, UserStore } from './user-store.js';
+
+export interface Admitted {
+  readonly id: string;
+  /** Of somebody who was not here before. */
+  readonly made?: { readonly row: ScimUserEntity; readonly account: UserEntity };
+}
 
 /**
  * Lets in somebody whom a directory provides: as a new person, as the one whom it has provided before, or, where the
@@ -20,19 +27,25 @@ export class AdmitUser {
     private readonly users: ProvidedUsers,
     private readonly store: UserStore,
     private readonly domains: Domains,
+    private readonly lookup: BlindLookup,
   ) {}
 
-  /** Answers whose id it is. @throws {ScimError | QuotaExceeded} */
-  async execute(directory: DirectoryRow, newId: string, said: Fields, active: boolean): Promise<string> {
-    const known = await this.store.byUserName(directory.id, textIn(said, 'userName'));
-    if (known && !known.removedAt) throw userNameTaken();
-    if (known) return this.#again(directory, known, said, active);
+  /** @throws {ScimError | QuotaExceeded} */
+  async execute(directory: DirectoryRow, newId: string, said: Fields, active: boolean): Promise<Admitted> {
     const profile = profileOf(newId, said, directory.mapping);
-    const here = await this.users.byEmail(profile.email);
-    if (here) return this.#adopt(directory, here, said, active);
-    await this.users.add(newId, profile, directory.default_role, active);
-    await this.store.add(directory.id, newId, said);
-    return newId;
+    await this.lookup.hold();
+    const [known, here] = await Promise.all([
+      this.store.byUserName(directory.id, textIn(said, 'userName')),
+      this.users.byEmail(profile.email),
+    ]);
+    if (known && !known.removedAt) throw userNameTaken();
+    if (known) return { id: await this.#again(directory, known, said, active) };
+    if (here) return { id: await this.#adopt(directory, here, said, active) };
+    let account: UserEntity | undefined;
+    const row = await this.store.add(directory.id, newId, said, async (...rows) => {
+      account = await this.users.add(newId, { profile, role: directory.default_role, active }, ...rows);
+    });
+    return { id: newId, ...(account && { made: { row, account } }) };
   }
 
   /** Whoever comes again is the same person, with the role from before. */

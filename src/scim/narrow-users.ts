@@ -59,9 +59,9 @@ export class NarrowUsers {
   async #found(directoryId: string, name: string, value: string): Promise<Condition | undefined> {
     switch (name) {
       case 'userName':
-        return among(await this.#people('userName', directoryKey(directoryId, value)));
+        return among(await this.#userNamed(directoryId, value));
       case 'externalId':
-        return among(await this.#people('externalId', directoryKey(directoryId, value, true)));
+        return among(await this.#known(directoryId, value));
       case 'emails':
       case 'emails.value':
         return among(await this.#withEmail(directoryId, value));
@@ -86,20 +86,29 @@ export class NarrowUsers {
         path: { ...path, sub: comparedPart(path) },
       });
       // One value of several has to fit all of it: that one fits this part is not enough.
-      if (condition) return { ...condition, exact: false };
+      if (condition) return { write: condition.write, exact: false };
     }
     return undefined;
   }
 
-  async #people(property: 'userName' | 'externalId', key: string): Promise<string[]> {
-    const found = await this.lookup.find(ScimUserEntity, property, key, MOST_SHARING + 1);
-    return found.map(({ id }) => id);
+  #userNamed(directoryId: string, userName: string): Promise<string[]> {
+    return this.lookup.select(ScimUserEntity, 'userName', directoryKey(directoryId, userName), {
+      within: { column: 'directory_id', value: directoryId },
+      limit: MOST_SHARING + 1,
+    });
   }
 
-  async #withEmail(directoryId: string, address: string): Promise<string[]> {
+  #known(directoryId: string, externalId: string): Promise<string[]> {
+    const key = directoryKey(directoryId, externalId, true);
+    return this.lookup.select(ScimUserEntity, 'externalId', key, { limit: MOST_SHARING + 1 });
+  }
+
+  #withEmail(directoryId: string, address: string): Promise<string[]> {
     const key = directoryKey(directoryId, address);
-    const found = await this.lookup.find(ScimEmailEntity, 'address', key, MOST_SHARING + 1);
-    return found.map(({ userId }) => userId);
+    return this.lookup.select(ScimEmailEntity, 'address', key, {
+      column: 'user_id',
+      limit: MOST_SHARING + 1,
+    });
   }
 }
 
@@ -107,7 +116,7 @@ export class NarrowUsers {
 function among(ids: readonly string[]): Condition {
   if (ids.length > MOST_SHARING)
     throw new ScimError('tooMany', `More than ${MOST_SHARING} people have it: ask for more of them.`);
-  return { write: (values) => `s.id = ANY (${values.add(ids)}::uuid[])`, exact: false };
+  return { write: (values) => `s.id = ANY (${values.add(ids)}::uuid[])`, exact: false, name: 'among' };
 }
 
 /** In the group, directly or through others. */

@@ -18,6 +18,8 @@ export class Values {
 export interface Condition {
   readonly write: (values: Values) => string;
   readonly exact: boolean;
+  /** Where it is always written the same, and names few: then it is prepared, as what is asked for most. */
+  readonly name?: string;
 }
 
 export const NOBODY: Condition = { write: () => 'false', exact: true };

@@ -113,7 +113,7 @@ export class ProvisionGroups {
         `The directory provides no person and no group ${unknown.slice(0, REPORTED).join(', ')}.`,
       );
     const ofPeople =
-      kind === 'replace' || people.length > 0 ? await this.members[kind](id, people) : undefined;
+      kind === 'replace' || people.length > 0 ? await this.members.change(kind, id, people) : undefined;
     const ofGroups =
       kind === 'replace' || groups.length > 0 ? await this.subgroups[kind](id, groups) : undefined;
     told.added.push(...(ofPeople?.added ?? []));
@@ -144,7 +144,8 @@ export class ProvisionGroups {
       wellFormed.length === 0
         ? []
         : await this.database.query<{ id: string; person: boolean }>({
-            text: `SELECT id, true AS person FROM scim_users WHERE directory_id = $1 AND removed_at IS NULL AND id = ANY ($2::uuid[])
+            text: `SELECT s.id, true AS person FROM scim_users s JOIN users u ON u.id = s.id AND u.status <> 'erased'
+              WHERE s.directory_id = $1 AND s.removed_at IS NULL AND s.id = ANY ($2::uuid[])
               UNION ALL SELECT id, false FROM groups WHERE directory = $1 AND id = ANY ($2::uuid[])`,
             values: [directoryId, wellFormed],
           });

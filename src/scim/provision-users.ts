@@ -6,7 +6,7 @@ import { Members } from '../groups/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails } from '../platform/http/request-context.js';
-import { AdmitUser } from './admit-user.js';
+import { AdmitUser, type Admitted } from './admit-user.js';
 import type { DirectoryRow } from './directory-row.js';
 import { profileOf } from './profile-of.js';
 import { applyPatch } from './protocol/apply-patch.js';
@@ -42,13 +42,13 @@ export class ProvisionUsers {
 
   async create(asked: Asked, body: Json | undefined): Promise<ScimAnswer> {
     const { active = true, ...said } = readResource(USER_TYPE, body);
-    const id = await this.admit.execute(asked.directory, uuidv7(), said, active === true);
+    const { id, made } = await this.admit.execute(asked.directory, uuidv7(), said, active === true);
     auditDetails({
       resource: { type: 'user', id },
       subject: id,
       changes: { fields: Object.keys(said), active: active === true },
     });
-    return this.#answer(201, asked, id);
+    return made ? this.#answerMade(asked.wanted, made, said) : this.#answer(201, asked, id);
   }
 
   async get({ directory, wanted }: Asked, id: string): Promise<ScimAnswer> {
@@ -126,6 +126,19 @@ export class ProvisionUsers {
     const row = await this.rows.one(directory.id, id);
     if (!row) throw new ResourceNotFound('user');
     return this.#answerRow(status, wanted, row);
+  }
+
+  /** What was just written need not be read; somebody new is in no group. */
+  #answerMade(wanted: Wanted, { row, account }: NonNullable<Admitted['made']>, said: Fields): ScimAnswer {
+    const written = {
+      id: row.id,
+      version: row.version,
+      created: row.createdAt,
+      modified: row.updatedAt,
+      active: account.status === 'active',
+      account_version: account.version,
+    };
+    return new ScimAnswer(201, project(USER_TYPE, this.rows.resourceOf(written, said), wanted));
   }
 
   async #answerRow(status: number, wanted: Wanted, row: UserRow): Promise<ScimAnswer> {

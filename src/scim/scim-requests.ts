@@ -78,12 +78,10 @@ export class ScimRequests {
     const person = status < 400 ? (subject ?? undefined) : undefined;
     const place = { table: 'scim_requests', column: 'request', row: id };
     const sealed = await this.encryption.sealJson(currentTenant(), place, kept, person);
-    await this.database.query({
-      text: `DELETE FROM scim_requests WHERE created_at < now() - ${KEPT}`,
-      values: [],
-    });
-    await this.database.query({
-      text: `INSERT INTO scim_requests (id, directory_id, action, status, scim_type, dry_run, request) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    this.database.send({
+      name: 'scim_request',
+      text: `WITH old AS (DELETE FROM scim_requests WHERE created_at < now() - ${KEPT})
+        INSERT INTO scim_requests (id, directory_id, action, status, scim_type, dry_run, request) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
       values: [id, request.actor.id, actionOf(request), status, scimType ?? null, dryRun, sealed],
     });
   }

@@ -65,12 +65,14 @@ export class Scim {
     return new ScimAnswer(200, listResponse(found, query));
   }
 
-  #change(
+  async #change(
     kind: Kind,
     call: ScimCall,
     change: (of: ProvisionUsers | ProvisionGroups, asked: Asked) => Promise<ScimAnswer>,
   ): Promise<ScimAnswer> {
-    return this.work.run(call.dryRun, async () => change(this.#of(kind), await this.#asked(call)));
+    // Read before the transaction begins, which nobody need wait for then: it is not locked in it either.
+    const asked = await this.#asked(call);
+    return this.work.run(call.dryRun, () => change(this.#of(kind), asked));
   }
 
   async #asked({ directoryId, query, ifMatch }: ScimCall): Promise<Asked> {

@@ -8,10 +8,9 @@ import { schemasOf } from './protocol/read-resource.js';
 import { USER_TYPE } from './protocol/resource-types.js';
 import type { Opened, Selected } from './search.js';
 
-/** A person of a directory as it is stored. */
-export interface UserRow extends Record<string, unknown> {
+/** Of a person of a directory, what is not sealed. */
+interface Written {
   readonly id: string;
-  readonly attributes: Buffer;
   readonly version: number;
   readonly created: Date;
   readonly modified: Date;
@@ -20,10 +19,17 @@ export interface UserRow extends Record<string, unknown> {
   readonly account_version: number;
 }
 
+/** A person of a directory as it is stored. */
+export interface UserRow extends Written, Record<string, unknown> {
+  readonly attributes: Buffer;
+}
+
 /** Both what the directory says and whether the account may sign in are of the resource. */
 export const LAST_MODIFIED = milliseconds('greatest(s.updated_at, u.updated_at)');
 const COLUMNS = `s.id, s.attributes, s.version, ${milliseconds('s.created_at')} AS created, ${LAST_MODIFIED} AS modified,
   u.status = 'active' AS active, u.version AS account_version`;
+/** Of so many it is a read as by key, which may share a connection with others. */
+const FEW = 10;
 const FROM = 'scim_users s JOIN users u ON u.id = s.id';
 
 /** The people of a directory, read. What is sealed is opened for a page at once. */
@@ -61,7 +67,9 @@ export class UserRows {
       ...(where ? [`(${where.write(values)})`] : []),
       ...(after === undefined ? [] : [`s.id > ${values.add(after)}`]),
     ];
+    const often = where?.name !== undefined && order === undefined && after === undefined && offset === 0;
     return this.database.query<UserRow>({
+      ...(often && { name: `scim_users_${where.name}_${limit}` }),
       text: `SELECT ${COLUMNS} FROM ${FROM} WHERE ${conditions.join(' AND ')}
         ORDER BY ${order ?? 's.id'} LIMIT ${limit} OFFSET ${offset}`,
       values: values.list,
@@ -97,7 +105,12 @@ export class UserRows {
     });
   }
 
-  #resource(row: UserRow, said: Fields, groups: readonly Fields[] | undefined): Fields {
+  /** The same of one who has just been written, and of whom nothing has to be opened. */
+  resourceOf(row: Written, said: Fields): Fields {
+    return this.#resource(row, said, undefined);
+  }
+
+  #resource(row: Written, said: Fields, groups: readonly Fields[] | undefined): Fields {
     return {
       schemas: schemasOf(USER_TYPE, said),
       id: row.id,
@@ -116,6 +129,7 @@ export class UserRows {
 
   async #groups(ids: readonly string[]): Promise<Map<string, Fields[]>> {
     const rows = await this.database.query<{ person: string; id: string; name: string; direct: boolean }>({
+      ...(ids.length <= FEW && { name: 'scim_groups_of' }),
       text: `WITH RECURSIVE found AS (
           SELECT user_id AS person, group_id AS id, true AS direct FROM group_members WHERE user_id = ANY ($1::uuid[])
           UNION SELECT f.person, s.group_id, false FROM found f JOIN group_subgroups s ON s.member_id = f.id)
@@ -147,6 +161,6 @@ export function baseUrl({ issuer }: AuthConfig): string {
 }
 
 /** Weak, as how the resource is written may change while it is the same. */
-export function etagOf({ version, account_version: account }: UserRow): string {
+export function etagOf({ version, account_version: account }: Written): string {
   return `W/"${version}.${account}"`;
 }

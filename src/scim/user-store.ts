@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { BlindLookup, Sealed } from '../encryption/index.js';
+import { BlindLookup, NewRows, refusedBy, Sealed } from '../encryption/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { isFields, textIn, type Fields } from './protocol/evaluate-filter.js';
 import { ScimError } from './protocol/scim.errors.js';
@@ -14,25 +14,37 @@ export class UserStore {
   constructor(
     private readonly database: TenantDatabase,
     private readonly lookup: BlindLookup,
+    private readonly rows: NewRows,
   ) {}
 
   /** Whoever has this `userName` in a directory, or had it. */
-  byUserName(directoryId: string, userName: string): Promise<ScimUserEntity | null> {
-    return this.lookup.findOne(ScimUserEntity, 'userName', directoryKey(directoryId, userName));
+  async byUserName(directoryId: string, userName: string): Promise<ScimUserEntity | null> {
+    const [id] = await this.lookup.select(ScimUserEntity, 'userName', directoryKey(directoryId, userName), {
+      within: { column: 'directory_id', value: directoryId },
+      limit: 1,
+    });
+    return id === undefined ? null : this.byId(id);
   }
 
   byId(id: string): Promise<ScimUserEntity | null> {
     return this.database.repository(ScimUserEntity).findOneBy({ id });
   }
 
-  /** @throws {ScimError} `uniqueness` */
-  async add(directoryId: string, id: string, said: Fields): Promise<void> {
+  /**
+   * Of somebody of whom no directory has said anything: by whatever inserts the rows that it is given.
+   * @throws {ScimError} `uniqueness`
+   */
+  async add(
+    directoryId: string,
+    id: string,
+    said: Fields,
+    insert: (...rows: readonly object[]) => Promise<unknown> = (...rows) => this.rows.insert(...rows),
+  ): Promise<ScimUserEntity> {
     requireSmall(said);
     const people = this.database.repository(ScimUserEntity);
-    await this.#unique(() =>
-      people.insert(people.create({ id, removedAt: null, ...sealed(directoryId, said) })),
-    );
-    await this.#replaceEmails(directoryId, id, said);
+    const person = people.create({ id, removedAt: null, ...sealed(directoryId, said) });
+    await this.#unique(() => insert(person, ...this.#emails(directoryId, id, said)));
+    return person;
   }
 
   /** @throws {ScimError} `uniqueness` */
@@ -56,17 +68,17 @@ export class UserStore {
 
   async #replaceEmails(directoryId: string, userId: string, said: Fields): Promise<void> {
     await this.#forgetEmails(userId);
-    const addresses = addressesOf(said);
-    if (addresses.length === 0) return;
+    await this.rows.insert(...this.#emails(directoryId, userId, said));
+  }
+
+  #emails(directoryId: string, userId: string, said: Fields): ScimEmailEntity[] {
     const emails = this.database.repository(ScimEmailEntity);
-    await emails.insert(
-      addresses.map((address) =>
-        emails.create({
-          id: uuidv7(),
-          userId,
-          address: Sealed.of(directoryKey(directoryId, address), userId),
-        }),
-      ),
+    return addressesOf(said).map((address) =>
+      emails.create({
+        id: uuidv7(),
+        userId,
+        address: Sealed.of(directoryKey(directoryId, address), userId),
+      }),
     );
   }
 
@@ -78,8 +90,7 @@ export class UserStore {
     try {
       await write();
     } catch (error) {
-      const { driverError } = error as { driverError?: { constraint?: string } };
-      if (driverError?.constraint?.startsWith('scim_users_user_name_index')) throw userNameTaken();
+      if (refusedBy(error)?.startsWith('scim_users_user_name_index')) throw userNameTaken();
       throw error;
     }
   }

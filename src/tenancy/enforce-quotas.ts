@@ -23,6 +23,10 @@ export class QuotaExceeded extends AppError {
 const DAY_MS = 86_400_000;
 const STORED = `(SELECT used FROM quota_usage WHERE quota = 'storageBytes')`;
 
+/** What is counted is rows of these tables, of which each has an id, two times and a version: with PostgreSQL's own, bytes at least. */
+const COUNTED = { users: 'users', agents: 'agents' } as const;
+const ROW_BYTES = 64;
+
 /**
  * With so much room left, those who add at the same time need not wait for one another. More than a server has
  * connections, as every transaction under way has one of them.
@@ -45,9 +49,15 @@ export class EnforceQuotas {
    * @throws {QuotaExceeded}
    * @throws {ServiceUnavailable} when the room that there was went while it was looked at
    */
-  async requireRoom(name: 'users' | 'agents', count: () => Promise<number>): Promise<void> {
+  async requireRoom(
+    name: 'users' | 'agents',
+    count: () => Promise<number>,
+    table: string = COUNTED[name],
+  ): Promise<void> {
     const limits = await this.#limits();
     const limit = limits[name];
+    const ample = await this.#lockAmple(name, limit, table);
+    if (ample) return requireStorage(limits, ample.stored);
     const shared = limit - (await count()) >= MUCH_ROOM;
     const { stored, connections } = await this.#lock(name, shared);
     requireStorage(limits, stored);
@@ -73,6 +83,24 @@ export class EnforceQuotas {
     requireStorage(limits, row?.stored);
     if (Number(row?.used) > limits.runsPerDay)
       throw new QuotaExceeded('runsPerDay', limits.runsPerDay, nextDay());
+  }
+
+  /**
+   * The lock, shared, where nothing has to be counted: a table of so many bytes cannot have as many rows as are allowed, with
+   * one more from every connection. How many there are then costs nothing, however many they are.
+   */
+  async #lockAmple(
+    quota: string,
+    limit: number,
+    table: string,
+  ): Promise<{ stored: string | null } | undefined> {
+    const [held] = await this.database.query<{ stored: string | null }>({
+      name: `ample_${table}`,
+      text: `SELECT ${STORED} AS stored FROM quota_usage u WHERE quota = $1
+        AND work.own_bytes('${table}') / ${ROW_BYTES} + current_setting('max_connections')::int <= $2 FOR SHARE OF u`,
+      values: [quota, limit],
+    });
+    return held;
   }
 
   /** The row of a quota is its lock: shared with others who add, or held against them. Kept until the transaction ends. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectionOf, type TenantRef } from '../../src/platform/database/index.js';
 import { placeOf } from '../../src/platform/database/tenant-place.js';
 import { ReadLane } from '../../src/platform/database/read-lane.js';
-import type { TenantStatement } from '../../src/platform/database/tenant-client.js';
+import type { TenantStatement } from '../../src/platform/database/tenant-scope.js';
 import { TenantPool } from '../../src/platform/database/tenant-pool.js';
 import { runInScope } from '../../src/platform/database/tenant-scope.js';
 import { LOGIN_SECRET, openTestDatabase, type TestDatabase } from '../support/test-database.js';

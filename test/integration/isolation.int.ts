@@ -103,6 +103,7 @@ describe('isolation of tenants', { retry: 0 }, () => {
       ['counts them by statistics', 'SELECT n_live_tup FROM pg_stat_user_tables', /permission denied/],
       ['counts them by function', 'SELECT pg_stat_get_live_tuples(1)', /permission denied/],
       ['measures a neighbour’s table', 'SELECT pg_total_relation_size(1)', /permission denied/],
+      ['measures one by its size alone', 'SELECT pg_relation_size(1)', /permission denied/],
       ['lists the other tenants', 'SELECT rolname FROM pg_roles', /permission denied/],
       ['lists their schemas', 'SELECT nspname FROM pg_namespace', /permission denied/],
       ['reads password hashes', 'SELECT passwd FROM pg_shadow', /permission denied/],

@@ -31,7 +31,8 @@ function asking(tenant: TenantRef, ...used: readonly number[]) {
   answer.promise.catch(() => undefined);
   const whole = db.database.within(tenant, () =>
     db.transactions.run(async () => {
-      await quotas.requireRoom('agents', () => Promise.resolve(left.shift() ?? used.at(-1) ?? 0));
+      // By a table that is too large to tell without counting.
+      await quotas.requireRoom('agents', () => Promise.resolve(left.shift() ?? used.at(-1) ?? 0), 'pg_proc');
       answered = true;
       answer.resolve();
       await ended;
@@ -92,4 +93,26 @@ it('whoever was overtaken while looking adds nothing', async () => {
   await fits.answer;
   await fits.end();
   await expect(asking(acme, 1_000, 2_001 - most).answer).rejects.toMatchObject({ kind: 'unavailable' });
+});
+
+it('nothing is counted where the own table is too small for as many as are allowed, whatever the neighbour has', async () => {
+  const fill = (tenant: TenantRef, rows: number) =>
+    db.superuser.query(
+      `WITH project AS (INSERT INTO "${tenant.id}".projects (id, name, created_by)
+          VALUES (gen_random_uuid(), 'p', 'test') RETURNING id)
+        INSERT INTO "${tenant.id}".agents (id, project_id, name, definition, created_by)
+        SELECT gen_random_uuid(), project.id, 'a', '{}', 'test' FROM project, generate_series(1, ${rows})`,
+    );
+  let counted = 0;
+  const count = () => {
+    counted += 1;
+    return Promise.resolve(10);
+  };
+  const ask = (tenant: TenantRef) =>
+    db.database.within(tenant, () => db.transactions.run(() => quotas.requireRoom('agents', count)));
+  await fill(other, 3_000);
+  await ask(acme);
+  expect(counted).toBe(0);
+  await ask(other);
+  expect(counted).toBeGreaterThan(0);
 });

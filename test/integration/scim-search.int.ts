@@ -50,7 +50,7 @@ afterAll(() => sealing.close());
 
 /** The same directory, people of other ids, and groups, in either organisation. */
 async function fill(tenant: TenantRef): Promise<void> {
-  const store = new UserStore(sealing.db.database, sealing.lookup);
+  const store = new UserStore(sealing.db.database, sealing.lookup, sealing.rows);
   await sealing.db.superuser.query(
     `INSERT INTO ${tenant.id}.scim_directories (id, name, kind, state, default_role, highest_role, conflicts, mapping, created_by)
       VALUES ($1, 'x', 'generic', 'active', 'Viewer', 'Owner', 'adopt', '{}', 'x')`,

@@ -6,7 +6,14 @@ import { LocalKms } from '@waxell/infra';
 import type { EntityTarget, ObjectLiteral } from 'typeorm';
 import { EncryptionSubscriber } from '../../src/encryption/encryption.subscriber.js';
 import { HeldKeys } from '../../src/encryption/held-keys.js';
-import { BlindLookup, FieldEncryption, KeyRing, Openers, SubjectKeys } from '../../src/encryption/index.js';
+import {
+  BlindLookup,
+  FieldEncryption,
+  KeyRing,
+  NewRows,
+  Openers,
+  SubjectKeys,
+} from '../../src/encryption/index.js';
 import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
 import { CellKms } from '../../src/encryption/kms.js';
@@ -19,6 +26,7 @@ export interface Sealing {
   readonly db: TestDatabase;
   readonly encryption: FieldEncryption;
   readonly lookup: BlindLookup;
+  readonly rows: NewRows;
   readonly openers: Openers;
   readonly newTenant: (id?: TenantId) => Promise<TenantRef>;
   /** As when its administrators have had the keys destroyed, and the process has heard of it. */
@@ -67,6 +75,7 @@ export async function openSealing(entities: readonly EntityTarget<ObjectLiteral>
     db,
     encryption: encryption.fields,
     lookup: new BlindLookup(db.database, keys),
+    rows: new NewRows(keys, subjects, encryption.openers, encryption.fields, db.database),
     openers: encryption.openers,
     inTenant,
     destroyKeys: async (tenant) => {

@@ -77,7 +77,7 @@ export class Cell {
       applicationName: app.application_name,
       poolSize: pools.tenant,
       connectTimeoutMS: 5_000,
-      extra: { namedStatements, keepAlive: true },
+      extra: { namedStatements, keepAlive: true, pipeline: true },
       poolErrorHandler: (error: Error) => this.#report(error),
       entities: entities as never,
       logging: false,

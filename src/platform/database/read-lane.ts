@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { StandingConnection } from './standing-connection.js';
-import { TenantClient, type TenantClientConfig, type TenantStatement } from './tenant-client.js';
+import { TenantClient, type TenantClientConfig } from './tenant-client.js';
 import type { TenantId } from './tenant-id.js';
+import type { TenantStatement } from './tenant-scope.js';
 import { placeOf } from './tenant-place.js';
 
 /** Beyond this a connection's callers are refused rather than queued: the server is not keeping up. */

@@ -5,19 +5,11 @@ import { ConnectionWear, type WearLimits } from './connection-wear.js';
 import { StatementNames } from './statement-names.js';
 import { numberOf } from './statement-numbers.js';
 import { StatementRefused } from './statement-refused.js';
-import { statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
+import { statementTenant, STARTUP, type TenantScope, type TenantStatement } from './tenant-scope.js';
 import { tenantId, type TenantId } from './tenant-id.js';
 import { ExtendedQuery, TenantQuery, UNNAMED, type WireConnection } from './tenant-query.js';
 
 type Callback = (error: Error | null, result?: pg.QueryResult) => void;
-
-export interface TenantStatement {
-  readonly name?: string | undefined;
-  readonly text: string;
-  readonly values?: unknown[] | undefined;
-  /** Whose it is: it is refused where another tenant is in scope. */
-  readonly tenant?: TenantId;
-}
 
 export interface TenantClientConfig extends pg.ClientConfig {
   /** False behind a pooler that gives each transaction another server connection: then no statement has a name. */
@@ -59,6 +51,8 @@ const PARSE_ANEW: ReadonlySet<unknown> = new Set(['26000', '0A000']);
  */
 export class TenantClient extends pg.Client {
   #transactionTenant: TenantId | undefined;
+  /** Why a statement of the running transaction never left this process: the server, which knows nothing of it, would commit. */
+  #unsent: Error | undefined;
   readonly #names: StatementNames;
   readonly #wear: ConnectionWear;
   #batches: BatchedWrites | undefined;
@@ -79,10 +73,15 @@ export class TenantClient extends pg.Client {
     return this.#wear.worn;
   }
 
+  /** Whether it is in no transaction. */
+  get idle(): boolean {
+    return this.#transactionTenant === undefined;
+  }
+
   /** Whether it can be lent again: alive, not worn, and without a transaction that nobody ended. */
   get reusable(): boolean {
     const { _queryable, _ended } = this as unknown as ClientInternals;
-    return _queryable && !_ended && this.#transactionTenant === undefined && !this.worn;
+    return _queryable && !_ended && this.idle && !this.worn && this.#unsent === undefined;
   }
 
   override query(...args: unknown[]): never {
@@ -102,6 +101,16 @@ export class TenantClient extends pg.Client {
         error ? reject(error) : resolve(result),
       );
     }) as never;
+  }
+
+  /**
+   * Sends a statement of the running transaction whose answer nobody waits for: in one flush with the next, which the server
+   * answers after it. `failed` is called if it fails, and then the transaction cannot be committed any more.
+   */
+  send(statement: TenantStatement, failed: (error: Error) => void): void {
+    if (this.#transactionTenant === undefined)
+      throw new StatementRefused('Only in a transaction may nobody wait for an answer.');
+    this.#submit(statement, undefined, (error) => error && failed(error));
   }
 
   /** pg's hook; see `TenantQuery.acknowledgesParse`. */
@@ -148,7 +157,8 @@ export class TenantClient extends pg.Client {
     const text = TenantClient.start(scope.tenant);
     // Also where it fails, as it may at its second half: then the server is in a transaction that only a ROLLBACK ends.
     this.#transactionTenant = scope.tenant;
-    void super.query(text, callback as never);
+    this.#unsent = undefined;
+    this.#control(text, callback);
   }
 
   #inTransaction(scope: TenantScope, text: string, statement: TenantStatement, callback: Callback): void {
@@ -158,28 +168,40 @@ export class TenantClient extends pg.Client {
       );
     }
     if (END.test(text)) {
+      if (this.#unsent && /^COMMIT$/i.test(text)) throw this.#unsent;
       this.#transactionTenant = undefined;
-      return void super.query(text, callback as never);
+      return this.#control(text, callback);
     }
-    if (SAVEPOINT.test(text)) return void super.query(text, callback as never);
+    if (SAVEPOINT.test(text)) return this.#control(text, callback);
     refuseSessionStatements(text);
     const uses = this.#wear.note(scope.tenant, numberOf(statement.text));
     const name = this.#names.of(scope.tenant, statement, uses);
-    this.#send(new ExtendedQuery(statement.text, statement.values, callback, name));
+    const query = new ExtendedQuery(statement.text, statement.values, callback, name);
+    this.#send(query);
+    this.#unsent ??= query.unsent;
   }
 
   #send(query: ExtendedQuery): void {
-    const { pipeline, connection } = this as unknown as ClientInternals;
-    if (pipeline) {
-      this.#batches ??= new BatchedWrites(connection.stream);
-      const answered = this.#batches.begin();
-      const { callback } = query;
-      query.callback = (error, result) => {
-        answered();
-        callback?.(error, result);
-      };
-    }
+    const { callback } = query;
+    query.callback = this.#batched((error, result) => callback?.(error, result));
     super.query(query as never);
+  }
+
+  /** What begins and ends transactions, by the simple protocol: several of them in one message. */
+  #control(text: string, callback: Callback): void {
+    void super.query(text, this.#batched(callback) as never);
+  }
+
+  /** Lets what a statement writes go along with what others write in this turn of the event loop. */
+  #batched(callback: Callback): Callback {
+    const { pipeline, connection } = this as unknown as ClientInternals;
+    if (!pipeline) return callback;
+    this.#batches ??= new BatchedWrites(connection.stream);
+    const answered = this.#batches.begin();
+    return (error, result) => {
+      answered();
+      callback(error, result);
+    };
   }
 }
 

@@ -1,8 +1,14 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
-import { TenantClient, type TenantClientConfig, type TenantStatement } from './tenant-client.js';
+import { TenantClient, type TenantClientConfig } from './tenant-client.js';
 import { placeOf } from './tenant-place.js';
-import { runInScope, statementTenant, STARTUP, type TenantScope } from './tenant-scope.js';
+import {
+  runInScope,
+  statementTenant,
+  STARTUP,
+  type TenantScope,
+  type TenantStatement,
+} from './tenant-scope.js';
 
 /** Gives a connection back; with an error, as one that may be of no more use. */
 type Release = (failure?: unknown) => void;

@@ -27,6 +27,8 @@ export type RowShapes = Map<string, RowShape>;
 type QueryCallback = (error: Error | null, result?: pg.QueryResult) => void;
 interface WireQuery {
   prepare(connection: WireConnection): void;
+  submit(connection: WireConnection): Error | null;
+  handleError(error: Error, connection: WireConnection): void;
   handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, connection: WireConnection): void;
   handleRowDescription(message: unknown): void;
@@ -50,7 +52,10 @@ export const UNNAMED: StatementName = { name: undefined, retired: [] };
 
 /** A statement inside a transaction: the extended protocol always, which takes one statement a message. */
 export class ExtendedQuery extends WireQueryBase {
+  /** Why it never left this process, if it did not: the server then has nothing to refuse. */
+  unsent: Error | undefined;
   readonly #retired: readonly string[];
+  #submitting = false;
 
   constructor(
     text: string,
@@ -66,6 +71,23 @@ export class ExtendedQuery extends WireQueryBase {
 
   override requiresPreparation(): boolean {
     return true;
+  }
+
+  override submit(connection: WireConnection): Error | null {
+    this.#submitting = true;
+    const error = super.submit(connection);
+    this.#submitting = false;
+    if (error) this.unsent = error;
+    return error;
+  }
+
+  /** While it is being submitted: a value that cannot be written. */
+  override handleError(error: Error, connection: WireConnection): void {
+    super.handleError(error, connection);
+    if (!this.#submitting) return;
+    this.unsent = error;
+    // The server still answers what pg has sent in its stead; whoever waits for this one has been told already.
+    this.callback = () => undefined;
   }
 
   override prepare(connection: WireConnection): void {

@@ -1,11 +1,30 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type pg from 'pg';
 import type { EntityManager, QueryRunner } from 'typeorm';
 import type { TenantId, TenantRef } from './tenant-id.js';
+
+/** A statement of a tenant's, by its name where it has one. */
+export interface TenantStatement {
+  readonly name?: string | undefined;
+  readonly text: string;
+  readonly values?: unknown[] | undefined;
+  /** Whose it is: it is refused where another tenant is in scope. */
+  readonly tenant?: TenantId;
+}
+
+/** What of a `TenantClient` a transaction's statements go through. */
+interface TransactionClient {
+  query<Row extends pg.QueryResultRow>(statement: TenantStatement): Promise<pg.QueryResult<Row>>;
+  send(statement: TenantStatement, failed: (error: Error) => void): void;
+}
 
 /** The transaction that a scope is in. It belongs to one tenant and to one call chain. */
 export interface ActiveTransaction {
   readonly manager: EntityManager;
   readonly runner: QueryRunner;
+  readonly client: TransactionClient;
+  /** The first failure of what was sent without waiting for its answer. */
+  failure: Error | undefined;
 }
 
 /** Under which tenant, and in which cell's database, the current call chain works. */

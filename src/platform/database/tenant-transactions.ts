@@ -1,10 +1,19 @@
 import { Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import type { QueryRunner } from 'typeorm';
 import { Cells } from './cells.js';
-import { currentScope, runInScope } from './tenant-scope.js';
+import type { TenantClient } from './tenant-client.js';
+import { currentScope, runInScope, type ActiveTransaction } from './tenant-scope.js';
+
+/** PostgreSQL's code for whatever follows a failed statement in its transaction. */
+const FAILED_BEFORE = '25P02';
 
 /**
- * Writing transactions under the tenant in scope. For `src/audit` alone (checked by the import rules): a mutation
+ * Writing transactions under the tenant in scope. For `src/requests` alone (checked by the import rules): a mutation
  * without its audit event is not possible, because this is the only way to write.
+ *
+ * What begins a transaction is sent with its first statement, and COMMIT with its last ones (`TenantDatabase.send`): should
+ * one of those fail, the server takes COMMIT for ROLLBACK.
  */
 @Injectable()
 export class TenantTransactions {
@@ -16,14 +25,9 @@ export class TenantTransactions {
     if (scope.transaction) return work();
     const runner = this.cells.of(scope.cell).tenants.createQueryRunner();
     try {
-      await runner.startTransaction();
-      const result = await runInScope({ ...scope, transaction: { manager: runner.manager, runner } }, work);
-      await runner.commitTransaction();
-      return result;
-    } catch (error) {
-      // A connection that cannot even roll back is closed by the pool's own error handling; the first error counts.
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
-      throw error;
+      const client = (await runner.connect()) as TenantClient;
+      const transaction: ActiveTransaction = { manager: runner.manager, runner, client, failure: undefined };
+      return await runInScope({ ...scope, transaction }, () => run(client, transaction, work));
     } finally {
       await runner.release();
     }
@@ -32,4 +36,39 @@ export class TenantTransactions {
   get active(): boolean {
     return currentScope().transaction !== undefined;
   }
+}
+
+async function run<T>(
+  client: TenantClient,
+  transaction: ActiveTransaction,
+  work: () => Promise<T>,
+): Promise<T> {
+  begin(client, transaction);
+  try {
+    const result = await work();
+    const committed: Promise<pg.QueryResult> = client.query('COMMIT');
+    const { command } = await committed;
+    if (command !== 'COMMIT')
+      throw transaction.failure ?? new Error('A statement failed, and the transaction with it.');
+    return result;
+  } catch (error) {
+    // A connection that cannot even roll back is closed by the pool's own error handling; the first error counts.
+    if (!client.idle) await (client.query('ROLLBACK') as Promise<unknown>).catch(() => undefined);
+    throw (error as { code?: unknown }).code === FAILED_BEFORE ? (transaction.failure ?? error) : error;
+  } finally {
+    noted(transaction.runner, 0);
+  }
+}
+
+function begin(client: TenantClient, transaction: ActiveTransaction): void {
+  noted(transaction.runner, 1);
+  // Not as a promise, which would be told after those whose statements failed for this very reason.
+  client.query('START TRANSACTION', (error: Error | null) => {
+    if (error) transaction.failure ??= error;
+  });
+}
+
+/** What TypeORM keeps of a transaction: within one it begins none of its own. */
+function noted(runner: QueryRunner, transactionDepth: 0 | 1): void {
+  Object.assign(runner, { isTransactionActive: transactionDepth > 0, transactionDepth });
 }
