@@ -48,8 +48,9 @@ async function run<T>(
     const result = await work();
     const committed: Promise<pg.QueryResult> = client.query('COMMIT');
     const { command } = await committed;
-    if (command !== 'COMMIT')
-      throw transaction.failure ?? new Error('A statement failed, and the transaction with it.');
+    // Where not even START was done, COMMIT ends nothing and succeeds.
+    if (transaction.failure) throw transaction.failure;
+    if (command !== 'COMMIT') throw new Error('A statement failed, and the transaction with it.');
     return result;
   } catch (error) {
     // A connection that cannot even roll back is closed by the pool's own error handling; the first error counts.
