@@ -190,7 +190,7 @@ export class RedeliveryDto {
   expired!: number;
   /** Why it ended before the last one: what the receiver answered, or that it was not reached. */
   error?: string;
-  /** Whether there may be more: send from the event after this one. Absent at the end. */
+  /** `from` of the call that goes on. Absent at the end. */
   @ApiProperty({ required: false })
   nextFrom?: number;
 }

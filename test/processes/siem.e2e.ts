@@ -1,11 +1,16 @@
 import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CreatedDestinationDto, DestinationDto } from '../../src/siem/destinations.dto.js';
+import type {
+  CreatedDestinationDto,
+  DeadLetterPageDto,
+  DestinationDto,
+  RedeliveryDto,
+} from '../../src/siem/destinations.dto.js';
 import { startFakeServer, type FakeServer } from '../fakes/http-server.js';
-import { SPLUNK_TOKEN, startFakeSplunk, type FakeSplunk } from '../fakes/splunk-hec.js';
+import { SPLUNK_TOKEN, startFakeSplunk, type FakeSplunk, type Indexed } from '../fakes/splunk-hec.js';
 import { startApplication, type Application } from '../support/application.js';
-import { client, must, refusal, type Client } from '../support/client.js';
+import { client, must, refusal, type Answer, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
@@ -114,6 +119,51 @@ describe('a destination', () => {
     expect(await must(acme.api.post(`${PATH}/${id}/test`), 200)).toMatchObject({
       error: 'ENDPOINT_FORBIDDEN',
     });
+    await must(acme.api.delete(`${PATH}/${id}`), 204);
+  });
+
+  it('that has refused events is sent them again, those that are named and then the rest, when it is asked for', async () => {
+    const { id } = await toSplunk(acme);
+    const isOurs = (event: Indexed): boolean =>
+      (event.event['metadata'] as { event_code: string }).event_code === 'role.listed';
+    splunk.refuses = isOurs;
+    for (let at = 0; at < 3; at += 1) await must(acme.api.get('/v1/roles'), 200);
+    const dead = async (): Promise<number[]> => {
+      const page = acme.api.get<DeadLetterPageDto>(`${PATH}/${id}/dead-letters`);
+      return (await must(page, 200)).items.map(({ seq }) => seq).toReversed();
+    };
+    await eventually(async () => expect(await dead()).toHaveLength(3), 30_000);
+    const [first = 0, second = 0, third = 0] = await dead();
+    // What happens meanwhile is on its way to the receiver as well: one of the two waits.
+    const again = (body: object, api = acme.api): Promise<Answer<RedeliveryDto>> =>
+      eventually(async () => {
+        const answer = await api.post<RedeliveryDto>(`${PATH}/${id}/dead-letters/redeliver`, body);
+        expect(answer.status).not.toBe(409);
+        return answer;
+      }, 30_000);
+    // What the receiver refuses once more stays; and nobody but its organisation can ask.
+    expect(await must(again({}), 200)).toEqual({ delivered: 0, refused: 3, expired: 0 });
+    expect((await refusal(again({}, globex.api))).status).toBe(404);
+    expect((await refusal(again({ from: 0 }))).status).toBe(400);
+    splunk.refuses = () => false;
+    const taken = (): number[] => splunk.indexed.filter(isOurs).map(({ seq }) => seq);
+    expect(await must(again({ from: second, to: second }), 200)).toEqual({
+      delivered: 1,
+      refused: 0,
+      expired: 0,
+    });
+    expect(taken()).toEqual([second]);
+    expect(await dead()).toEqual([first, third]);
+    splunk.always = { status: 503, body: '' };
+    expect(await must(again({}), 200)).toMatchObject({ delivered: 0, error: 'HTTP_503', nextFrom: first });
+    splunk.always = undefined;
+    expect(await must(again({ from: first }), 200)).toEqual({ delivered: 2, refused: 0, expired: 0 });
+    expect(taken()).toEqual([second, first, third]);
+    expect(await dead()).toEqual([]);
+    const [event] = await acme.api.all<{ changes: object }>(
+      '/v1/audit/events?action=audit_destination.dead_letters_redelivered',
+    );
+    expect(event?.changes).toMatchObject({ delivered: 2 });
     await must(acme.api.delete(`${PATH}/${id}`), 204);
   });
 
