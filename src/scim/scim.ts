@@ -73,8 +73,8 @@ export class Scim {
     return this.work.run(call.dryRun, async () => change(this.#of(kind), await this.#asked(call)));
   }
 
-  async #asked({ directoryId, query, ifMatch }: ScimCall): Promise<Asked> {
-    const directory = await this.directories.find(directoryId);
+  async #asked({ directoryId, clientId, query, ifMatch }: ScimCall): Promise<Asked> {
+    const directory = await this.directories.acting(directoryId, clientId);
     return { directory, wanted: wantedOf(query), ...(ifMatch !== undefined && { ifMatch }) };
   }
 
