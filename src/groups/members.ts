@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { announceUsers, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
+import { KIND_OF_GAIN } from './gained.js';
 import { TooManyMembers } from './groups.errors.js';
 
 /** How many were put in and taken out. */
@@ -89,7 +90,11 @@ export class Members {
       values: [groupId, added.length - removed.length],
     });
     if ((group?.people ?? 0) > MOST) throw new TooManyMembers(MOST);
-    await this.database.query(announceUsers([...added, ...removed]));
+    await this.database.query(announceUsers(removed));
+    await this.database.query({
+      text: `SELECT work.announce(${KIND_OF_GAIN}, id) FROM unnest($1::text[]) AS id`,
+      values: [added],
+    });
     return changed;
   }
 
