@@ -1,7 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { RepeatedWork } from '../platform/background/index.js';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
-import { NO_ACCESS } from '../platform/http/grants.js';
+import { NO_ACCESS, type Access } from '../platform/http/grants.js';
 import type { Actor, RequestContext } from '../platform/http/request-context.js';
 import { RunningRequests } from '../platform/http/running-requests.js';
 import { Log } from '../platform/observability/log.js';
@@ -18,6 +18,7 @@ const CREDENTIALS: ReadonlySet<Change['kind']> = new Set([
   'oauth_client',
   'oauth_token',
   'directory',
+  'transmitter',
 ]);
 
 /**
@@ -66,7 +67,7 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   async #look(tenant: TenantRef, requests: readonly RequestContext[]): Promise<void> {
     const actors = requests.map(({ actor }) => actor).filter((actor) => actor.tenant === tenant.id);
     if (actors.length === 0) return;
-    const clients = actors.filter(({ type }) => type === 'client');
+    const clients = actors.filter(({ type, clientId }) => type === 'client' || clientId !== undefined);
     const alive = await this.database.within(tenant, () =>
       this.database.query<{ id: string }>({
         text: `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
@@ -82,13 +83,17 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
           SELECT t.id FROM scim_tokens t JOIN scim_directories d ON d.id = t.directory_id
             WHERE t.id = ANY ($1::uuid[]) AND t.revoked_at IS NULL AND t.expires_at > now() AND d.state = 'active'
           UNION ALL
-          SELECT t.id FROM unnest($2::uuid[], $3::uuid[]) AS t (id, client) JOIN oauth_clients c ON c.id = t.client
-            WHERE c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())
+          SELECT s.id FROM signal_transmitters s WHERE s.id = ANY ($1::uuid[]) AND s.state = 'active'
+          UNION ALL
+          SELECT t.id FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS t (id, client, directory)
+            JOIN oauth_clients c ON c.id = t.client LEFT JOIN scim_directories d ON d.oauth_client_id = c.id
+            WHERE d.id IS NOT DISTINCT FROM t.directory AND coalesce(d.state, 'active') = 'active' AND c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())
               AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens r WHERE r.id = t.id)`,
         values: [
           [...new Set(actors.map(credentialOf))],
           clients.map(({ tokenId }) => tokenId),
-          clients.map(({ id }) => id),
+          clients.map(({ id, clientId }) => clientId ?? id),
+          clients.map(({ id, type }) => (type === 'directory' ? id : null)),
         ],
       }),
     );
@@ -103,8 +108,8 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   /**
-   * Those who were granted something else since, or for whom other policies are in force: what is served is decided anew.
-   * A directory is granted nothing, and has no row to compare with.
+   * Those from whom something was taken since, or for whom other policies are in force: what is served is decided anew.
+   * Directories and transmitters are granted nothing, and have no row to compare with.
    */
   async #outdated(tenant: TenantRef, actors: readonly Actor[]): Promise<Set<Actor>> {
     const rows = await this.database.within(tenant, () =>
@@ -113,18 +118,29 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
         values: [[...new Set(actors.map(({ id, userId }) => userId ?? id))]],
       }),
     );
-    const now = new Map(rows.map((row) => [row.id, JSON.stringify(accessOf(row))]));
+    const now = new Map(rows.map((row) => [row.id, accessOf(row)]));
     return new Set(
       actors.filter(
-        ({ type, id, userId, access }) =>
-          type !== 'directory' && now.get(userId ?? id) !== JSON.stringify(access ?? NO_ACCESS),
+        ({ type, id, userId, access = NO_ACCESS }) =>
+          type !== 'directory' && type !== 'transmitter' && hasLost(access, now.get(userId ?? id)),
       ),
     );
   }
 }
 
-function dependsOn({ id, userId, sessionId, tokenId }: RequestContext['actor'], changed: string): boolean {
-  return id === changed || userId === changed || sessionId === changed || tokenId === changed;
+/** Whether less may be allowed than before: something was taken, or policies, which forbid by whatever they like, see a difference. */
+function hasLost(before: Access, now: Access | undefined): boolean {
+  if (now?.policies !== before.policies) return true;
+  if (now.policies !== 0) return JSON.stringify(now) !== JSON.stringify(before);
+  const held = new Set(now.grants.map((grant) => JSON.stringify(grant)));
+  return before.grants.some((grant) => !held.has(JSON.stringify(grant)));
+}
+
+function dependsOn(
+  { id, userId, sessionId, tokenId, clientId }: RequestContext['actor'],
+  changed: string,
+): boolean {
+  return [id, userId, sessionId, tokenId, clientId].includes(changed);
 }
 
 /** The id of the session, key or token that was shown. */

@@ -6,6 +6,7 @@ import { AdmitUser } from './admit-user.js';
 import { DirectoriesController } from './directories.controller.js';
 import { Bulk } from './bulk.js';
 import { Directories } from './directories.js';
+import { DirectoryClients } from './directory-clients.js';
 import { DirectoryTokens } from './directory-tokens.js';
 import { ScimDiscoveryController } from './discovery.controller.js';
 import { GroupRows } from './group-rows.js';
@@ -18,6 +19,7 @@ import { ReadScimRequests } from './read-scim-requests.js';
 import { ScimRootController } from './root.controller.js';
 import { ScimRequestsController } from './scim-requests.controller.js';
 import { ScimRequests } from './scim-requests.js';
+import { ReplayScimRequest } from './replay-scim-request.js';
 import { Scim } from './scim.js';
 import { ScimWork } from './scim-work.js';
 import { SearchAll } from './search-all.js';
@@ -40,6 +42,7 @@ import { ScimUsersController } from './users.controller.js';
     AdmitUser,
     Bulk,
     Directories,
+    DirectoryClients,
     DirectoryTokens,
     GroupRows,
     NarrowUsers,
@@ -47,6 +50,7 @@ import { ScimUsersController } from './users.controller.js';
     ProvisionGroups,
     ProvisionUsers,
     ReadScimRequests,
+    ReplayScimRequest,
     Scim,
     ScimRequests,
     ScimWork,

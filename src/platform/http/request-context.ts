@@ -24,14 +24,22 @@ export interface RequestTenant extends TenantRef {
 /** Who acts. A user's API key acts for the user, within its scopes; the operator's support for one, as src/impersonation has it; a client (OAuth) for nobody but itself. */
 export interface Actor {
   readonly type:
-    'user' | 'api_key' | 'client' | 'directory' | 'support' | 'operator' | 'anonymous' | 'system';
+    | 'user'
+    | 'api_key'
+    | 'client'
+    | 'directory'
+    | 'transmitter'
+    | 'support'
+    | 'operator'
+    | 'anonymous'
+    | 'system';
   readonly id: string;
   /** The tenant that the credential was verified for; none for the operator. */
   readonly tenant?: TenantId;
   /** For an API key: the user whose key it is; for support: the person for whom it acts. */
   readonly userId?: string;
   readonly roles: readonly string[];
-  /** For an API key or a client: what it may do at most, `resource:level`. Absent: not limited. */
+  /** For an API key, a client, or a directory by a client: what it may do at most, `resource:level`. Absent: not limited. */
   readonly scopes?: readonly string[];
   /** For an API key: the most requests a minute, where it has a limit of its own. */
   readonly requestsPerMinute?: number;
@@ -43,7 +51,9 @@ export interface Actor {
   readonly enrolmentOnly?: true;
   /** For support: it may change agents and runs, and not only read. */
   readonly writes?: true;
-  /** For a client: the access token (`jti`) that was shown; for a directory, the id of its token. */
+  /** For a directory: the client of OAuth whose access token was shown, where it was not one of the directory's own. */
+  readonly clientId?: string;
+  /** For a client: the access token (`jti`) that was shown; for a directory, the id of its token, or the access token that was shown. */
   readonly tokenId?: string;
   /** Absent: nothing but the role counts. */
   readonly access?: Access;
