@@ -34,8 +34,8 @@ export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /** Says that a transaction of this process has just committed an event; the log follows without anybody waiting. */
-  outboxFilled(cell: string): void {
-    this.#writer(cell).drainSoon();
+  outboxFilled(cell: string, tenant?: string): void {
+    this.#writer(cell).drainSoon(tenant);
   }
 
   /**

@@ -87,7 +87,7 @@ export class EventRecorder {
 
   /** To be said after a commit that carried an event. */
   committed(tenant: TenantRef): void {
-    this.log.outboxFilled(tenant.cell);
+    this.log.outboxFilled(tenant.cell, tenant.id);
   }
 
   async #canonical(tenant: TenantRef, event: AuditEvent): Promise<CanonicalEvent> {

@@ -43,6 +43,8 @@ export class GroupWriter {
   #drains: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #running: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
+  /** Whose events that is for. */
+  readonly #left = new Set<string>();
   readonly #heads = new LRUCache<string, Head>({ max: HEADS_IN_MEMORY });
   /** As last read; each append checks it. */
   #period: number | undefined;
@@ -56,6 +58,8 @@ export class GroupWriter {
         new ServiceUnavailable('The audit log cannot keep up. Repeat the request in a moment.'),
       );
     }
+    // What a transaction has left came before.
+    if (this.#left.has(tenant)) this.#drainNow();
     return new Promise((durable, failed) => {
       this.#waiting.push({ event: { tenant, bytes, search }, durable, failed });
       this.#wake();
@@ -84,7 +88,8 @@ export class GroupWriter {
   }
 
   /** The same in a moment, for what nobody waits for: what many transactions have left then costs one drain. */
-  drainSoon(): void {
+  drainSoon(tenant?: string): void {
+    if (tenant !== undefined) this.#left.add(tenant);
     this.#soon ??= setTimeout(() => this.#drainNow(), DRAIN_SOON_MS);
   }
 
@@ -96,6 +101,7 @@ export class GroupWriter {
   #drainNow(): void {
     clearTimeout(this.#soon);
     this.#soon = undefined;
+    this.#left.clear();
     // The outbox keeps what could not be moved; the next drain, of whichever process, finds it.
     this.drain().catch(() => undefined);
   }
@@ -108,8 +114,9 @@ export class GroupWriter {
     // Lets everything that the current turn of the event loop still brings into the first group.
     await new Promise(setImmediate);
     while (this.#waiting.length > 0 || this.#drains.length > 0) {
-      await this.#writeGroup(this.#waiting.splice(0, MAX_GROUP));
+      // First: what is drained was left before what waits.
       if (this.#drains.length > 0) await this.#drainAll(this.#drains.splice(0));
+      await this.#writeGroup(this.#waiting.splice(0, MAX_GROUP));
     }
     // In the same turn as the last look at what waits: whatever comes later finds no run, and wakes one.
     this.#running = undefined;
