@@ -63,6 +63,7 @@ import { GrantEntity, RoleEntity, RolesModule } from './roles/index.js';
 import { RunEntity, RunQueues, RunsModule, RunWorkerModule } from './runs/index.js';
 import { ScimEmailEntity, ScimModule, ScimUserEntity } from './scim/index.js';
 import { DestinationEntity, SiemModule } from './siem/index.js';
+import { SharedSignalsModule } from './shared-signals/index.js';
 import { SignInModule } from './sign-in/index.js';
 import { RegionGuard, TenancyModule, TenantGuard } from './tenancy/index.js';
 
@@ -172,6 +173,7 @@ export class AppModule {
         GroupsModule,
         OAuthModule,
         ScimModule,
+        SharedSignalsModule,
         OperationsModule,
         OrganisationsModule,
         MovesModule,

@@ -134,6 +134,16 @@ describe('the authorizer', () => {
     }
   });
 
+  it('lets a transmitter tell of people, in its own organisation, and do nothing else', () => {
+    const transmitter: Actor = { type: 'transmitter', id: 't', tenant: A, roles: [] };
+    for (const permission of ALL) {
+      const tells = PERMISSIONS[permission].grantee === 'transmitter';
+      expect(allows(transmitter, permission), permission).toBe(tells);
+      expect(allows(transmitter, permission, B), permission).toBe(false);
+      expect(allows(transmitter, permission, 'none'), permission).toBe(false);
+    }
+  });
+
   it('lets nobody of an organisation do anything in the installation', () => {
     for (const permission of ALL)
       expect(decide(person('Owner'), permission, INSTALLATION).allowed, permission).toBe(false);

@@ -21,6 +21,11 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
     unless { action in Action::"directory" };`,
   'provided-by-directories-only': `forbid (principal, action in Action::"directory", resource)
     unless { principal is Directory };`,
+  'transmitter-tells': `permit (principal is Transmitter, action in Action::"transmitter", resource is Organisation);`,
+  'transmitter-tells-only': `forbid (principal is Transmitter, action, resource)
+    unless { action in Action::"transmitter" };`,
+  'told-by-transmitters-only': `forbid (principal, action in Action::"transmitter", resource)
+    unless { principal is Transmitter };`,
   'operator-operates': `permit (principal is Operator, action in Action::"operator", resource is Installation);`,
   'own-organisation-only': `forbid (principal, action, resource)
     unless { resource is Installation || (principal has organisation && resource in principal.organisation) };`,
@@ -102,15 +107,15 @@ const OF_ORGANISATIONS = {
   Client: { memberOfTypes: ['Role'], shape: record({ ...BELONGS, ...SCOPES }) },
 };
 
-/** What the policies of an organisation speak of: not the operator's, nor what directories alone do. */
+/** What the policies of an organisation speak of: not the operator's, nor what directories and transmitters alone do. */
 function isOfOrganisations(grantee: Grantee): boolean {
-  return grantee !== 'operator' && grantee !== 'directory';
+  return grantee !== 'operator' && grantee !== 'directory' && grantee !== 'transmitter';
 }
 
 function schemaOf(names: readonly PermissionName[], groups: readonly string[], outside: object): Schema {
   const entityTypes = { ...OF_ORGANISATIONS, ...outside };
   const principals = Object.keys(entityTypes).filter((type) =>
-    ['User', 'ApiKey', 'Client', 'Support', 'Directory', 'Operator'].includes(type),
+    ['User', 'ApiKey', 'Client', 'Support', 'Directory', 'Transmitter', 'Operator'].includes(type),
   );
   return {
     '': {
@@ -126,9 +131,10 @@ function schemaOf(names: readonly PermissionName[], groups: readonly string[], o
 type Schema = Record<string, { entityTypes: Record<string, object>; actions: Record<string, object> }>;
 
 /** The schema that the default policies are checked against when they are loaded. */
-export const SCHEMA = schemaOf(PERMISSION_NAMES, [...GROUPS, 'directory', 'operator'], {
+export const SCHEMA = schemaOf(PERMISSION_NAMES, [...GROUPS, 'directory', 'transmitter', 'operator'], {
   Installation: {},
   Directory: { shape: record(BELONGS) },
+  Transmitter: { shape: record(BELONGS) },
   Operator: {},
 });
 

@@ -19,6 +19,7 @@ const PRINCIPALS: Partial<Record<Actor['type'], string>> = {
   client: 'Client',
   support: 'Support',
   directory: 'Directory',
+  transmitter: 'Transmitter',
   operator: 'Operator',
 };
 

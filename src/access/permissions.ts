@@ -1,5 +1,9 @@
-/** The least role that a permission is granted to by default; `directory` is no role but those that provide people, `operator` stands outside every organisation. */
-export type Grantee = 'member' | 'viewer' | 'developer' | 'admin' | 'owner' | 'directory' | 'operator';
+/**
+ * The least role that a permission is granted to by default; `directory` is no role but those that provide people, and
+ * `transmitter` those that tell of them; `operator` stands outside every organisation.
+ */
+export type Grantee =
+  'member' | 'viewer' | 'developer' | 'admin' | 'owner' | 'directory' | 'transmitter' | 'operator';
 export type ScopeLevel = 'read' | 'write' | 'admin';
 
 interface Permission {
@@ -45,6 +49,9 @@ export const PERMISSIONS = {
   'scim_directory:read': { grantee: 'admin', scope: 'scim:read' },
   'scim_directory:manage': { grantee: 'admin', scope: 'scim:admin' },
   'scim_request:read': { grantee: 'admin', scope: 'scim:admin' },
+  'signal:deliver': { grantee: 'transmitter', scope: 'signal:write' },
+  'signal_transmitter:read': { grantee: 'admin', scope: 'sso:read' },
+  'signal_transmitter:manage': { grantee: 'admin', scope: 'sso:admin' },
   'api_key:read': { grantee: 'developer', scope: 'api_key:read' },
   'api_key:create': { grantee: 'developer', scope: 'api_key:admin' },
   'api_key:revoke': { grantee: 'developer', scope: 'api_key:admin' },

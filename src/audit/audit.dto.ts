@@ -64,7 +64,17 @@ export class AuditQuery extends IntersectionType(PageQuery, EventFilterDto) {
 
 export class AuditActorDto {
   @ApiProperty({
-    enum: ['user', 'api_key', 'client', 'directory', 'support', 'operator', 'anonymous', 'system'],
+    enum: [
+      'user',
+      'api_key',
+      'client',
+      'directory',
+      'transmitter',
+      'support',
+      'operator',
+      'anonymous',
+      'system',
+    ],
   })
   type!: string;
   id!: string;

@@ -60,6 +60,11 @@ export class Authenticate {
         if (actor.tokenId !== undefined) this.lastUse.note(tenant, 'scim_token', actor.tokenId);
         return actor;
       }
+      case 'transmitter': {
+        const { actor } = await this.principals.transmitter(tenant, credential.secret);
+        this.lastUse.note(tenant, 'transmitter', actor.id);
+        return actor;
+      }
       case 'jwt':
         return this.#byToken(tenant, credential, request, http);
       case 'session': {

@@ -7,7 +7,7 @@ export interface Authenticated {
   readonly actor: Actor;
   /** Milliseconds since 1970; undefined where the credential does not expire. */
   readonly expiresAt?: number;
-  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`, `directory:<id>`; of what everybody there may do, `tenant:<id>`. */
+  /** Changes of any of these end it: `user:<id>`, `api_key:<id>`, `session:<id>`, `oauth_client:<id>`, `oauth_token:<jti>`, `directory:<id>`, `transmitter:<id>`; of what everybody there may do, `tenant:<id>`. */
   readonly dependsOn: readonly string[];
   /** For API keys and clients: from where they may be used, if not from everywhere. */
   readonly networks?: AllowedNetworks;

@@ -15,6 +15,20 @@ export async function endAccess(database: TenantDatabase, userId: string): Promi
   await database.query(announce({ kind: 'user', tenant: currentTenant().id, id: userId }));
 }
 
+/**
+ * Ends what rests on proofs that somebody has given of who they are, where these are not to be believed any more: sign-ins at
+ * work, links to a new password, trust in browsers. Sessions are ended apart; API keys, which nobody proves anything with, go on.
+ */
+export async function distrust(database: TenantDatabase, userId: string): Promise<void> {
+  for (const text of [
+    'UPDATE users SET epoch = epoch + 1, version = version + 1, updated_at = now() WHERE id = $1',
+    'DELETE FROM second_factor_challenges WHERE user_id = $1',
+    'UPDATE password_resets SET used_at = now() WHERE user_id = $1 AND used_at IS NULL',
+    'DELETE FROM trusted_devices WHERE user_id = $1',
+  ])
+    await database.query({ text, values: [userId] });
+}
+
 export async function revokeAll(
   database: TenantDatabase,
   table: 'sessions' | 'api_keys',

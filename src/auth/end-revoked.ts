@@ -18,6 +18,7 @@ const CREDENTIALS: ReadonlySet<Change['kind']> = new Set([
   'oauth_client',
   'oauth_token',
   'directory',
+  'transmitter',
 ]);
 
 /**
@@ -82,6 +83,8 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
           SELECT t.id FROM scim_tokens t JOIN scim_directories d ON d.id = t.directory_id
             WHERE t.id = ANY ($1::uuid[]) AND t.revoked_at IS NULL AND t.expires_at > now() AND d.state = 'active'
           UNION ALL
+          SELECT s.id FROM signal_transmitters s WHERE s.id = ANY ($1::uuid[]) AND s.state = 'active'
+          UNION ALL
           SELECT t.id FROM unnest($2::uuid[], $3::uuid[]) AS t (id, client) JOIN oauth_clients c ON c.id = t.client
             WHERE c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())
               AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens r WHERE r.id = t.id)`,
@@ -104,7 +107,7 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
 
   /**
    * Those who were granted something else since, or for whom other policies are in force: what is served is decided anew.
-   * A directory is granted nothing, and has no row to compare with.
+   * Directories and transmitters are granted nothing, and have no row to compare with.
    */
   async #outdated(tenant: TenantRef, actors: readonly Actor[]): Promise<Set<Actor>> {
     const rows = await this.database.within(tenant, () =>
@@ -117,7 +120,9 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
     return new Set(
       actors.filter(
         ({ type, id, userId, access }) =>
-          type !== 'directory' && now.get(userId ?? id) !== JSON.stringify(access ?? NO_ACCESS),
+          type !== 'directory' &&
+          type !== 'transmitter' &&
+          now.get(userId ?? id) !== JSON.stringify(access ?? NO_ACCESS),
       ),
     );
   }

@@ -5,7 +5,7 @@ import { TenantDatabase, type TenantId, type TenantRef } from '../platform/datab
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
 
-const KINDS = ['session', 'api_key', 'client', 'scim_token'] as const;
+const KINDS = ['session', 'api_key', 'client', 'scim_token', 'transmitter'] as const;
 type Kind = (typeof KINDS)[number];
 
 interface Uses {
@@ -30,10 +30,12 @@ const NOTE: Readonly<Record<Kind, string>> = {
     FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) WHERE oauth_clients.id = used.id`,
   scim_token: `UPDATE scim_tokens SET last_used_at = greatest(last_used_at, used.at)
     FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) WHERE scim_tokens.id = used.id`,
+  transmitter: `UPDATE signal_transmitters SET last_used_at = greatest(last_used_at, used.at)
+    FROM unnest($1::uuid[], $2::timestamptz[]) AS used (id, at) WHERE signal_transmitters.id = used.id`,
 };
 
 /**
- * When sessions, API keys, clients and tokens of directories were last used, to the minute: noted in memory by requests, which wait for nothing, and
+ * When sessions, API keys, clients, transmitters and tokens of directories were last used, to the minute: noted in memory by requests, which wait for nothing, and
  * written together for each organisation. A process that is killed loses its last minute of it.
  */
 @Injectable()
@@ -68,7 +70,13 @@ export class LastUse implements OnApplicationBootstrap, BeforeApplicationShutdow
     this.#count += 1;
     const uses = this.#waiting.get(tenant.id) ?? {
       tenant,
-      at: { session: new Map(), api_key: new Map(), client: new Map(), scim_token: new Map() },
+      at: {
+        session: new Map(),
+        api_key: new Map(),
+        client: new Map(),
+        scim_token: new Map(),
+        transmitter: new Map(),
+      },
     };
     uses.at[kind].set(id, new Date(now));
     this.#waiting.set(tenant.id, uses);

@@ -13,6 +13,7 @@ import type { Authenticated } from './authenticated.js';
 import type { Role } from './identity.entity.js';
 import { directoryPrincipal } from './directory-principal.js';
 import { supportPrincipal } from './support-principal.js';
+import { transmitterPrincipal } from './transmitter-principal.js';
 
 interface ApiKeyRow extends AccessRow {
   id: string;
@@ -91,6 +92,11 @@ export class Principals implements OnModuleInit {
   /** The directory whose token this is. */
   directory(tenant: TenantRef, secret: string): Promise<Authenticated> {
     return this.#authenticate(secret, () => directoryPrincipal(this.database, tenant, secretHash(secret)));
+  }
+
+  /** The transmitter of security events whose token this is. */
+  transmitter(tenant: TenantRef, secret: string): Promise<Authenticated> {
+    return this.#authenticate(secret, () => transmitterPrincipal(this.database, tenant, secretHash(secret)));
   }
 
   session(tenant: RequestTenant, secret: string): Promise<Authenticated> {

@@ -3,8 +3,9 @@ import { BlindLookup, Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { EmailTaken, LastOwner } from './auth.errors.js';
-import { endAccess } from './end-access.js';
+import { distrust, endAccess } from './end-access.js';
 import { UserEntity, type Role } from './identity.entity.js';
+import { SessionList } from './session-list.js';
 import { lockedUser, Users } from './users.js';
 
 /** What a directory says of somebody, of what an account has. */
@@ -31,6 +32,7 @@ export class ProvidedUsers {
     private readonly database: TenantDatabase,
     private readonly lookup: BlindLookup,
     private readonly users: Users,
+    private readonly sessions: SessionList,
   ) {}
 
   /**
@@ -107,6 +109,15 @@ export class ProvidedUsers {
       await this.database.query(announce({ kind: 'user', tenant: currentTenant().id, id: user.id }));
     else await endAccess(this.database, user.id);
     return true;
+  }
+
+  /**
+   * Ends all sessions of a locked person, with their tokens and streams; `wholly`, whatever else rests on what they have
+   * proved. API keys go on. Answers how many.
+   */
+  async endSessions(user: UserEntity, wholly: boolean): Promise<number> {
+    if (wholly) await distrust(this.database, user.id);
+    return this.sessions.endAll(user.id);
   }
 
   async #save(user: UserEntity): Promise<void> {

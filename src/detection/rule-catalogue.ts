@@ -79,7 +79,7 @@ export const RULES = {
     severity: 'P2',
     threshold: 10,
     windowSeconds: HOUR,
-    means: 'People whom one directory has deactivated or taken away.',
+    means: 'People whom one directory, or transmitter, has deactivated or taken away.',
   },
   'exfiltration.reads': {
     severity: 'P2',

@@ -14,6 +14,7 @@ import { Connections } from './connections.js';
 import { Discover } from './discover.js';
 import { EndSessions } from './end-sessions.js';
 import { FederationController } from './federation.controller.js';
+import { FindPerson } from './find-person.js';
 import { FinishSignIn } from './finish-sign-in.js';
 import { JudgePerson } from './judge-person.js';
 import { LogoutController } from './logout.controller.js';
@@ -52,6 +53,7 @@ const SAML = [SamlSignIn, KeepMetadata, OwnMetadata];
     Connections,
     Discover,
     EndSessions,
+    FindPerson,
     FinishSignIn,
     JudgePerson,
     OrderTest,
@@ -62,5 +64,6 @@ const SAML = [SamlSignIn, KeepMetadata, OwnMetadata];
     SetupGuide,
     TestReports,
   ],
+  exports: [FindPerson, ProviderDocuments],
 })
 export class FederationModule {}

@@ -40,6 +40,7 @@ import { TenantSecondFactors20261129020000 } from './tenant-16-mfa.js';
 import { TenantOauthClients20261129030000 } from './tenant-17-oauth-clients.js';
 import { TenantAccess20261129050000 } from './tenant-19-access.js';
 import { TenantImpersonations20261129052000 } from './tenant-20-impersonations.js';
+import { TenantSharedSignals20261129060000 } from './tenant-21-shared-signals.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -96,4 +97,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantAccess20261129050000,
   TenantImpersonations20261129052000,
   TenantScim20261129040000,
+  TenantSharedSignals20261129060000,
 ];

@@ -365,6 +365,17 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
       attributes: 'sealed',
     },
   },
+  {
+    table: 'signal_transmitters',
+    key: ID,
+    columns: {
+      ...plain('id', 'name', 'state', 'issuer', 'audience', 'jwks_uri', 'email_subjects', 'highest_role'),
+      ...plain('token_prefix', 'former_token_until', 'last_used_at', 'verified_state', 'verified_at'),
+      ...plain('stream_status', 'stream_status_at', 'version', 'created_by', 'created_at', 'updated_at'),
+      token_hash: SECRET_HASH,
+      former_token_hash: SECRET_HASH,
+    },
+  },
   { table: 'quota_usage', key: [['quota', 'text']], columns: plain('quota', 'used', 'day', 'measured_at') },
 ];
 
@@ -388,6 +399,7 @@ export const LEFT_OUT_TABLES: Readonly<Record<string, string>> = {
   sso_attempts: 'sign-ins that are under way, for ten minutes',
   sso_replays: 'hashes of what was shown once and must not be shown again',
   sso_reports: 'what tests of connections received, for a day',
+  signals_seen: 'hashes of security events that have come, so that each counts once',
   oauth_shown: 'hashes of what was shown once and must not be shown again',
   oauth_revoked_tokens: 'ids of access tokens that were revoked, until these would have ended anyway',
   idempotency_keys: 'answers kept for a day for repeated requests; they may show a secret that is shown once',

@@ -94,6 +94,8 @@ function keyHash(request: RequestContext): Buffer | undefined {
   if (request.method !== 'POST' || request.idempotencyKey === undefined) return undefined;
   // SCIM has no such thing (RFC 7644): its clients look up what they have created, and its answers are of another form.
   if (request.actor.type === 'directory') return undefined;
+  // A security event has a name of its own, by which it counts once.
+  if (request.actor.type === 'transmitter') return undefined;
   // What a public route answers may be a credential, and is never answered again.
   if (request.actor.type === 'anonymous' || request.endpoint?.permission === PUBLIC) return undefined;
   return hash('sha256', JSON.stringify([request.actor.id, request.path, request.idempotencyKey]), 'buffer');

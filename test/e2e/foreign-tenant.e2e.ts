@@ -44,6 +44,9 @@ beforeAll(async () => {
     tenants: acme.id,
     scim: (await must(owner.post<{ id: string }>('/v1/scim/directories', { name: 'x', kind: 'okta' }), 201))
       .id,
+    'shared-signals': (
+      await must(owner.post<{ id: string }>('/v1/shared-signals/transmitters', TRANSMITTER), 201)
+    ).id,
     groups: (await must(acme.api.post<{ id: string }>('/v1/groups', { displayName: 'x' }), 201)).id,
     'oauth-clients': (await createClient(acme.api)).id,
     domains: (await must(owner.post<{ id: string }>('/v1/domains', { name: `${acme.slug}.example` }), 201))
@@ -91,6 +94,12 @@ async function sessionOf({ slug, owner }: TestTenant): Promise<string> {
   return first.id;
 }
 
+const TRANSMITTER = {
+  name: 'x',
+  issuer: 'https://signals.invalid',
+  audience: 'x',
+  jwksUri: 'https://signals.invalid/keys',
+};
 const GRANT = { principal: { type: 'user', id: '01890000-0000-7000-8000-000000000000' }, role: 'Viewer' };
 
 /** A body that each route accepts, so that nothing but the id is wrong. */
@@ -99,6 +108,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/users/{id}': { role: 'Viewer' },
   'PATCH /v1/scim/directories/{id}': { name: 'renamed' },
   'POST /v1/scim/directories/{id}/tokens': {},
+  'PATCH /v1/shared-signals/transmitters/{id}': { name: 'renamed' },
+  'POST /v1/shared-signals/transmitters/{id}/rotate-token': {},
   'PATCH /v1/groups/{id}': { displayName: 'renamed' },
   'PATCH /v1/groups/{id}/members': {},
   'PATCH /v1/me/second-factors/{id}': { name: 'renamed' },
@@ -191,7 +202,12 @@ describe("another tenant's slug with my key", () => {
     for (const route of routes.filter(({ operation }) => operation.security)) {
       const path = route.path.replaceAll(/\{\w+\}/g, owned['agents'] ?? '');
       const answer = slugOfAcme().send(route.method, path, { body: BODIES[`${route.method} ${route.path}`] });
-      expect(await refusal(answer as never)).toEqual({ status: 403, code: 'TENANT_MISMATCH' });
+      // As a standard of its own has it (RFC 8935).
+      const expected =
+        route.path === '/v1/shared-signals/events'
+          ? { status: 400, code: undefined }
+          : { status: 403, code: 'TENANT_MISMATCH' };
+      expect(await refusal(answer as never)).toEqual(expected);
     }
   });
 

@@ -44,11 +44,26 @@ async function requestOf(tenant: TenantRef, state = 'active', revokedAt?: Date):
   };
 }
 
+/** The same of a transmitter of security events. */
+async function deliveryOf(tenant: TenantRef, state: string): Promise<RequestContext> {
+  const id = randomUUID();
+  await test.db.superuser.query(
+    `INSERT INTO "${tenant.id}".signal_transmitters
+        (id, name, state, issuer, audience, jwks_uri, email_subjects, highest_role, token_hash, token_prefix, created_by)
+      VALUES ($1, 'test', $2, 'https://a.example', 'a', 'https://a.example/keys', false, 'Owner', $3, 'test', 'test')`,
+    [id, state, randomBytes(32)],
+  );
+  const { actor: _actor, ...request } = await requestOf(tenant);
+  return { ...request, actor: { type: 'transmitter', id, tenant: tenant.id, roles: [] } };
+}
+
 it('while changes cannot be heard, requests of a directory go on, but for those whose token or directory has ended', async () => {
   const running = new RunningRequests();
   // It was never opened, and hears nothing.
   const deaf = new Feed(test.db.cells, new Log('silent'));
   const requests = {
+    delivering: await deliveryOf(acme, 'active'),
+    undelivered: await deliveryOf(acme, 'disabled'),
     alive: await requestOf(acme),
     elsewhere: await requestOf(other),
     revoked: await requestOf(acme, 'active', new Date()),
@@ -58,6 +73,8 @@ it('while changes cannot be heard, requests of a directory go on, but for those 
   await new EndRevoked(running, test.db.database, deaf, new Log('silent')).round();
   const ended = Object.entries(requests).map(([name, { revoked }]) => [name, revoked ?? false]);
   expect(Object.fromEntries(ended)).toEqual({
+    delivering: false,
+    undelivered: true,
     alive: false,
     elsewhere: false,
     revoked: true,

@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AgentDto } from '../../src/agents/agents.dto.js';
 import type { TokensDto } from '../../src/auth/auth.dto.js';
 import type { CreatedClientDto } from '../../src/oauth/clients.dto.js';
+import type { TokenOfTransmitterDto } from '../../src/shared-signals/transmitters.dto.js';
+import { AUDIENCE, CAEP, push, RISC, SsfTransmitter } from '../fakes/ssf-transmitter.js';
 import { grant, makeRole } from '../support/access.js';
 import { createAgent, publishedAgent, runIn, startRun } from '../support/agents.js';
 import { HIGH_LIMITS } from '../support/application.js';
@@ -30,9 +32,12 @@ let second: string;
 let acme: TestTenant;
 let database: pg.Client;
 let directory: ScimClient;
+let transmitter: SsfTransmitter;
+let streamToken: string;
 
 beforeAll(async () => {
-  installation = await startInstallation(2, HIGH_LIMITS);
+  transmitter = await SsfTransmitter.start();
+  installation = await startInstallation(2, { ...HIGH_LIMITS, IDENTITY_PROVIDERS_ALLOW: '127.0.0.0/8' });
   [first = '', second = ''] = installation.baseUrls;
   acme = await createTenant({ baseUrl: first, firstRun: { operatorKey: installation.operatorKey } });
   database = new pg.Client({ connectionString: installation.databaseUrl });
@@ -40,16 +45,29 @@ beforeAll(async () => {
   // As if the DNS had proven it: the directory may take over people with such addresses.
   await database.query(`INSERT INTO control.domains (name, tenant) VALUES ('people.example', $1)`, [acme.id]);
   directory = (await createDirectory({ baseUrl: first }, acme)).scim;
+  const stream = { name: 'test', issuer: transmitter.url, audience: AUDIENCE, emailSubjects: true };
+  const owner = await steppedUp({ baseUrl: first }, acme);
+  ({ token: streamToken } = await must(
+    owner.post<TokenOfTransmitterDto>('/v1/shared-signals/transmitters', stream),
+    201,
+  ));
 });
 afterAll(async () => {
   await database.end();
   await installation.dispose();
+  await transmitter.close();
 });
 
 /** Credentials of a person, used at the second process, and what ends them at the first. */
 interface Revocation {
   readonly dies: (person: Person, tokens: TokensDto, key: { id: string; key: string }) => string[];
   readonly revoke: (person: Person, tokens: TokensDto, key: { id: string; key: string }) => Promise<unknown>;
+}
+
+/** A transmitter of security events tells of somebody, to the first process. */
+async function tell(type: string, { email }: Person): Promise<void> {
+  const set = await transmitter.set(type, { format: 'email', email });
+  expect((await push(first, streamToken, set)).status).toBe(202);
 }
 
 const both: Revocation['dies'] = (_person, tokens, { key }) => [tokens.accessToken, key];
@@ -67,6 +85,18 @@ const REVOCATIONS: Readonly<Record<string, Revocation>> = {
       await mustScim(directory.post('/Users', provided({ userName: email })), 201);
       await mustScim(directory.patch(`/Users/${id}`, { op: 'replace', value: { active: false } }), 200);
     },
+  },
+  'a transmitter says that sessions are revoked': {
+    dies: session,
+    revoke: (person) => tell(`${CAEP}session-revoked`, person),
+  },
+  'a transmitter says that a credential has changed': {
+    dies: session,
+    revoke: (person) => tell(`${CAEP}credential-change`, person),
+  },
+  'a transmitter says that an account is disabled': {
+    dies: both,
+    revoke: (person) => tell(`${RISC}account-disabled`, person),
   },
   "a person's role is changed": {
     dies: session,
@@ -267,6 +297,11 @@ describe.each([
       await mustScim(directory.post('/Users', provided({ userName: person.email })), 201);
       const deactivate = { op: 'replace', value: { active: false } };
       return [accessToken, () => mustScim(directory.patch(`/Users/${person.id}`, deactivate), 200)];
+    },
+    'of a session that a transmitter says is revoked': async () => {
+      const person = await createPerson(acme.api, 'Developer');
+      const { accessToken } = await signIn({ baseUrl: first }, acme.slug, person);
+      return [accessToken, () => tell(`${CAEP}session-revoked`, person)];
     },
     "of a person's session": async () => {
       const person = await createPerson(acme.api, 'Developer');

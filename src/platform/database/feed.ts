@@ -34,6 +34,7 @@ export interface Change {
     | 'impersonation'
     | 'labels'
     | 'directory'
+    | 'transmitter'
     | 'signing_keys'
     | 'run_progress'
     | 'run_cancel';

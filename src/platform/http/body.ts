@@ -14,8 +14,19 @@ type HashedRequest = Request & { bodySha256?: Buffer };
 /** The largest form that is read: a SAML response of 256 KiB, in base64, with its `+`, `/` and `=` escaped. */
 const FORM_LIMIT_BYTES = 524_288;
 
-/** Reads JSON bodies; forms instead where one of `forms` names the path. What is neither is refused, not ignored. */
-export function readBody(forms: readonly RegExp[]): express.RequestHandler[] {
+/** Paths whose bodies are one text of a media type of its own, such as a signed token: read as an object with the one member. */
+export interface TextBodies {
+  readonly paths: RegExp;
+  readonly mediaType: string;
+  readonly member: string;
+  readonly limitBytes: number;
+}
+
+/**
+ * Reads JSON bodies; forms instead where one of `forms` names the path, and texts where one of `texts` does. What is neither
+ * is refused, not ignored.
+ */
+export function readBody(forms: readonly RegExp[], texts: readonly TextBodies[]): express.RequestHandler[] {
   const form = express.urlencoded({
     extended: false,
     limit: FORM_LIMIT_BYTES,
@@ -33,9 +44,12 @@ export function readBody(forms: readonly RegExp[]): express.RequestHandler[] {
       (request as HashedRequest).bodySha256 = hash('sha256', raw, 'buffer');
     },
   });
+  const plain = texts.map((one) => ({ paths: one.paths, read: readText(one) }));
   return [
     (request, response, next) => {
-      if (forms.some((paths) => paths.test(request.path))) form(request, response, next);
+      const text = plain.find(({ paths }) => paths.test(request.path));
+      if (text) text.read(request, response, next);
+      else if (forms.some((paths) => paths.test(request.path))) form(request, response, next);
       else json(request, response, next);
     },
     (request: Request, _response: Response, next: NextFunction) => {
@@ -52,6 +66,15 @@ export function readBody(forms: readonly RegExp[]): express.RequestHandler[] {
       next();
     },
   ];
+}
+
+function readText({ mediaType, member, limitBytes }: TextBodies): express.RequestHandler {
+  const read = express.text({ type: mediaType, limit: limitBytes, inflate: false });
+  return (request, response, next) =>
+    read(request, response, (error?: unknown) => {
+      if (typeof request.body === 'string') request.body = { [member]: request.body };
+      next(error);
+    });
 }
 
 function unsupported(why: string): Error {

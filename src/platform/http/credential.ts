@@ -11,6 +11,7 @@ import { isTenantId, type TenantId } from '../database/tenant-id.js';
 export type Credential =
   | { readonly kind: 'api_key'; readonly tenant: TenantId; readonly secret: string }
   | { readonly kind: 'directory'; readonly tenant: TenantId; readonly secret: string }
+  | { readonly kind: 'transmitter'; readonly tenant: TenantId; readonly secret: string }
   | { readonly kind: 'jwt'; readonly tenant: TenantId; readonly token: string; readonly scheme: JwtScheme }
   | { readonly kind: 'session'; readonly tenant: TenantId; readonly secret: string }
   | { readonly kind: 'operator'; readonly secret: string }
@@ -25,8 +26,9 @@ export const SESSION_COOKIE = '__Host-waxell_session';
 
 /** `wax_` | tenant (16 hex digits) or `operator` | `_` | 43 random characters and a CRC-32 of 6, which secret scanners check. */
 const KEY = /^wax_([0-9a-f]{16}|operator)_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
-/** The same for the token of a directory, which provides people and does nothing else. */
+/** The same for the tokens of a directory, which provides people, and of a transmitter, which tells of them; both do nothing else. */
 const DIRECTORY_TOKEN = /^wax_scim_([0-9a-f]{16})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
+const TRANSMITTER_TOKEN = /^wax_ssf_([0-9a-f]{16})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$/;
 const SESSION = /^([0-9a-f]{16})\.[A-Za-z0-9_-]{43}$/;
 const MAX_LENGTH = 4_096;
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -82,9 +84,11 @@ function basic(token: string): Credential {
 function bearer(token: string): Credential {
   if (token.startsWith('wax_')) {
     const directory = DIRECTORY_TOKEN.exec(token);
-    const [, owner, random, checksum] = directory ?? KEY.exec(token) ?? [];
+    const transmitter = TRANSMITTER_TOKEN.exec(token);
+    const [, owner, random, checksum] = directory ?? transmitter ?? KEY.exec(token) ?? [];
     if (!owner || !random || checksum !== checksumOf(random)) return { kind: 'malformed' };
     if (directory) return { kind: 'directory', tenant: `t_${owner}` as TenantId, secret: token };
+    if (transmitter) return { kind: 'transmitter', tenant: `t_${owner}` as TenantId, secret: token };
     if (owner === 'operator') return { kind: 'operator', secret: token };
     return { kind: 'api_key', tenant: `t_${owner}` as TenantId, secret: token };
   }
@@ -115,6 +119,11 @@ export function newKey(owner: TenantId | 'operator'): string {
 /** A new token of a directory, of the same kind. */
 export function newDirectoryToken(tenant: TenantId): string {
   return `wax_scim_${tenant.slice(2)}_${randomPart()}`;
+}
+
+/** A new token of a transmitter of security events. */
+export function newTransmitterToken(tenant: TenantId): string {
+  return `wax_ssf_${tenant.slice(2)}_${randomPart()}`;
 }
 
 function randomPart(): string {

@@ -24,7 +24,15 @@ export interface RequestTenant extends TenantRef {
 /** Who acts. A user's API key acts for the user, within its scopes; the operator's support for one, as src/impersonation has it; a client (OAuth) for nobody but itself. */
 export interface Actor {
   readonly type:
-    'user' | 'api_key' | 'client' | 'directory' | 'support' | 'operator' | 'anonymous' | 'system';
+    | 'user'
+    | 'api_key'
+    | 'client'
+    | 'directory'
+    | 'transmitter'
+    | 'support'
+    | 'operator'
+    | 'anonymous'
+    | 'system';
   readonly id: string;
   /** The tenant that the credential was verified for; none for the operator. */
   readonly tenant?: TenantId;
