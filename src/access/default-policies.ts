@@ -19,6 +19,8 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
   'directory-provides': `permit (principal is Directory, action in Action::"directory", resource is Organisation);`,
   'directory-provides-only': `forbid (principal is Directory, action, resource)
     unless { action in Action::"directory" };`,
+  'directory-within-scopes': `forbid (principal is Directory, action, resource)
+    unless { principal.scopes.contains(context.scope) };`,
   'provided-by-directories-only': `forbid (principal, action in Action::"directory", resource)
     unless { principal is Directory };`,
   'transmitter-tells': `permit (principal is Transmitter, action in Action::"transmitter", resource is Organisation);`,
@@ -133,7 +135,7 @@ type Schema = Record<string, { entityTypes: Record<string, object>; actions: Rec
 /** The schema that the default policies are checked against when they are loaded. */
 export const SCHEMA = schemaOf(PERMISSION_NAMES, [...GROUPS, 'directory', 'transmitter', 'operator'], {
   Installation: {},
-  Directory: { shape: record(BELONGS) },
+  Directory: { shape: record({ ...BELONGS, ...SCOPES }) },
   Transmitter: { shape: record(BELONGS) },
   Operator: {},
 });

@@ -52,6 +52,10 @@ export function entitiesOf(
         ...(actor.mfaAt !== undefined && { mfaAt: datetime(actor.mfaAt) }),
         ...(actor.type === 'support' && { writes: actor.writes === true }),
         // Whether they hold the one scope that is asked for; the others decide nothing.
+        // By a token of its own a directory may all that directories may; by a client's what that is good for.
+        ...(actor.type === 'directory' && {
+          scopes: actor.scopes === undefined || holds(actor.scopes, scope) ? [scope] : [],
+        }),
         ...(SCOPED.has(actor.type) && { scopes: holds(actor.scopes, scope) ? [scope] : [] }),
       },
       parents: [

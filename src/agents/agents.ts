@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { readableRows } from '../access/index.js';
 import { NewRows, Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { givenFields } from '../platform/http/fields.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page } from '../platform/http/pagination.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -106,7 +107,7 @@ export class Agents {
       agent.description = body.description ?? agent.description;
       agent.definition = definition ?? agent.definition;
       if (body.apiKeys !== undefined) Object.assign(agent, sealedKeys(body.apiKeys ?? {}));
-      auditDetails({ resource: { type: 'agent', id }, changes: { fields: Object.keys(body) } });
+      auditDetails({ resource: { type: 'agent', id }, changes: { fields: givenFields(body) } });
       return agentDto(await this.database.repository(AgentEntity).save(agent));
     });
   }

@@ -4,6 +4,7 @@ import { Sealed } from '../encryption/index.js';
 import { ReceiversConfig } from '../platform/config/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { Mailer, newWebhookSecret } from '../platform/egress/index.js';
+import { givenFields } from '../platform/http/fields.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
@@ -76,7 +77,7 @@ export class Channels {
       channel.name = body.name ?? channel.name;
       channel.minimumSeverity = body.minimumSeverity ?? channel.minimumSeverity;
       channel.enabled = body.enabled ?? channel.enabled;
-      auditDetails({ resource: resource(id), changes: { fields: Object.keys(body) } });
+      auditDetails({ resource: resource(id), changes: { fields: givenFields(body) } });
       return channelDto(await this.database.repository(ChannelEntity).save(channel));
     });
   }

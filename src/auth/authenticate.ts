@@ -85,7 +85,8 @@ export class Authenticate {
     const found = await this.#accessToken(tenant, token);
     if ((found.keyThumbprint !== undefined) !== (scheme === 'dpop')) throw new InvalidCredential();
     if (found.keyThumbprint !== undefined) await this.#requireKey(tenant, found.keyThumbprint, token, http);
-    if (found.actor.type === 'client') return this.#limited(tenant, found, request);
+    const { type, clientId } = found.actor;
+    if (type === 'client' || clientId !== undefined) return this.#limited(tenant, found, request);
     if (signInRules(tenant).bindTokens) requireBound(found, request, tenant);
     return this.#used(tenant, found.actor, request);
   }
@@ -115,8 +116,9 @@ export class Authenticate {
       request.actor = actor;
       throw new AddressNotAllowed();
     }
-    if (actor.type !== 'support')
-      this.lastUse.note(tenant, actor.type === 'client' ? 'client' : 'api_key', actor.id);
+    const { type, id, clientId = type === 'client' ? id : undefined } = actor;
+    if (clientId !== undefined) this.lastUse.note(tenant, 'client', clientId);
+    else if (type !== 'support') this.lastUse.note(tenant, 'api_key', id);
     return actor;
   }
 

@@ -67,7 +67,7 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   async #look(tenant: TenantRef, requests: readonly RequestContext[]): Promise<void> {
     const actors = requests.map(({ actor }) => actor).filter((actor) => actor.tenant === tenant.id);
     if (actors.length === 0) return;
-    const clients = actors.filter(({ type }) => type === 'client');
+    const clients = actors.filter(({ type, clientId }) => type === 'client' || clientId !== undefined);
     const alive = await this.database.within(tenant, () =>
       this.database.query<{ id: string }>({
         text: `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
@@ -85,13 +85,15 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
           UNION ALL
           SELECT s.id FROM signal_transmitters s WHERE s.id = ANY ($1::uuid[]) AND s.state = 'active'
           UNION ALL
-          SELECT t.id FROM unnest($2::uuid[], $3::uuid[]) AS t (id, client) JOIN oauth_clients c ON c.id = t.client
-            WHERE c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())
+          SELECT t.id FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS t (id, client, directory)
+            JOIN oauth_clients c ON c.id = t.client LEFT JOIN scim_directories d ON d.oauth_client_id = c.id
+            WHERE d.id IS NOT DISTINCT FROM t.directory AND coalesce(d.state, 'active') = 'active' AND c.status = 'active' AND (c.expires_at IS NULL OR c.expires_at > now())
               AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens r WHERE r.id = t.id)`,
         values: [
           [...new Set(actors.map(credentialOf))],
           clients.map(({ tokenId }) => tokenId),
-          clients.map(({ id }) => id),
+          clients.map(({ id, clientId }) => clientId ?? id),
+          clients.map(({ id, type }) => (type === 'directory' ? id : null)),
         ],
       }),
     );
@@ -128,8 +130,11 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   }
 }
 
-function dependsOn({ id, userId, sessionId, tokenId }: RequestContext['actor'], changed: string): boolean {
-  return id === changed || userId === changed || sessionId === changed || tokenId === changed;
+function dependsOn(
+  { id, userId, sessionId, tokenId, clientId }: RequestContext['actor'],
+  changed: string,
+): boolean {
+  return [id, userId, sessionId, tokenId, clientId].includes(changed);
 }
 
 /** The id of the session, key or token that was shown. */

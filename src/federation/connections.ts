@@ -4,6 +4,7 @@ import { GrantExceedsOwn, ROLES, type Role } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
+import { givenFields } from '../platform/http/fields.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
@@ -102,12 +103,12 @@ export class Connections {
       connection.provisioning = body.provisioning ?? connection.provisioning;
       connection.linking = body.linking ?? connection.linking;
       // Whoever sets where people come from answers for who comes: an Admin cannot let Owners in.
-      if (Object.keys(body).some((field) => field !== 'name')) connection.highestRole = roleOf(actor);
+      if (givenFields(body).some((field) => field !== 'name')) connection.highestRole = roleOf(actor);
       const ended = await this.#setState(connection, body.state);
       auditDetails({
         resource: resource(id),
         changes: {
-          fields: Object.keys(body),
+          fields: givenFields(body),
           ...changesOf(connection),
           ...(ended > 0 && { sessionsEnded: ended }),
         },

@@ -41,6 +41,7 @@ import { TenantOauthClients20261129030000 } from './tenant-17-oauth-clients.js';
 import { TenantAccess20261129050000 } from './tenant-19-access.js';
 import { TenantImpersonations20261129052000 } from './tenant-20-impersonations.js';
 import { TenantSharedSignals20261129060000 } from './tenant-21-shared-signals.js';
+import { TenantDirectoryClients20261129061000 } from './tenant-22-directory-clients.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -98,4 +99,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantImpersonations20261129052000,
   TenantScim20261129040000,
   TenantSharedSignals20261129060000,
+  TenantDirectoryClients20261129061000,
 ];

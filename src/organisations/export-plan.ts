@@ -339,7 +339,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'name', 'kind', 'state', 'default_role', 'highest_role', 'conflicts', 'mapping'),
-      ...plain('version', 'created_by', 'created_at', 'updated_at'),
+      ...plain('oauth_client_id', 'version', 'created_by', 'created_at', 'updated_at'),
     },
   },
   {

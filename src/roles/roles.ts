@@ -3,6 +3,7 @@ import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { accessChanged, EVERYBODY } from '../access/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
+import { givenFields } from '../platform/http/fields.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -61,7 +62,7 @@ export class Roles {
       await this.held.everywhere(actor, permissions);
       auditDetails({
         resource: { type: 'role', id },
-        changes: { fields: Object.keys(body), permissions, before: role.permissions },
+        changes: { fields: givenFields(body), permissions, before: role.permissions },
       });
       Object.assign(role, { name, description, permissions });
       const saved = await unlessTaken(this.database.repository(RoleEntity).save(role));

@@ -115,10 +115,11 @@ export class Bulk {
     }
   }
 
-  #do({ directoryId, dryRun }: ScimCall, operation: BulkOperation): Promise<ScimAnswer> {
+  #do({ directoryId, clientId, dryRun }: ScimCall, operation: BulkOperation): Promise<ScimAnswer> {
     const { method, kind, id = '', version, data } = operation;
     const call: ScimCall = {
       directoryId,
+      clientId,
       dryRun,
       query: {},
       ...(version !== undefined && { ifMatch: version }),

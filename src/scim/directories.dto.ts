@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsObject, IsString, Length, Max, Min, ValidateNested } from 'class-validator';
 import { ROLES } from '../auth/index.js';
-import { Optional } from '../platform/http/fields.js';
+import { Optional, OptionalOrNull } from '../platform/http/fields.js';
 import { PageQuery } from '../platform/http/pagination.js';
 import { IsUUID } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from './directory-row.js';
@@ -47,6 +47,15 @@ class DirectoryFieldsDto {
   @IsIn(CONFLICTS)
   @ApiProperty({ enum: CONFLICTS, required: false, default: 'adopt' })
   conflicts?: 'adopt' | 'refuse';
+
+  /**
+   * The `id` of a client of OAuth (`/v1/oauth-clients`) whose access tokens are the directory's from then on, within the
+   * client's role and scopes; they are good for nothing else. `null`: none.
+   */
+  @OptionalOrNull()
+  @IsUUID()
+  @ApiProperty({ format: 'uuid', nullable: true, required: false, type: String })
+  oauthClientId?: string | null;
 
   @Optional()
   @IsObject()
@@ -94,6 +103,9 @@ export class DirectoryDto {
   @ApiProperty({ enum: CONFLICTS })
   conflicts!: string;
   mapping!: DirectoryMappingDto;
+  /** The client whose access tokens are the directory's. */
+  @ApiProperty({ format: 'uuid', required: false })
+  oauthClientId?: string;
   /** What is entered at the identity provider as the address of the service. */
   baseUrl!: string;
   version!: number;

@@ -1,5 +1,23 @@
 import { AppError } from '../platform/http/errors.js';
 
+export class ClientNamedAlready extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'CLIENT_NAMED_ALREADY';
+  constructor() {
+    super('Another directory names this client. A client speaks for one directory.');
+  }
+}
+
+export class ClientBelowDirectory extends AppError {
+  readonly kind = 'unprocessable';
+  readonly code = 'CLIENT_BELOW_DIRECTORY';
+  constructor(role: string, defaultRole: string) {
+    super(
+      `The client has the role ${role}, and the directory gives ${defaultRole} to whom it adds. Give the client that role, or the directory a lower one.`,
+    );
+  }
+}
+
 export class TooManyDirectories extends AppError {
   readonly kind = 'conflict';
   readonly code = 'TOO_MANY_DIRECTORIES';

@@ -4,6 +4,7 @@ import { GrantExceedsOwn, ROLES, type Role } from '../auth/index.js';
 import { AuthConfig } from '../platform/config/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
+import { givenFields } from '../platform/http/fields.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
@@ -14,6 +15,7 @@ import type {
   UpdateDirectoryDto,
 } from './directories.dto.js';
 import { DirectoryActive, TooManyDirectories } from './directories.errors.js';
+import { DirectoryClients } from './directory-clients.js';
 import { DIRECTORY_COLUMNS, type DirectoryRow, type Mapping } from './directory-row.js';
 import { isAbove } from './directory-rules.js';
 import { requireMapping } from './profile-of.js';
@@ -28,6 +30,7 @@ export class Directories {
   constructor(
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
+    private readonly clients: DirectoryClients,
     private readonly config: AuthConfig,
   ) {}
 
@@ -43,12 +46,18 @@ export class Directories {
       // One that is created beside this one is not counted: the limit is there for order, not for safety.
       if ((counted?.count ?? 0) >= MOST) throw new TooManyDirectories(MOST);
       const id = uuidv7();
-      auditDetails({ resource: resource(id), changes: { kind, defaultRole, conflicts } });
-      const rows = await this.database.query<DirectoryRow>({
-        text: `INSERT INTO scim_directories (id, name, kind, state, default_role, highest_role, conflicts, mapping, created_by)
-          VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8) RETURNING ${DIRECTORY_COLUMNS}`,
-        values: [id, name, kind, defaultRole, roleOf(actor), conflicts, mapping, actor.id],
+      const oauthClient = body.oauthClientId ?? null;
+      auditDetails({
+        resource: resource(id),
+        changes: { kind, defaultRole, conflicts, ...(oauthClient && { oauthClient }) },
       });
+      if (oauthClient) await this.clients.require(actor, oauthClient, { id, defaultRole });
+      const rows = await this.database.query<DirectoryRow>({
+        text: `INSERT INTO scim_directories (id, name, kind, state, default_role, highest_role, conflicts, mapping, oauth_client_id, created_by)
+          VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9) RETURNING ${DIRECTORY_COLUMNS}`,
+        values: [id, name, kind, defaultRole, roleOf(actor), conflicts, mapping, oauthClient, actor.id],
+      });
+      await this.clients.announce([oauthClient]);
       return this.#dto(one(rows));
     });
   }
@@ -78,6 +87,12 @@ export class Directories {
     );
   }
 
+  /** As whoever speaks for it may act: where that is a client, within the client's role as well. */
+  async acting(id: string, clientId: string | undefined): Promise<DirectoryRow> {
+    const row = await this.find(id);
+    return clientId === undefined ? row : this.clients.within(row, clientId);
+  }
+
   update(
     actor: Actor,
     id: string,
@@ -88,27 +103,36 @@ export class Directories {
     const mapping = body.mapping && readMapping(body.mapping);
     return this.work.run(async () => {
       const before = await this.#locked(id, version);
-      const { name, state, defaultRole, conflicts } = body;
+      const { name, state, defaultRole = before.default_role, conflicts } = body;
+      const oauthClient = body.oauthClientId === undefined ? before.oauth_client_id : body.oauthClientId;
       // Whoever sets how people come answers for who comes; a name says nothing of that.
-      const sets = Object.keys(body).some((field) => field !== 'name' && field !== 'state');
+      const sets = givenFields(body).some((field) => field !== 'name' && field !== 'state');
       auditDetails({
         resource: resource(id),
-        changes: { fields: Object.keys(body), ...(state && { state }) },
+        changes: {
+          fields: givenFields(body),
+          ...(state && { state }),
+          ...(body.oauthClientId !== undefined && { oauthClient }),
+        },
       });
+      if (oauthClient && sets) await this.clients.require(actor, oauthClient, { id, defaultRole });
       const rows = await this.database.query<DirectoryRow>({
         text: `UPDATE scim_directories SET name = $2, state = $3, default_role = $4, highest_role = $5, conflicts = $6,
-            mapping = $7, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${DIRECTORY_COLUMNS}`,
+            mapping = $7, oauth_client_id = $8, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${DIRECTORY_COLUMNS}`,
         values: [
           id,
           name ?? before.name,
           state ?? before.state,
-          defaultRole ?? before.default_role,
+          defaultRole,
           sets ? roleOf(actor) : before.highest_role,
           conflicts ?? before.conflicts,
           mapping ?? before.mapping,
+          oauthClient,
         ],
       });
       if (state === 'disabled') await this.#announce(id);
+      if (oauthClient !== before.oauth_client_id)
+        await this.clients.announce([before.oauth_client_id, oauthClient]);
       return this.#dto(one(rows));
     });
   }
@@ -116,7 +140,7 @@ export class Directories {
   /** Only once it is disabled. Its people and groups stay, and are looked after by hand. */
   async delete(id: string, version: number | undefined): Promise<void> {
     await this.work.run(async () => {
-      const { name, state } = await this.#locked(id, version);
+      const { name, state, oauth_client_id: oauthClient } = await this.#locked(id, version);
       if (state !== 'disabled') throw new DirectoryActive();
       auditDetails({ resource: resource(id), changes: { name } });
       for (const text of [
@@ -126,6 +150,7 @@ export class Directories {
       ])
         await this.database.query({ text, values: [id] });
       await this.#announce(id);
+      await this.clients.announce([oauthClient]);
     });
   }
 
@@ -154,6 +179,7 @@ export class Directories {
       highestRole: row.highest_role,
       conflicts: row.conflicts,
       mapping: { ...row.mapping },
+      ...(row.oauth_client_id !== null && { oauthClientId: row.oauth_client_id }),
       baseUrl: baseUrl(this.config),
       version: row.version,
       createdBy: row.created_by,

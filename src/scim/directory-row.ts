@@ -22,6 +22,8 @@ export interface DirectoryRow extends Record<string, unknown> {
   /** What becomes of somebody who is here already. */
   readonly conflicts: 'adopt' | 'refuse';
   readonly mapping: Mapping;
+  /** The client of OAuth whose access tokens are the directory's. */
+  readonly oauth_client_id: string | null;
   readonly version: number;
   readonly created_by: string;
   readonly created_at: Date;
@@ -29,4 +31,4 @@ export interface DirectoryRow extends Record<string, unknown> {
 }
 
 export const DIRECTORY_COLUMNS =
-  'id, name, kind, state, default_role, highest_role, conflicts, mapping, version, created_by, created_at, updated_at';
+  'id, name, kind, state, default_role, highest_role, conflicts, mapping, oauth_client_id, version, created_by, created_at, updated_at';

@@ -6,6 +6,8 @@ import type { Fields } from './protocol/evaluate-filter.js';
 /** What a request of a directory says beside its body. */
 export interface ScimCall {
   readonly directoryId: string;
+  /** The client of OAuth that speaks for it, if one does. */
+  readonly clientId?: string | undefined;
   readonly query: Fields;
   readonly ifMatch?: string;
   /** `X-Waxell-Dry-Run: true`: what would be changed is answered, and nothing is. */
@@ -15,8 +17,10 @@ export interface ScimCall {
 export const Call = createParamDecorator((_data: unknown, execution: ExecutionContext): ScimCall => {
   const http = execution.switchToHttp().getRequest<Request>();
   const ifMatch = http.headers['if-match'];
+  const { id, clientId } = contextOf(http).actor;
   return {
-    directoryId: contextOf(http).actor.id,
+    directoryId: id,
+    clientId,
     query: http.query as Fields,
     ...(ifMatch !== undefined && { ifMatch }),
     dryRun: http.headers['x-waxell-dry-run'] === 'true',

@@ -6,6 +6,7 @@ import { AdmitUser } from './admit-user.js';
 import { DirectoriesController } from './directories.controller.js';
 import { Bulk } from './bulk.js';
 import { Directories } from './directories.js';
+import { DirectoryClients } from './directory-clients.js';
 import { DirectoryTokens } from './directory-tokens.js';
 import { ScimDiscoveryController } from './discovery.controller.js';
 import { GroupRows } from './group-rows.js';
@@ -40,6 +41,7 @@ import { ScimUsersController } from './users.controller.js';
     AdmitUser,
     Bulk,
     Directories,
+    DirectoryClients,
     DirectoryTokens,
     GroupRows,
     NarrowUsers,

@@ -75,8 +75,8 @@ export class Scim {
     return this.work.run(call.dryRun, () => change(this.#of(kind), asked));
   }
 
-  async #asked({ directoryId, query, ifMatch }: ScimCall): Promise<Asked> {
-    const directory = await this.directories.find(directoryId);
+  async #asked({ directoryId, clientId, query, ifMatch }: ScimCall): Promise<Asked> {
+    const directory = await this.directories.acting(directoryId, clientId);
     return { directory, wanted: wantedOf(query), ...(ifMatch !== undefined && { ifMatch }) };
   }
 

@@ -5,6 +5,7 @@ import { AuthConfig } from '../platform/config/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { newTransmitterToken, visiblePrefix } from '../platform/http/credential.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
+import { givenFields } from '../platform/http/fields.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
@@ -106,10 +107,10 @@ export class Transmitters {
     return this.work.run(async () => {
       const before = await this.#locked(id, version);
       // Whoever sets what a transmitter may say answers for what it says; a name says nothing of that.
-      const sets = Object.keys(body).some((field) => field !== 'name');
+      const sets = givenFields(body).some((field) => field !== 'name');
       auditDetails({
         resource: resource(id),
-        changes: { fields: Object.keys(body), ...(state && { state }), ...(jwksUri && { jwksUri }) },
+        changes: { fields: givenFields(body), ...(state && { state }), ...(jwksUri && { jwksUri }) },
       });
       const rows = await this.database.query<TransmitterRow>({
         text: `UPDATE signal_transmitters SET name = $2, audience = $3, jwks_uri = $4, email_subjects = $5, state = $6,

@@ -4,6 +4,7 @@ import { Sealed } from '../encryption/index.js';
 import { ReceiversConfig } from '../platform/config/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { newWebhookSecret } from '../platform/egress/index.js';
+import { givenFields } from '../platform/http/fields.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, type PageQuery } from '../platform/http/pagination.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -98,7 +99,7 @@ export class Destinations {
       );
       destination.name = body.name ?? destination.name;
       if (body.credential !== undefined) destination.credentials = Sealed.of({ current: body.credential });
-      auditDetails({ changes: { fields: Object.keys(body), url: hostOf(destination.settings.url) } });
+      auditDetails({ changes: { fields: givenFields(body), url: hostOf(destination.settings.url) } });
     });
   }
 

@@ -429,6 +429,9 @@ describe('somebody who is proven and still not let in', () => {
       provisioning: true,
     });
     expect(own.highestRole).toBe('Admin');
+    // A name says nothing of whom it lets in.
+    const renamed = owner.patch<ConnectionDto>(`/v1/sso/connections/${own.id}`, { name: 'renamed' });
+    expect((await must(renamed, 200)).highestRole).toBe('Admin');
     expect(await refusedWith(await attempt(ann({ sub: 'boss', email: `boss@${domain}` }), own))).toBe(
       'SSO_ROLE_ABOVE_CONNECTION',
     );

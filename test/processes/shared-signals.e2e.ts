@@ -553,6 +553,19 @@ describe('a transmitter', () => {
     }
   });
 
+  it('reaches as far as whoever has set it last; a name sets nothing', async () => {
+    const admin = await steppedUp(app, acme, await createPerson(acme.api, 'Admin'));
+    const path = `${PATH}/${(await register(await steppedUp(app, acme))).id}`;
+    const change = async (body: object) =>
+      (await must(admin.patch<TransmitterDto>(path, body), 200)).highestRole;
+    expect(await change({ name: 'renamed' })).toBe('Owner');
+    expect(await refusal(admin.post(`${path}/rotate-token`, {}))).toMatchObject({
+      code: 'GRANT_EXCEEDS_OWN',
+    });
+    expect(await change({ emailSubjects: true })).toBe('Admin');
+    expect((await admin.post(`${path}/rotate-token`, {})).status).toBe(200);
+  });
+
   it('is nobody else’s: of another organisation it is not found', async () => {
     const session = await steppedUp(app, globex);
     expect((await session.get(`${PATH}/${stream.id}`)).status).toBe(404);

@@ -11,6 +11,11 @@ export function OptionalOrNull(): PropertyDecorator {
   return ValidateIf((_body, value) => value !== undefined && value !== null);
 }
 
+/** The fields that a body says something of; an instance of its class has the others too, undefined. */
+export function givenFields(body: object): string[] {
+  return Object.entries(body).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+}
+
 /** A telephone number in the international form of ITU-T E.164: `+`, the country's code, fifteen digits at most in all. */
 export function IsPhone(): PropertyDecorator {
   return Matches(/^\+[1-9]\d{6,14}$/, {

@@ -39,7 +39,7 @@ export interface Actor {
   /** For an API key: the user whose key it is; for support: the person for whom it acts. */
   readonly userId?: string;
   readonly roles: readonly string[];
-  /** For an API key or a client: what it may do at most, `resource:level`. Absent: not limited. */
+  /** For an API key, a client, or a directory by a client: what it may do at most, `resource:level`. Absent: not limited. */
   readonly scopes?: readonly string[];
   /** For an API key: the most requests a minute, where it has a limit of its own. */
   readonly requestsPerMinute?: number;
@@ -51,7 +51,9 @@ export interface Actor {
   readonly enrolmentOnly?: true;
   /** For support: it may change agents and runs, and not only read. */
   readonly writes?: true;
-  /** For a client: the access token (`jti`) that was shown; for a directory, the id of its token. */
+  /** For a directory: the client of OAuth whose access token was shown, where it was not one of the directory's own. */
+  readonly clientId?: string;
+  /** For a client: the access token (`jti`) that was shown; for a directory, the id of its token, or the access token that was shown. */
   readonly tokenId?: string;
   /** Absent: nothing but the role counts. */
   readonly access?: Access;
