@@ -48,6 +48,7 @@ export const PERMISSIONS = {
   'scim:write': { grantee: 'directory', scope: 'scim:write' },
   'scim_directory:read': { grantee: 'admin', scope: 'scim:read' },
   'scim_directory:manage': { grantee: 'admin', scope: 'scim:admin' },
+  'scim_request:replay': { grantee: 'admin', scope: 'scim:admin' },
   'scim_request:read': { grantee: 'admin', scope: 'scim:admin' },
   'signal:deliver': { grantee: 'transmitter', scope: 'signal:write' },
   'signal_transmitter:read': { grantee: 'admin', scope: 'sso:read' },

@@ -42,6 +42,7 @@ import { TenantAccess20261129050000 } from './tenant-19-access.js';
 import { TenantImpersonations20261129052000 } from './tenant-20-impersonations.js';
 import { TenantSharedSignals20261129060000 } from './tenant-21-shared-signals.js';
 import { TenantDirectoryClients20261129061000 } from './tenant-22-directory-clients.js';
+import { TenantReplays20261129062000 } from './tenant-23-replays.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -100,4 +101,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantScim20261129040000,
   TenantSharedSignals20261129060000,
   TenantDirectoryClients20261129061000,
+  TenantReplays20261129062000,
 ];

@@ -3,14 +3,7 @@ import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import type { AuditAction } from '../platform/events/index.js';
 import { currentTenant } from '../platform/database/index.js';
 import { BODY_LIMIT_BYTES } from '../platform/http/body.js';
-import {
-  AppError,
-  BodyTooLarge,
-  CredentialRevoked,
-  ERROR_STATUS,
-  ResourceNotFound,
-} from '../platform/http/errors.js';
-import { UUID_KEY } from '../platform/http/pagination.js';
+import { AppError, BodyTooLarge, CredentialRevoked, ERROR_STATUS } from '../platform/http/errors.js';
 import { asAppError } from '../platform/http/problem.js';
 import {
   auditDetails,
@@ -29,7 +22,6 @@ import {
   type BulkOperation,
 } from './bulk-request.js';
 import { isFields, type Fields, type Json } from './protocol/evaluate-filter.js';
-import { PATCH_SCHEMA } from './protocol/patch-request.js';
 import { ScimError } from './protocol/scim.errors.js';
 import { Scim } from './scim.js';
 import { ScimAnswer } from './scim-answer.js';
@@ -124,12 +116,7 @@ export class Bulk {
       query: {},
       ...(version !== undefined && { ifMatch: version }),
     };
-    if (method === 'POST') return this.scim.create(kind, call, data);
-    const known = id.toLowerCase();
-    if (!UUID_KEY.test(known)) throw new ResourceNotFound(kind === 'Users' ? 'user' : 'group');
-    if (method === 'PUT') return this.scim.replace(kind, call, known, data);
-    if (method === 'PATCH') return this.scim.patch(kind, call, known, asPatch(data));
-    return this.scim.remove(kind, call, known);
+    return this.scim.change(method, kind, call, id, data);
   }
 }
 
@@ -190,11 +177,6 @@ function contextOf(request: RequestContext, { method, kind, id, data }: BulkOper
     recorded: false,
     endpoint: endpoint && { ...endpoint, audit },
   });
-}
-
-/** RFC 7644 shows operations without what is around them elsewhere. */
-function asPatch(data: Json | undefined): Json | undefined {
-  return Array.isArray(data) ? { schemas: [PATCH_SCHEMA], Operations: data as readonly Json[] } : data;
 }
 
 function answerOf(

@@ -1,6 +1,16 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsObject, IsString, Length, Max, Min, ValidateNested } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsString,
+  Length,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { ROLES } from '../auth/index.js';
 import { Optional, OptionalOrNull } from '../platform/http/fields.js';
 import { PageQuery } from '../platform/http/pagination.js';
@@ -183,8 +193,20 @@ export class ScimRequestDto {
   /** Why it was refused, in words. */
   reason?: string;
   dryRun!: boolean;
+  /** The request that it is another try of. */
+  @ApiProperty({ format: 'uuid', required: false })
+  replayOf?: string;
+  /** Who has run it again. */
+  replayedBy?: string;
   @ApiProperty({ format: 'date-time' })
   createdAt!: string;
+}
+
+export class ReplayDto {
+  /** Whether to say only what it would come to. */
+  @Optional()
+  @IsBoolean()
+  dryRun?: boolean;
 }
 
 export class ScimRequestPageDto {

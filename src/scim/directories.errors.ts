@@ -1,5 +1,11 @@
 import { AppError } from '../platform/http/errors.js';
 
+/** Of a kept request that cannot be run again, or not at this moment. */
+export class ReplayRefused extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'REPLAY_REFUSED';
+}
+
 export class ClientNamedAlready extends AppError {
   readonly kind = 'conflict';
   readonly code = 'CLIENT_NAMED_ALREADY';

@@ -7,7 +7,7 @@ import { auditDetails } from '../platform/http/request-context.js';
 import type { FullScimRequestDto, ScimRequestDto, ScimRequestsQuery } from './directories.dto.js';
 import type { ScimRequest } from './scim-requests.js';
 
-interface Row extends Record<string, unknown> {
+export interface ScimRequestRow extends Record<string, unknown> {
   readonly id: string;
   readonly directory_id: string;
   readonly action: string;
@@ -15,10 +15,13 @@ interface Row extends Record<string, unknown> {
   readonly scim_type: string | null;
   readonly dry_run: boolean;
   readonly request: Buffer;
+  readonly replay_of: string | null;
+  readonly replayed_by: string | null;
   readonly created_at: Date;
 }
 
-const COLUMNS = 'id, directory_id, action, status, scim_type, dry_run, request, created_at';
+const COLUMNS =
+  'id, directory_id, action, status, scim_type, dry_run, request, replay_of, replayed_by, created_at';
 
 /** What directories have asked for, as administrators read it. */
 @Injectable()
@@ -29,7 +32,7 @@ export class ReadScimRequests {
   ) {}
 
   async list({ cursor, limit, directory, outcome }: ScimRequestsQuery): Promise<Page<ScimRequestDto>> {
-    const rows = await this.database.query<Row>({
+    const rows = await this.database.query<ScimRequestRow>({
       text: `SELECT ${COLUMNS} FROM scim_requests WHERE ($1::uuid IS NULL OR id < $1) AND ($2::uuid IS NULL OR directory_id = $2)
           AND ($3 = false OR status >= 400) ORDER BY id DESC LIMIT $4`,
       values: [cursorKey(cursor, UUID_KEY) ?? null, directory ?? null, outcome === 'refused', limit + 1],
@@ -45,14 +48,19 @@ export class ReadScimRequests {
     );
   }
 
-  async get(id: string): Promise<FullScimRequestDto> {
-    const [row] = await this.database.query<Row>({
+  /** One, with what was asked for. @throws {ResourceNotFound} */
+  async find(id: string): Promise<{ row: ScimRequestRow; request: ScimRequest | undefined }> {
+    const [row] = await this.database.query<ScimRequestRow>({
       text: `SELECT ${COLUMNS} FROM scim_requests WHERE id = $1`,
       values: [id],
     });
     if (!row) throw new ResourceNotFound('request');
+    return { row, request: await this.#open(row) };
+  }
+
+  async get(id: string): Promise<FullScimRequestDto> {
+    const { row, request } = await this.find(id);
     auditDetails({ resource: { type: 'scim_request', id } });
-    const request = await this.#open(row);
     const { method, path, body } = request ?? {};
     return {
       ...requestDto(row, request),
@@ -63,7 +71,7 @@ export class ReadScimRequests {
   }
 
   /** Undefined where the person whom it is about was erased since. */
-  async #open({ id, request }: Row): Promise<ScimRequest | undefined> {
+  async #open({ id, request }: ScimRequestRow): Promise<ScimRequest | undefined> {
     const place = { table: 'scim_requests', column: 'request', row: id };
     try {
       return (await this.encryption.openJson(currentTenant(), place, request)) as ScimRequest;
@@ -74,7 +82,7 @@ export class ReadScimRequests {
   }
 }
 
-function requestDto(row: Row, request: ScimRequest | undefined): ScimRequestDto {
+export function requestDto(row: ScimRequestRow, request: ScimRequest | undefined): ScimRequestDto {
   return {
     id: row.id,
     directory: row.directory_id,
@@ -83,6 +91,8 @@ function requestDto(row: Row, request: ScimRequest | undefined): ScimRequestDto 
     ...(row.scim_type !== null && { scimType: row.scim_type }),
     ...(request?.reason !== undefined && { reason: request.reason }),
     dryRun: row.dry_run,
+    ...(row.replay_of !== null && { replayOf: row.replay_of }),
+    ...(row.replayed_by !== null && { replayedBy: row.replayed_by }),
     createdAt: row.created_at.toISOString(),
   };
 }

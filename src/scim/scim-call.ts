@@ -3,6 +3,14 @@ import type { Request } from 'express';
 import { contextOf } from '../platform/http/request-context.js';
 import type { Fields } from './protocol/evaluate-filter.js';
 
+/** Who has a kept request run again, and which. */
+export interface Replay {
+  readonly of: string;
+  readonly by: string;
+  /** Called with the entry that the log has of it. */
+  readonly logged: (id: string) => void;
+}
+
 /** What a request of a directory says beside its body. */
 export interface ScimCall {
   readonly directoryId: string;
@@ -12,6 +20,8 @@ export interface ScimCall {
   readonly ifMatch?: string;
   /** `X-Waxell-Dry-Run: true`: what would be changed is answered, and nothing is. */
   readonly dryRun: boolean;
+  /** Of which kept request it is another try. */
+  readonly replay?: Replay;
 }
 
 export const Call = createParamDecorator((_data: unknown, execution: ExecutionContext): ScimCall => {

@@ -6,6 +6,8 @@ import type { AppError } from '../platform/http/errors.js';
 import { ERROR_STATUS } from '../platform/http/errors.js';
 import { currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
+import { ReplayRefused } from './directories.errors.js';
+import type { Replay, ScimCall } from './scim-call.js';
 
 sealedColumn({ table: 'scim_requests', column: 'request', key: [['id', 'uuid']] });
 
@@ -18,6 +20,10 @@ export interface ScimRequest {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
+  /** `If-Match`. */
+  readonly ifMatch?: string;
+  /** The client of OAuth that spoke for the directory. */
+  readonly client?: string;
   /** Why it was refused, in words. */
   readonly reason?: string;
 }
@@ -43,26 +49,55 @@ export class ScimRequests {
   ) {}
 
   /** In the transaction of the change itself. */
-  async done(status: number): Promise<void> {
-    await this.#insert({ status, dryRun: false });
+  async done(status: number, call: ScimCall): Promise<void> {
+    await this.#insert({ status, dryRun: false }, call);
+  }
+
+  /**
+   * Holds a request that is run again until the end of the running transaction: it is run by one at a time, and not any more
+   * once it has been done.
+   * @throws {ReplayRefused}
+   */
+  async claim(replay: Replay | undefined): Promise<void> {
+    if (!replay) return;
+    const held = await this.database.query({
+      text: 'SELECT 1 FROM scim_requests WHERE id = $1 FOR UPDATE SKIP LOCKED',
+      values: [replay.of],
+    });
+    if (held.length === 0)
+      throw new ReplayRefused('Somebody runs this request again at this moment. Look at the log.');
+    const done = await this.database.query({
+      text: 'SELECT 1 FROM scim_requests WHERE replay_of = $1 AND status < 400 AND NOT dry_run LIMIT 1',
+      values: [replay.of],
+    });
+    if (done.length > 0) throw new ReplayRefused('This request was run again already, and done.');
   }
 
   /** Once the change was rolled back. */
-  async refused(error: AppError): Promise<void> {
+  async refused(error: AppError, call: ScimCall): Promise<void> {
     const status = ERROR_STATUS[error.kind];
     await this.work.bookkeeping('that it was refused is told by the event of the request', () =>
-      this.#insert({ status, scimType: error.scimType, reason: error.message, dryRun: false }),
+      this.#insert(
+        {
+          status,
+          scimType: error.scimType,
+          reason: error.message,
+          dryRun: call.dryRun,
+        },
+        call,
+      ),
     );
   }
 
-  async tried(status: number): Promise<void> {
+  async tried(status: number, call: ScimCall): Promise<void> {
     await this.work.bookkeeping('nothing was changed, as the event of the request says', () =>
-      this.#insert({ status, dryRun: true }),
+      this.#insert({ status, dryRun: true }, call),
     );
   }
 
-  async #insert({ status, scimType, reason, dryRun }: Outcome): Promise<void> {
+  async #insert({ status, scimType, reason, dryRun }: Outcome, call: ScimCall): Promise<void> {
     const request = currentRequest();
+    const { replay } = call;
     if (!request || request.actor.type !== 'directory') return;
     const id = uuidv7();
     const text = JSON.stringify(request.body) as string | undefined;
@@ -72,6 +107,8 @@ export class ScimRequests {
       ...(text !== undefined && {
         body: text.length > LONGEST_BODY ? { truncated: true, length: text.length } : request.body,
       }),
+      ...(call.ifMatch !== undefined && { ifMatch: call.ifMatch }),
+      ...(call.clientId !== undefined && { client: call.clientId }),
       ...(reason !== undefined && { reason }),
     };
     const { subject } = request.audit;
@@ -81,9 +118,21 @@ export class ScimRequests {
     this.database.send({
       name: 'scim_request',
       text: `WITH old AS (DELETE FROM scim_requests WHERE created_at < now() - ${KEPT})
-        INSERT INTO scim_requests (id, directory_id, action, status, scim_type, dry_run, request) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-      values: [id, request.actor.id, actionOf(request), status, scimType ?? null, dryRun, sealed],
+        INSERT INTO scim_requests (id, directory_id, action, status, scim_type, dry_run, request, replay_of, replayed_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      values: [
+        id,
+        request.actor.id,
+        actionOf(request),
+        status,
+        scimType ?? null,
+        dryRun,
+        sealed,
+        replay?.of ?? null,
+        replay?.by ?? null,
+      ],
     });
+    replay?.logged(id);
   }
 }
 

@@ -4,6 +4,8 @@ import { auditDetails, currentRequest } from '../platform/http/request-context.j
 import { UnitOfWork } from '../requests/index.js';
 import type { Fields } from './protocol/evaluate-filter.js';
 import { ScimAnswer } from './scim-answer.js';
+import type { ScimCall } from './scim-call.js';
+import { ReplayRefused } from './directories.errors.js';
 import { ScimRequests } from './scim-requests.js';
 
 const DRY_RUN_SCHEMA = 'urn:waxell:params:scim:api:messages:2.0:DryRun';
@@ -29,23 +31,26 @@ export class ScimWork {
     private readonly requests: ScimRequests,
   ) {}
 
-  async run(dryRun: boolean, change: () => Promise<ScimAnswer>): Promise<ScimAnswer> {
+  async run(call: ScimCall, change: () => Promise<ScimAnswer>): Promise<ScimAnswer> {
     try {
       return await this.work.run(async () => {
+        await this.requests.claim(call.replay);
         const answer = await change();
-        if (dryRun) throw new Tried(answer, currentRequest()?.audit.changes);
-        await this.requests.done(answer.status);
+        noteReplay(call);
+        if (call.dryRun) throw new Tried(answer, currentRequest()?.audit.changes);
+        await this.requests.done(answer.status, call);
         return answer;
       });
     } catch (error) {
-      if (error instanceof Tried) return this.#tried(error);
-      if (error instanceof AppError) await this.requests.refused(error);
+      if (error instanceof Tried) return this.#tried(error, call);
+      if (error instanceof ReplayRefused) throw error;
+      if (error instanceof AppError) await this.requests.refused(error, call);
       throw error;
     }
   }
 
-  async #tried({ answer, changes }: Tried): Promise<ScimAnswer> {
-    await this.requests.tried(answer.status);
+  async #tried({ answer, changes }: Tried, call: ScimCall): Promise<ScimAnswer> {
+    await this.requests.tried(answer.status, call);
     auditDetails({ action: 'scim.tried', changes });
     const body: Fields = {
       schemas: [DRY_RUN_SCHEMA],
@@ -55,4 +60,11 @@ export class ScimWork {
     };
     return new ScimAnswer(200, body);
   }
+}
+
+/** The event of the change says that it was not the directory that asked, and who did. */
+function noteReplay({ replay }: ScimCall): void {
+  if (!replay) return;
+  const changes = currentRequest()?.audit.changes;
+  auditDetails({ changes: { ...changes, replayOf: replay.of, replayedBy: replay.by } });
 }

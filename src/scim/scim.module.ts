@@ -19,6 +19,7 @@ import { ReadScimRequests } from './read-scim-requests.js';
 import { ScimRootController } from './root.controller.js';
 import { ScimRequestsController } from './scim-requests.controller.js';
 import { ScimRequests } from './scim-requests.js';
+import { ReplayScimRequest } from './replay-scim-request.js';
 import { Scim } from './scim.js';
 import { ScimWork } from './scim-work.js';
 import { SearchAll } from './search-all.js';
@@ -49,6 +50,7 @@ import { ScimUsersController } from './users.controller.js';
     ProvisionGroups,
     ProvisionUsers,
     ReadScimRequests,
+    ReplayScimRequest,
     Scim,
     ScimRequests,
     ScimWork,

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { ResourceNotFound } from '../platform/http/errors.js';
+import { UUID_KEY } from '../platform/http/pagination.js';
 import { Directories } from './directories.js';
 import { listQuery, listResponse, searchQuery, wantedOf } from './list-query.js';
 import type { Json } from './protocol/evaluate-filter.js';
-import { readPatch } from './protocol/patch-request.js';
+import { PATCH_SCHEMA, readPatch } from './protocol/patch-request.js';
 import { GROUP_TYPE, USER_TYPE } from './protocol/resource-types.js';
 import { ProvisionGroups } from './provision-groups.js';
 import { ProvisionUsers, type Asked } from './provision-users.js';
@@ -13,6 +15,8 @@ import { search } from './search.js';
 import { Sources } from './sources.js';
 
 export type Kind = 'Users' | 'Groups';
+export const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
+export type Method = (typeof METHODS)[number];
 
 /** The requests of RFC 7644 to people and groups, the same for both. */
 @Injectable()
@@ -45,6 +49,22 @@ export class Scim {
     return this.#change(kind, call, (of, asked) => of.remove(asked, id));
   }
 
+  /** The change that a method means. @throws {ResourceNotFound} for what is no id */
+  change(
+    method: Method,
+    kind: Kind,
+    call: ScimCall,
+    id: string,
+    body: Json | undefined,
+  ): Promise<ScimAnswer> {
+    if (method === 'POST') return this.create(kind, call, body);
+    const known = id.toLowerCase();
+    if (!UUID_KEY.test(known)) throw new ResourceNotFound(kind === 'Users' ? 'user' : 'group');
+    if (method === 'PUT') return this.replace(kind, call, known, body);
+    if (method === 'PATCH') return this.patch(kind, call, known, asPatch(body));
+    return this.remove(kind, call, known);
+  }
+
   list(kind: Kind, call: ScimCall): Promise<ScimAnswer> {
     return this.#found(kind, call, listQuery(typeOf(kind), call.query));
   }
@@ -72,7 +92,7 @@ export class Scim {
   ): Promise<ScimAnswer> {
     // Read before the transaction begins, which nobody need wait for then: it is not locked in it either.
     const asked = await this.#asked(call);
-    return this.work.run(call.dryRun, () => change(this.#of(kind), asked));
+    return this.work.run(call, () => change(this.#of(kind), asked));
   }
 
   async #asked({ directoryId, clientId, query, ifMatch }: ScimCall): Promise<Asked> {
@@ -83,6 +103,11 @@ export class Scim {
   #of(kind: Kind): ProvisionUsers | ProvisionGroups {
     return kind === 'Users' ? this.users : this.groups;
   }
+}
+
+/** RFC 7644 shows operations of a bulk request without what is around them elsewhere. */
+function asPatch(data: Json | undefined): Json | undefined {
+  return Array.isArray(data) ? { schemas: [PATCH_SCHEMA], Operations: data as readonly Json[] } : data;
 }
 
 function typeOf(kind: Kind) {

@@ -108,6 +108,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PATCH /v1/users/{id}': { role: 'Viewer' },
   'PATCH /v1/scim/directories/{id}': { name: 'renamed' },
   'POST /v1/scim/directories/{id}/tokens': {},
+  'POST /v1/scim/requests/{id}/replay': {},
   'PATCH /v1/shared-signals/transmitters/{id}': { name: 'renamed' },
   'POST /v1/shared-signals/transmitters/{id}/rotate-token': {},
   'PATCH /v1/groups/{id}': { displayName: 'renamed' },

@@ -160,6 +160,12 @@ const ROWS = {
     'What directories have asked for was listed.',
   ],
   'scim_request.read': ['data_access', 'medium', api('read'), 'A request of a directory was read in full.'],
+  'scim_request.replayed': [
+    'administration',
+    'high',
+    api('other'),
+    'A refused request of a directory was run again.',
+  ],
   'scim.discovered': ['administration', 'informational', api('read'), 'What SCIM can do here was read.'],
   'scim.searched': ['administration', 'informational', api('read'), 'A directory looked for resources.'],
   'scim.bulk_done': ['administration', 'low', api('other'), 'A directory has sent several changes at once.'],
