@@ -1,7 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { RepeatedWork } from '../platform/background/index.js';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
-import { NO_ACCESS } from '../platform/http/grants.js';
+import { NO_ACCESS, type Access } from '../platform/http/grants.js';
 import type { Actor, RequestContext } from '../platform/http/request-context.js';
 import { RunningRequests } from '../platform/http/running-requests.js';
 import { Log } from '../platform/observability/log.js';
@@ -108,7 +108,7 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   /**
-   * Those who were granted something else since, or for whom other policies are in force: what is served is decided anew.
+   * Those from whom something was taken since, or for whom other policies are in force: what is served is decided anew.
    * Directories and transmitters are granted nothing, and have no row to compare with.
    */
   async #outdated(tenant: TenantRef, actors: readonly Actor[]): Promise<Set<Actor>> {
@@ -118,16 +118,22 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
         values: [[...new Set(actors.map(({ id, userId }) => userId ?? id))]],
       }),
     );
-    const now = new Map(rows.map((row) => [row.id, JSON.stringify(accessOf(row))]));
+    const now = new Map(rows.map((row) => [row.id, accessOf(row)]));
     return new Set(
       actors.filter(
-        ({ type, id, userId, access }) =>
-          type !== 'directory' &&
-          type !== 'transmitter' &&
-          now.get(userId ?? id) !== JSON.stringify(access ?? NO_ACCESS),
+        ({ type, id, userId, access = NO_ACCESS }) =>
+          type !== 'directory' && type !== 'transmitter' && hasLost(access, now.get(userId ?? id)),
       ),
     );
   }
+}
+
+/** Whether less may be allowed than before: something was taken, or policies, which forbid by whatever they like, see a difference. */
+function hasLost(before: Access, now: Access | undefined): boolean {
+  if (now?.policies !== before.policies) return true;
+  if (now.policies !== 0) return JSON.stringify(now) !== JSON.stringify(before);
+  const held = new Set(now.grants.map((grant) => JSON.stringify(grant)));
+  return before.grants.some((grant) => !held.has(JSON.stringify(grant)));
 }
 
 function dependsOn(

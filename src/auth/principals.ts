@@ -245,6 +245,7 @@ export class Principals implements OnModuleInit {
     if (kind === 'tenant' || kind === 'signing_keys') return this.#known.clear();
     if (kind === 'access' && id === EVERYBODY) return this.#forget(`tenant:${tenant}`);
     if (kind === 'access') return [`user:${id}`, `oauth_client:${id}`].forEach((one) => this.#forget(one));
+    if (kind === 'access_gained') return this.#forget(`user:${id}`);
     this.#forget(`${kind === 'session_proof' ? 'session' : kind}:${id}`);
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { announceUsers, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
+import { KIND_OF_GAIN } from './gained.js';
 import { TooManyMembers } from './groups.errors.js';
 
 /** How many were put in and taken out. */
@@ -33,7 +34,8 @@ function changing(removed: string, added: string): string {
       UPDATE groups SET people = people + (SELECT count(*) FROM added) - (SELECT count(*) FROM removed),
         version = version + 1, updated_at = now()
       WHERE id = $1 AND EXISTS (SELECT 1 FROM changed) RETURNING people)
-    SELECT user_id, added, people, work.announce('user', user_id::text) FROM changed, counted`;
+    SELECT user_id, added, people, work.announce(CASE WHEN added THEN ${KIND_OF_GAIN} ELSE 'user' END, user_id::text)
+    FROM changed, counted`;
 }
 
 const CHANGES = {

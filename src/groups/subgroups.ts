@@ -1,3 +1,4 @@
+import { KIND_OF_GAIN } from './gained.js';
 import { Injectable } from '@nestjs/common';
 import { TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
@@ -80,12 +81,12 @@ export class Subgroups {
   }
 
   /** Tells every process of the people who are in one of these groups, directly or not, in one statement. */
-  async announcePeople(ids: readonly string[]): Promise<void> {
+  async announcePeople(ids: readonly string[], kind = `'user'`): Promise<void> {
     await this.database.query({
       text: `WITH RECURSIVE inside AS (
           SELECT id FROM unnest($1::uuid[]) AS id
           UNION SELECT s.member_id FROM inside JOIN group_subgroups s ON s.group_id = inside.id)
-        SELECT work.announce('user', user_id::text)
+        SELECT work.announce(${kind}, user_id::text)
         FROM (SELECT DISTINCT m.user_id FROM group_members m JOIN inside ON inside.id = m.group_id) AS people`,
       values: [ids],
     });
@@ -98,7 +99,8 @@ export class Subgroups {
       text: 'UPDATE groups SET version = version + 1, updated_at = now() WHERE id = $1',
       values: [groupId],
     });
-    await this.announcePeople(concerned);
+    await this.announcePeople(changed.removed);
+    await this.announcePeople(changed.added, KIND_OF_GAIN);
     return changed;
   }
 

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { GroupDto, GroupMemberDto } from '../../src/groups/groups.dto.js';
+import { publishedAgent, runIn, startRun } from '../support/agents.js';
 import { client, must, refusal } from '../support/client.js';
+import { eventually } from '../support/eventually.js';
 import { sharedApplication } from '../support/shared-application.js';
 import { steppedUp } from '../support/single-sign-on.js';
 import {
@@ -135,5 +137,51 @@ it('a person who is erased is in no group any more', async () => {
   expect(await must(acme.api.get<GroupDto>(`/v1/groups/${id}`), 200)).toMatchObject({
     people: 0,
     version: 3,
+  });
+});
+
+/** An open stream of somebody: how many events it has had, and when it has ended. */
+async function watching(tenant: TestTenant, person: Person) {
+  const agent = await publishedAgent(tenant.api, { model: { name: 'demo-slow' } });
+  const run = await startRun(tenant.api, agent.id);
+  await runIn(tenant.api, run.id, new Set(['RUNNING']));
+  const api = client(app.baseUrl, (await signIn(app, tenant.slug, person)).accessToken);
+  const seen = { events: 0 };
+  const ended = (async () => {
+    for await (const _event of api.events(`/v1/runs/${run.id}/events`)) seen.events += 1;
+    return performance.now();
+  })();
+  await eventually(async () => expect(seen.events).toBeGreaterThan(0), 10_000);
+  return { seen, ended, stop: () => tenant.api.post(`/v1/runs/${run.id}/cancel`) };
+}
+
+describe('an open stream', () => {
+  it('goes on when its person comes into a group, and ends when they leave it', async () => {
+    const person = await createPerson(acme.api, 'Developer');
+    const [group, outer] = [await create(), await create()];
+    const { seen, ended, stop } = await watching(acme, person);
+    await must(acme.api.patch(`/v1/groups/${group.id}/members`, { addPeople: [person.id] }), 200);
+    await must(acme.api.patch(`/v1/groups/${outer.id}/members`, { addGroups: [group.id] }), 200);
+    const before = seen.events;
+    await eventually(async () => expect(seen.events).toBeGreaterThan(before + 1), 10_000);
+    await must(acme.api.patch(`/v1/groups/${group.id}/members`, { removePeople: [person.id] }), 200);
+    const left = performance.now();
+    expect((await ended) - left).toBeLessThan(1_000);
+    await stop();
+  });
+
+  it('ends when its person comes into a group, where policies could forbid by it', async () => {
+    const tenant = await createTenant(app);
+    const person = await createPerson(tenant.api, 'Developer');
+    const group = await create(tenant);
+    const owner = await steppedUp(app, tenant);
+    const text = `@id("kept") forbid (principal in Group::"${group.id}", action == Action::"run:read", resource);`;
+    const { version } = await must(owner.post<{ version: number }>('/v1/access/policies', { text }), 201);
+    await must(owner.post(`/v1/access/policies/${version}/activate`), 200);
+    const { ended, stop } = await watching(tenant, person);
+    await must(tenant.api.patch(`/v1/groups/${group.id}/members`, { addPeople: [person.id] }), 200);
+    const came = performance.now();
+    expect((await ended) - came).toBeLessThan(1_000);
+    await stop();
   });
 });

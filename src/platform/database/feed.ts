@@ -31,6 +31,8 @@ export interface Change {
     | 'oauth_client'
     | 'oauth_token'
     | 'access'
+    /** Somebody may more than before: read anew, and nothing that is being served ends. */
+    | 'access_gained'
     | 'impersonation'
     | 'labels'
     | 'directory'
