@@ -72,12 +72,13 @@ async function inGroup(id: string): Promise<string[]> {
 const put = (outer: string, ...inner: string[]) => change(outer, () => subgroups.add(outer, inner));
 const groupsOf = (person: string, tenant = acme) => db.database.within(tenant, () => groups.groupsOf(person));
 
-/** Whose change was announced until now. */
-async function told(): Promise<string[]> {
+/** Whose change was announced until now: of who came, as a gain, by which nothing ends; of who went, as one of the person. */
+async function told(...kinds: Change['kind'][]): Promise<string[]> {
+  const wanted = new Set<string>(kinds.length > 0 ? kinds : ['user', 'access_gained']);
   // Notifications come before the answer to what was asked after them.
   await listener.query('SELECT 1');
   return heard
-    .filter(({ kind, tenant }) => kind === 'user' && tenant === acme.id)
+    .filter(({ kind, tenant }) => wanted.has(kind) && tenant === acme.id)
     .map(({ id }) => id)
     .toSorted();
 }
@@ -126,8 +127,10 @@ describe('the people of a group', () => {
     // One is there already.
     await change(id, () => members.add(id, [b, c]));
     expect(await told()).toEqual([c]);
+    expect(await told('user')).toEqual([]);
     await forget();
     await change(id, () => members.replace(id, [a, b]));
+    expect(await told('user')).toEqual([c]);
     expect(await told()).toEqual([c]);
     await forget();
     await change(id, () => members.remove(id, [c]));
