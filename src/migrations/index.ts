@@ -43,6 +43,7 @@ import { TenantImpersonations20261129052000 } from './tenant-20-impersonations.j
 import { TenantSharedSignals20261129060000 } from './tenant-21-shared-signals.js';
 import { TenantDirectoryClients20261129061000 } from './tenant-22-directory-clients.js';
 import { TenantReplays20261129062000 } from './tenant-23-replays.js';
+import { TenantRolelessDirectories20261129063000 } from './tenant-24-roleless-directories.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -102,4 +103,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantSharedSignals20261129060000,
   TenantDirectoryClients20261129061000,
   TenantReplays20261129062000,
+  TenantRolelessDirectories20261129063000,
 ];

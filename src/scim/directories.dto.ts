@@ -17,7 +17,7 @@ import { PageQuery } from '../platform/http/pagination.js';
 import { IsUUID } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from './directory-row.js';
 
-const PROVIDED_ROLES = ['Admin', 'Developer', 'Viewer'] as const;
+const PROVIDED_ROLES = ['Admin', 'Developer', 'Viewer', 'Member'] as const;
 type ProvidedRole = (typeof PROVIDED_ROLES)[number];
 const CONFLICTS = ['adopt', 'refuse'] as const;
 
@@ -43,7 +43,7 @@ export class DirectoryMappingDto {
 }
 
 class DirectoryFieldsDto {
-  /** What people get whom it adds: at most your own role. */
+  /** What people get whom it adds: at most your own role. `Member` has what its groups are granted, and nothing else. */
   @Optional()
   @IsIn(PROVIDED_ROLES)
   @ApiProperty({ enum: PROVIDED_ROLES, required: false, default: 'Viewer' })

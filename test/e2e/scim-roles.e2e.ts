@@ -77,6 +77,13 @@ describe('a role that a group of a directory holds', () => {
     await eventually(async () => expect(await statusOf(stays.api, acme)).toBe(403), WITHIN_MS);
   });
 
+  it('is all that people have whom a directory adds as Members', async () => {
+    const { scim } = await createDirectory(app, acme.tenant, { defaultRole: 'Member' });
+    const made = await mustScim(scim.post('/Users', person()), 201);
+    const account = (await acme.tenant.api.all<UserDto>('/v1/users')).find(({ id }) => id === made.id);
+    expect(account).toMatchObject({ role: 'Member', status: 'active' });
+  });
+
   it('is had by whoever is in a group within it, as far as the provider says so', async () => {
     const { scim } = acme.directory;
     const { id, api } = await memberOf(acme);
