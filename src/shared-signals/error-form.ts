@@ -1,5 +1,5 @@
 import type { ErrorForm } from '../platform/http/error-form.js';
-import { ERROR_STATUS, type AppError, type ErrorKind } from '../platform/http/errors.js';
+import type { AppError, ErrorKind } from '../platform/http/errors.js';
 import { SetErrorDto } from './set-error.dto.js';
 import { SetRefused, type SetErrorCode } from './shared-signals.errors.js';
 
@@ -8,13 +8,15 @@ const CODES: Readonly<Partial<Record<ErrorKind, SetErrorCode>>> = {
   forbidden: 'access_denied',
 };
 
-/** That a transmitter is not known or a token not taken is 400 there; other errors have the status of HTTP, as it says too. */
+/** RFC 8935 section 2.3: 400 for a token that is not taken; what is not of the token has the status of HTTP, as everywhere. */
 export const SET_ERRORS: ErrorForm = {
   mediaType: 'application/json',
   type: SetErrorDto,
-  body: (error) => ({ err: codeOf(error), description: error.message }),
-  status: ({ kind }) => (CODES[kind] ? ERROR_STATUS.invalid : ERROR_STATUS[kind]),
-  headers: () => ({ 'Content-Language': 'en' }),
+  body: (error) => ({ err: codeOf(error), description: error.message, code: error.code }),
+  headers: ({ kind }) => ({
+    'Content-Language': 'en',
+    ...(kind === 'unauthenticated' && { 'WWW-Authenticate': 'Bearer realm="waxell"' }),
+  }),
 };
 
 function codeOf(error: AppError): SetErrorCode {

@@ -439,7 +439,7 @@ describe('what is not taken', () => {
     await globexStream();
     for (const token of ['', `${stream.token.slice(0, -1)}x`]) {
       const { status: answered, text } = await push(app.baseUrl, token === '' ? undefined : token, set);
-      expect([answered, (JSON.parse(text) as { err: string }).err]).toEqual([400, 'authentication_failed']);
+      expect([answered, (JSON.parse(text) as { err: string }).err]).toEqual([401, 'authentication_failed']);
     }
     // Genuine there, and there it names nobody: who is who at a provider is each organisation's own.
     expect(await send(set, globexToken)).toEqual(TAKEN);
@@ -448,8 +448,10 @@ describe('what is not taken', () => {
   });
 
   it('anything of somebody who is no transmitter, whatever they may do', async () => {
-    const { text } = await push(app.baseUrl, acme.apiKey, await transmitter.set(revoked, about));
-    expect(JSON.parse(text)).toMatchObject({ err: 'access_denied' });
+    const set = await transmitter.set(revoked, about);
+    const { status: answered, text } = await push(app.baseUrl, acme.apiKey, set);
+    expect(answered).toBe(403);
+    expect(JSON.parse(text)).toMatchObject({ err: 'access_denied', code: 'PERMISSION_DENIED' });
     // And a transmitter does nothing else.
     const other = client(app.baseUrl, stream.token);
     for (const path of ['/v1/me', '/v1/users', PATH]) expect((await other.get(path)).status).toBe(403);
@@ -586,7 +588,7 @@ describe('a transmitter', () => {
     const third = await rotate(0);
     const dead = async (token: string): Promise<void> => {
       const since = performance.now();
-      while ((await deliver(token)) !== 400) expect(performance.now() - since).toBeLessThan(SECOND);
+      while ((await deliver(token)) !== 401) expect(performance.now() - since).toBeLessThan(SECOND);
     };
     await dead(one.token);
     await dead(second.token);

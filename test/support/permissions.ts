@@ -9,4 +9,16 @@ export function permissionOf({ operation }: DocumentedRoute): PermissionName | u
   return name as PermissionName;
 }
 
+/** Whose permission it is that only a credential of their own has, which nobody of an organisation is: a directory, a transmitter. */
+export function isOfNoPerson(route: DocumentedRoute): boolean {
+  const permission = permissionOf(route);
+  return permission !== undefined && ['directory', 'transmitter'].includes(PERMISSIONS[permission].grantee);
+}
+
+/** Whether an answer says that the permission is not held; errors of SCIM have no code. */
+export function isDenied({ status, body }: { readonly status: number; readonly body: unknown }): boolean {
+  const { code, schemas } = (body ?? {}) as { code?: string; schemas?: readonly string[] };
+  return status === 403 && (code === 'PERMISSION_DENIED' || schemas?.[0]?.endsWith(':Error') === true);
+}
+
 export { PERMISSIONS };

@@ -7,8 +7,6 @@ export interface ErrorForm {
   /** What describes the body in the reference. */
   readonly type: Type<unknown>;
   readonly body: (error: AppError) => object;
-  /** The status, where the standard has another for it than we do. */
-  readonly status?: (error: AppError) => number;
   /** Headers of an error beyond those of all. */
   readonly headers?: (error: AppError) => Readonly<Record<string, string>>;
 }

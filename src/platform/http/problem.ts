@@ -119,7 +119,7 @@ export function sendError(
   if (!form || response.headersSent) return sendProblem(response, problemOf(error, requestId));
   if (error.kind === 'unavailable') response.setHeader('Retry-After', '1');
   response
-    .status(form.status?.(error) ?? ERROR_STATUS[error.kind])
+    .status(ERROR_STATUS[error.kind])
     .set(form.headers?.(error) ?? {})
     .type(form.mediaType)
     .send(JSON.stringify(form.body(error)));
