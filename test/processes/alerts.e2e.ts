@@ -162,6 +162,16 @@ describe('the installation', () => {
     const hooked = { name: 'PagerDuty', kind: 'pagerduty', url: pagerduty.url, credential: ROUTING_KEY };
     await must(operator.post('/v1/installation/alert-channels', hooked), 201);
     const broken = await createTenant(app);
+    // Once the rules have read it: only what was there before can be missed.
+    await eventually(async () => {
+      const { rowCount } = await asSuperuser(app.home, 'us-east-1', (database) =>
+        database.query(
+          `SELECT FROM "${broken.id}".detection_progress p JOIN audit.heads h ON h.tenant = $1 AND h.seq = p.seq`,
+          [broken.id],
+        ),
+      );
+      expect(rowCount).toBe(1);
+    }, 30_000);
     await asSuperuser(app.home, 'us-east-1', (database) =>
       database.query('UPDATE audit.heads SET seq = seq - 1 WHERE tenant = $1', [broken.id]),
     );
