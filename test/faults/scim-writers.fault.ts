@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startApplication, type Application } from '../support/application.js';
+import { client, must } from '../support/client.js';
 import { createDirectory, group, mustScim, person, type Resource, type ScimClient } from '../support/scim.js';
 import { createTenant } from '../support/tenants.js';
 
@@ -21,10 +22,20 @@ beforeAll(async () => {
   const [acme, neighbour] = [await createTenant(app), await createTenant(app)];
   scim = (await createDirectory(app, acme)).scim;
   other = (await createDirectory(app, neighbour)).scim;
+  await allowPeople(acme.id);
   people = await addPeople(PEOPLE);
   team = await mustScim(scim.post('/Groups', group({ members: people.map((value) => ({ value })) })), 201);
 }, 600_000);
 afterAll(() => app.dispose());
+
+/** More than an organisation has by default. */
+async function allowPeople(tenant: string): Promise<void> {
+  const operator = client(app.baseUrl, app.firstRun.operatorKey);
+  const path = `/v1/tenants/${tenant}`;
+  const { version } = await must(operator.get<{ version: number }>(path), 200);
+  const quotas = { quotas: { users: 2 * PEOPLE } };
+  await must(operator.patch(path, quotas, { 'if-match': `"${version}"` }), 200);
+}
 
 async function addPeople(count: number): Promise<string[]> {
   const ids: string[] = [];
