@@ -2,7 +2,19 @@ import type { Actor } from '../platform/http/request-context.js';
 import { GrantExceedsOwn } from './auth.errors.js';
 import { ROLES, type Role } from './identity.entity.js';
 
-/** Roles are ordered: nobody gives, takes from, or decides over a role above their own. */
+/** Roles are ordered: each may all that those below it may. */
+export function isAbove(one: Role, other: Role): boolean {
+  return ROLES.indexOf(one) < ROLES.indexOf(other);
+}
+
+/** The role of whoever sets what acts later by itself, and may do no more then. */
+export function roleOf(actor: Actor): Role {
+  const role = ROLES.find((one) => actor.roles.includes(one));
+  if (!role) throw new Error('Only who has a role in the organisation sets anything in it.');
+  return role;
+}
+
+/** Nobody gives, takes from, or decides over a role above their own. @throws {GrantExceedsOwn} */
 export function refuseAbove(actor: Actor, role: Role): void {
   const own = Math.min(...actor.roles.map((held) => ROLES.indexOf(held as Role)).filter((rank) => rank >= 0));
   if (ROLES.indexOf(role) < own) throw new GrantExceedsOwn(`the role ${role}`);

@@ -17,7 +17,7 @@ export {
 } from './auth.errors.js';
 export { namedClient, publicClientId, type NamedClient } from './client-id.js';
 export { CALLERS_ALGORITHMS, DpopProofs, type DpopProof } from './dpop-proofs.js';
-export { refuseAbove } from './grants.js';
+export { isAbove, refuseAbove, roleOf } from './grants.js';
 export { ApiKeyEntity, canonicalEmail, ROLES, UserEntity, type Role } from './identity.entity.js';
 export { LastUse } from './last-use.js';
 export { Principals, secretHash } from './principals.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { GrantExceedsOwn, ROLES, type Role } from '../auth/index.js';
+import { refuseAbove, roleOf } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
@@ -19,7 +19,6 @@ import type {
   UpdateConnectionDto,
 } from './connections.dto.js';
 import { ConnectionNeeded, TooManyConnections } from './federation.errors.js';
-import { isAbove } from './map-claims.js';
 import { OidcClients } from './oidc/oidc-clients.js';
 
 const MOST = 20;
@@ -39,7 +38,7 @@ export class Connections {
 
   async create(actor: Actor, body: CreateConnectionDto): Promise<ConnectionDto> {
     const roles = body.roles ?? EVERYBODY_VIEWER;
-    refuseAbove(actor, roles);
+    refuseRulesAbove(actor, roles);
     const parts = await this.settings.create(body);
     return this.work.run(async () => {
       const repository = this.database.repository(ConnectionEntity);
@@ -87,7 +86,7 @@ export class Connections {
     body: UpdateConnectionDto,
     version: number | undefined,
   ): Promise<ConnectionDto> {
-    if (body.roles) refuseAbove(actor, body.roles);
+    if (body.roles) refuseRulesAbove(actor, body.roles);
     const before = await this.store.find(id);
     auditDetails({ resource: resource(id) });
     const parts = await this.settings.change(before, body);
@@ -153,16 +152,8 @@ export class Connections {
 }
 
 /** Nobody hands out, by a rule, more than they hold. */
-function refuseAbove(actor: Actor, { rules, defaultRole }: RoleMapping): void {
-  const own = roleOf(actor);
-  const above = [defaultRole, ...rules.map(({ role }) => role)].find((role) => isAbove(role, own));
-  if (above) throw new GrantExceedsOwn(`the role ${above}`);
-}
-
-function roleOf(actor: Actor): Role {
-  const role = ROLES.find((one) => actor.roles.includes(one));
-  if (!role) throw new Error('Connections are set by people of the organisation.');
-  return role;
+function refuseRulesAbove(actor: Actor, { rules, defaultRole }: RoleMapping): void {
+  for (const role of [defaultRole, ...rules.map((rule) => rule.role)]) refuseAbove(actor, role);
 }
 
 function changesOf({ state, settings, provisioning, linking, highestRole }: ConnectionEntity) {

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { isEmail } from 'class-validator';
-import { UserEntity } from '../auth/index.js';
+import { isAbove, UserEntity } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
 import { BlindLookup } from '../encryption/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import type { ConnectionEntity } from './connection.entity.js';
 import { FederatedIdentityEntity, subjectKey } from './federated-identity.entity.js';
 import type { Refusal } from './federation.errors.js';
-import { isAbove, mapClaims, type MappedPerson } from './map-claims.js';
+import { mapClaims, type MappedPerson } from './map-claims.js';
 import type { ProvenPerson } from './proven-person.js';
 
 /** What becomes of somebody whom a provider has sent. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ROLES } from '../auth/identity.entity.js';
-import { isAbove, mapClaims } from './map-claims.js';
+import { isAbove } from '../auth/index.js';
+import { mapClaims } from './map-claims.js';
 
 const MAPPING = { email: 'email', name: 'name', groups: 'groups' };
 const RULES = [

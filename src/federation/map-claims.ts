@@ -1,4 +1,4 @@
-import { ROLES, type Role } from '../auth/index.js';
+import { isAbove, type Role } from '../auth/index.js';
 import type { AttributeMapping, RoleMapping } from './connection.entity.js';
 
 /** What a provider said of somebody, proven: each claim or attribute with its values. */
@@ -42,10 +42,6 @@ export function mapClaims(
 /** Of two roles the one that may less. */
 export function lower(one: Role, other: Role): Role {
   return isAbove(one, other) ? other : one;
-}
-
-export function isAbove(one: Role, other: Role): boolean {
-  return ROLES.indexOf(one) < ROLES.indexOf(other);
 }
 
 function first(claims: Claims, name: string): string | undefined {

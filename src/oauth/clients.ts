@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { refuseAbove, ROLES, type Role } from '../auth/index.js';
+import { refuseAbove, roleOf } from '../auth/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -186,12 +186,6 @@ function future<Name extends string>(
   const at = new Date(given);
   if (at.getTime() > Date.now()) return at;
   throw new InvalidRequest([{ pointer: `/${name}`, detail: `${name} must lie in the future` }]);
-}
-
-function roleOf(actor: Actor): Role {
-  const role = ROLES.find((one) => actor.roles.includes(one));
-  if (!role) throw new Error('Clients are set by whoever has a role in the organisation.');
-  return role;
 }
 
 /** What its tokens can do: a change ends them. */

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { ProvidedUsers, type UserEntity } from '../auth/index.js';
+import { isAbove, ProvidedUsers, type UserEntity } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
 import { BlindLookup } from '../encryption/index.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import type { DirectoryRow } from './directory-row.js';
-import { isAbove, requireKept } from './directory-rules.js';
+import { requireKept } from './directory-rules.js';
 import { profileOf } from './profile-of.js';
 import { textIn, type Fields } from './protocol/evaluate-filter.js';
 import { ScimError } from './protocol/scim.errors.js';

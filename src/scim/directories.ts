@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { GrantExceedsOwn, ROLES, type Role } from '../auth/index.js';
+import { refuseAbove, roleOf } from '../auth/index.js';
 import { AuthConfig } from '../platform/config/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
@@ -17,7 +17,6 @@ import type {
 import { DirectoryActive, TooManyDirectories } from './directories.errors.js';
 import { DirectoryClients } from './directory-clients.js';
 import { DIRECTORY_COLUMNS, type DirectoryRow, type Mapping } from './directory-row.js';
-import { isAbove } from './directory-rules.js';
 import { requireMapping } from './profile-of.js';
 import { ScimError } from './protocol/scim.errors.js';
 import { baseUrl } from './user-rows.js';
@@ -206,16 +205,6 @@ function readMapping(given: Mapping): Mapping {
       throw new InvalidRequest([{ pointer: '/mapping', detail: error.message }]);
     throw error;
   }
-}
-
-function refuseAbove(actor: Actor, role: Role): void {
-  if (isAbove(role, roleOf(actor))) throw new GrantExceedsOwn(`the role ${role}`);
-}
-
-function roleOf(actor: Actor): Role {
-  const role = ROLES.find((own) => actor.roles.includes(own));
-  if (!role) throw new Error('Directories are set by people of the organisation.');
-  return role;
 }
 
 function resource(id: string): { type: string; id: string } {

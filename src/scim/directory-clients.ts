@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { refuseAbove, type Role } from '../auth/index.js';
+import { isAbove, refuseAbove, type Role } from '../auth/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { CredentialRevoked, InvalidRequest } from '../platform/http/errors.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { ClientBelowDirectory, ClientNamedAlready } from './directories.errors.js';
 import type { DirectoryRow } from './directory-row.js';
-import { isAbove } from './directory-rules.js';
 
 /**
  * Clients of OAuth that speak for a directory ([oauth](../oauth) has them). Whoever may set a client, or its secret, could

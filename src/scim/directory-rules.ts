@@ -1,10 +1,6 @@
-import { ROLES, type ProvidedProfile, type Role, type UserEntity } from '../auth/index.js';
+import { isAbove, type ProvidedProfile, type UserEntity } from '../auth/index.js';
 import type { DirectoryRow } from './directory-row.js';
 import { ScimError } from './protocol/scim.errors.js';
-
-export function isAbove(one: Role, other: Role): boolean {
-  return ROLES.indexOf(one) < ROLES.indexOf(other);
-}
 
 /**
  * Whoever sets a directory could otherwise become, by the address that it gives, somebody who may more than they do.

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { ProvidedUsers, type UserEntity } from '../auth/index.js';
+import { isAbove, ProvidedUsers, type UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
@@ -8,7 +8,6 @@ import { UnitOfWork } from '../requests/index.js';
 import { FindSubject } from './find-subject.js';
 import type { Effect, SecurityEvent } from './security-event.js';
 import { SetRefused } from './shared-signals.errors.js';
-import { isAbove } from './transmitter-rules.js';
 import type { TransmitterRow } from './transmitter-row.js';
 import { Transmitters } from './transmitters.js';
 import { VerifySet } from './verify-set.js';

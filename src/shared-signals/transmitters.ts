@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { refuseAbove, secretHash } from '../auth/index.js';
+import { refuseAbove, roleOf, secretHash } from '../auth/index.js';
 import { AuthConfig } from '../platform/config/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { newTransmitterToken, visiblePrefix } from '../platform/http/credential.js';
@@ -13,7 +13,6 @@ import { DiscoverTransmitter } from './discover-transmitter.js';
 import { TooManyTransmitters } from './shared-signals.errors.js';
 import { transmitterDto } from './transmitter-dto.js';
 import { TRANSMITTER_COLUMNS, type StreamStatus, type TransmitterRow } from './transmitter-row.js';
-import { roleOf } from './transmitter-rules.js';
 import type {
   CreateTransmitterDto,
   RotateTransmitterTokenDto,
