@@ -68,8 +68,9 @@ export class BlindLookup {
       );
       const rows = await this.database.query<{ found: string }>({
         name: `lookup_${tableName}_${sealed}_${filled.map(({ slot }) => slot).join('')}`,
-        text: `SELECT "${column}" AS found FROM "${tableName}" WHERE ${conditions.join(' OR ')} ORDER BY 1 LIMIT ${limit}`,
-        values: [...(within ? [within.value] : []), ...filled.map(({ index }) => index)],
+        text: `SELECT "${column}" AS found FROM "${tableName}" WHERE ${conditions.join(' OR ')} ORDER BY 1
+          LIMIT $${filled.length + (within ? 2 : 1)}`,
+        values: [...(within ? [within.value] : []), ...filled.map(({ index }) => index), limit],
       });
       return rows.map(({ found }) => found);
     };

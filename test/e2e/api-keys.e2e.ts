@@ -71,6 +71,14 @@ describe('a key', () => {
     }
   });
 
+  it('may use nothing that only a directory or a transmitter may, whatever its scopes say', async () => {
+    const api = await clientWith(['*:admin']);
+    const others = (await OpenApiContract.of(app.baseUrl)).routes.filter(isOfNoPerson);
+    expect(others).not.toEqual([]);
+    for (const route of others)
+      expect({ where: route.path, in: await isLetIn(api, route) }).toEqual({ where: route.path, in: false });
+  });
+
   it('can do no more than the person whose key it is, whatever its scopes say', async () => {
     const developer = await createPerson(acme.api, 'Developer');
     const { accessToken } = await signIn(app, acme.slug, developer);

@@ -46,6 +46,8 @@ async function killedRound(afterMs: number): Promise<void> {
   traffic.run(american.api, agentsOf(american).slow, 400);
   traffic.found(client(app.baseUrl, app.firstRun.operatorKey));
   await sleep(afterMs);
+  // However slow the machine is: there is something that was answered, and more is under way.
+  await eventually(async () => expect(traffic.answered.projects.length).toBeGreaterThan(1), 30_000);
   await app.kill9();
   await traffic.stop();
   // How fast is told by test/integration/embedded-postgres.int.ts; here it is one of several that the machine is busy with.
@@ -70,7 +72,7 @@ describe('a process that is killed in the middle of everything, again and again'
 
   it(`starts again each time, and leaves no PostgreSQL behind (killed after ${moments.join(', ')} ms)`, async () => {
     for (const moment of moments) await killedRound(moment);
-    expect(rounds.flatMap(({ answered }) => answered.projects).length).toBeGreaterThan(0);
+    expect(rounds.flatMap(({ answered }) => answered.projects).length).toBeGreaterThan(rounds.length);
   });
 
   it('has everything that it answered', async () => {

@@ -15,10 +15,9 @@ export function isOfNoPerson(route: DocumentedRoute): boolean {
   return permission !== undefined && ['directory', 'transmitter'].includes(PERMISSIONS[permission].grantee);
 }
 
-/** Whether an answer says that the permission is not held; errors of SCIM have no code. */
+/** Whether an answer says that the permission is not held. */
 export function isDenied({ status, body }: { readonly status: number; readonly body: unknown }): boolean {
-  const { code, schemas } = (body ?? {}) as { code?: string; schemas?: readonly string[] };
-  return status === 403 && (code === 'PERMISSION_DENIED' || schemas?.[0]?.endsWith(':Error') === true);
+  return status === 403 && (body as { code?: string } | undefined)?.code === 'PERMISSION_DENIED';
 }
 
 export { PERMISSIONS };
