@@ -36,7 +36,10 @@ export type Bench = (options: BenchOptions) => Promise<BenchResult>;
 export type Side = (seconds: number) => Promise<Figures>;
 
 const WARM_UP_SECONDS = 2;
-const ROUNDS = 5;
+/** A side is warm once a round is no better by so much than the best before; a large program needs seconds of work for it. */
+const STILL_WARMING = 1.05;
+const MOST_WARM_UPS = 10;
+const ROUNDS = 7;
 const ROUND_SECONDS = 2;
 
 /**
@@ -47,8 +50,8 @@ export async function compare(
   sides: { readonly baseline: Side; readonly ours: Side },
   { warmUp = WARM_UP_SECONDS, rounds: count = ROUNDS, seconds = ROUND_SECONDS } = {},
 ): Promise<Comparison> {
-  await sides.baseline(warmUp);
-  await sides.ours(warmUp);
+  await warm(sides.baseline, warmUp);
+  await warm(sides.ours, warmUp);
   const rounds: { baseline: Figures; ours: Figures }[] = [];
   for (let round = 0; round < count; round += 1) {
     const baseline = await sides.baseline(seconds);
@@ -59,6 +62,15 @@ export async function compare(
     ours: middle(rounds.map((round) => round.ours)),
     ratio: rounded(median(rounds.map(({ baseline, ours }) => ours.perSecond / baseline.perSecond)), 3),
   };
+}
+
+async function warm(side: Side, seconds: number): Promise<void> {
+  let best = 0;
+  for (let round = 0; round < MOST_WARM_UPS; round += 1) {
+    const { perSecond } = await side(seconds);
+    if (perSecond < best * STILL_WARMING) return;
+    best = perSecond;
+  }
 }
 
 function middle(rounds: readonly Figures[]): Figures {

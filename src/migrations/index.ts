@@ -21,6 +21,7 @@ import { CellSigningKeys20261122007400 } from './cell-19-signing-keys.js';
 import { CellRequestBodies20261122007500 } from './cell-20-request-bodies.js';
 import { CellDomains20261122009000 } from './cell-21-domains.js';
 import { CellOwnBytes20261129060000 } from './cell-22-own-bytes.js';
+import { CellSettledCommits20261130081500 } from './cell-23-settled-commits.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -76,6 +77,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellRequestBodies20261122007500,
   CellDomains20261122009000,
   CellOwnBytes20261129060000,
+  CellSettledCommits20261130081500,
 ];
 
 /** Applied once per tenant. */

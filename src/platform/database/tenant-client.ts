@@ -30,6 +30,12 @@ interface ClientInternals {
 
 const BEGIN = /^START TRANSACTION$/i;
 const END = /^(COMMIT|ROLLBACK)$/i;
+/**
+ * The commit itself waits for no disk, so that whoever waits for what the transaction holds, or to announce something,
+ * goes on at once; then the session waits until the disk has it, beside all others that do. In one message: a server
+ * that crashes in between answers neither.
+ */
+const COMMIT = 'COMMIT; SELECT work.settle()';
 const SAVEPOINT = /^(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) \w+$/i;
 /**
  * How a tenant's statement may begin. Whatever else there is (SET, DO, COPY, ...) changes the session or runs code. Not
@@ -63,9 +69,9 @@ export class TenantClient extends pg.Client {
     this.#wear = new ConnectionWear(config.wear);
   }
 
-  /** How a transaction of a tenant begins: in one message with the switch of the role, which ends with it. */
+  /** How a transaction of a tenant begins: in one message with the switch of the role, which ends with it; see `COMMIT`. */
   static start(tenant: TenantId): string {
-    return `START TRANSACTION; SET LOCAL ROLE "${tenantId(tenant)}"`;
+    return `START TRANSACTION; SET LOCAL ROLE "${tenantId(tenant)}"; SET LOCAL synchronous_commit = off`;
   }
 
   /** Whether the connection has served long or widely enough to be replaced. */
@@ -168,9 +174,10 @@ export class TenantClient extends pg.Client {
       );
     }
     if (END.test(text)) {
-      if (this.#unsent && /^COMMIT$/i.test(text)) throw this.#unsent;
+      const commits = /^COMMIT$/i.test(text);
+      if (this.#unsent && commits) throw this.#unsent;
       this.#transactionTenant = undefined;
-      return this.#control(text, callback);
+      return this.#control(commits ? COMMIT : text, callback);
     }
     if (SAVEPOINT.test(text)) return this.#control(text, callback);
     refuseSessionStatements(text);
@@ -187,9 +194,12 @@ export class TenantClient extends pg.Client {
     super.query(query as never);
   }
 
-  /** What begins and ends transactions, by the simple protocol: several of them in one message. */
+  /** What begins and ends transactions, by the simple protocol: several of them in one message. The first is answered. */
   #control(text: string, callback: Callback): void {
-    void super.query(text, this.#batched(callback) as never);
+    const answered = this.#batched(callback);
+    const first = (error: Error | null, results?: pg.QueryResult | pg.QueryResult[]): void =>
+      answered(error, Array.isArray(results) ? results[0] : results);
+    void super.query(text, first as never);
   }
 
   /** Lets what a statement writes go along with what others write in this turn of the event loop. */
