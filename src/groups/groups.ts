@@ -56,7 +56,13 @@ export class Groups {
    * @throws {ResourceNotFound}
    */
   async locked(id: string): Promise<GroupRow> {
-    return one(await this.#rows('WHERE id = $1 FOR NO KEY UPDATE', [id]));
+    return one(
+      await this.database.query<GroupRow>({
+        name: 'group_locked',
+        text: `SELECT ${GROUP_COLUMNS} FROM groups WHERE id = $1 FOR NO KEY UPDATE`,
+        values: [id],
+      }),
+    );
   }
 
   /** Of a locked group: what is undefined stays. @throws {GroupNameTaken} */

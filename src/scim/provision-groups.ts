@@ -22,6 +22,8 @@ const LONGEST_NAME = 256;
 const LONGEST_EXTERNAL_ID = 512;
 const REPORTED = 5;
 
+/** Of those that are named, which the directory provides: people and, where it is false, groups. */
+type Provided = ReadonlyMap<string, boolean>;
 type Told = Record<'added' | 'removed' | 'groupsAdded' | 'groupsRemoved', string[]>;
 
 /** The groups of a directory, as it provides, changes and takes them away: in the unit of work of whoever calls. */
@@ -47,7 +49,7 @@ export class ProvisionGroups {
     });
     const told = newTold();
     auditDetails({ resource: { type: 'group', id: group.id } });
-    await this.#changeMembers(asked, group.id, { kind: 'add', ids }, told);
+    await this.#changeMembers(group.id, { kind: 'add', ids }, await this.#provided(asked, ids), told);
     auditDetails({ changes: { displayName, ...membersInEvent(told) } });
     return this.#answer(201, asked, group.id);
   }
@@ -89,23 +91,34 @@ export class ProvisionGroups {
     changes: readonly MemberChange[],
     renamed: (group: GroupRow) => Named,
   ): Promise<void> {
-    const group = await this.#locked(asked, id);
+    const ids = changes.flatMap((change) => (change.kind === 'removeWhere' ? [] : change.ids));
+    // In one flush: others wait for the group meanwhile.
+    const [group, provided] = await Promise.all([this.#locked(asked, id), this.#provided(asked, ids)]);
     auditDetails({ resource: { type: 'group', id } });
     const { displayName, externalId } = renamed(group);
     const isRenamed = displayName !== group.display_name || externalId !== (group.external_id ?? undefined);
     if (isRenamed) await this.groups.rename(id, displayName, externalId ?? null);
     const told = newTold();
-    for (const change of changes) await this.#changeMembers(asked, id, change, told);
+    for (const change of changes) {
+      if (change.kind !== 'removeWhere') await this.#changeMembers(id, change, provided, told);
+      else {
+        const fitting = await this.#fitting(asked, id, change);
+        const known = await this.#provided(asked, fitting);
+        await this.#changeMembers(id, { kind: 'remove', ids: fitting }, known, told);
+      }
+    }
     auditDetails({ changes: { ...(isRenamed && { displayName }), ...membersInEvent(told) } });
   }
 
-  async #changeMembers(asked: Asked, id: string, change: MemberChange, told: Told): Promise<void> {
-    if (change.kind === 'removeWhere') {
-      const ids = await this.#fitting(asked, id, change);
-      return this.#changeMembers(asked, id, { kind: 'remove', ids }, told);
-    }
-    const { kind, ids } = change;
-    const { people, groups, unknown } = await this.#told(asked.directory.id, ids);
+  async #changeMembers(
+    id: string,
+    { kind, ids }: Extract<MemberChange, { readonly ids: unknown }>,
+    provided: Provided,
+    told: Told,
+  ): Promise<void> {
+    const of = (person: boolean): string[] => ids.filter((member) => provided.get(member) === person);
+    const [people, groups] = [of(true), of(false)];
+    const unknown = ids.filter((member) => !provided.has(member));
     // Who is not there need not be removed; whoever is to be added has to be there.
     if (unknown.length > 0 && kind !== 'remove')
       throw new ScimError(
@@ -134,27 +147,17 @@ export class ProvisionGroups {
     return members.filter((member) => fits(filter, member)).map((member) => textIn(member, 'value'));
   }
 
-  /** Which of these the directory provides, and as what. */
-  async #told(
-    directoryId: string,
-    ids: readonly string[],
-  ): Promise<{ people: string[]; groups: string[]; unknown: string[] }> {
-    const wellFormed = ids.filter((id) => UUID.test(id));
-    const found =
-      wellFormed.length === 0
-        ? []
-        : await this.database.query<{ id: string; person: boolean }>({
-            text: `SELECT s.id, true AS person FROM scim_users s JOIN users u ON u.id = s.id AND u.status <> 'erased'
-              WHERE s.directory_id = $1 AND s.removed_at IS NULL AND s.id = ANY ($2::uuid[])
-              UNION ALL SELECT id, false FROM groups WHERE directory = $1 AND id = ANY ($2::uuid[])`,
-            values: [directoryId, wellFormed],
-          });
-    const known = new Map(found.map(({ id, person }) => [id, person]));
-    return {
-      people: ids.filter((id) => known.get(id) === true),
-      groups: ids.filter((id) => known.get(id) === false),
-      unknown: ids.filter((id) => !known.has(id)),
-    };
+  async #provided({ directory }: Asked, ids: readonly string[]): Promise<Provided> {
+    const wellFormed = [...new Set(ids)].filter((id) => UUID.test(id));
+    if (wellFormed.length === 0) return new Map();
+    const found = await this.database.query<{ id: string; person: boolean }>({
+      name: 'scim_provided',
+      text: `SELECT s.id, true AS person FROM scim_users s JOIN users u ON u.id = s.id AND u.status <> 'erased'
+        WHERE s.directory_id = $1 AND s.removed_at IS NULL AND s.id = ANY ($2::uuid[])
+        UNION ALL SELECT id, false FROM groups WHERE directory = $1 AND id = ANY ($2::uuid[])`,
+      values: [directory.id, wellFormed],
+    });
+    return new Map(found.map(({ id, person }) => [id, person]));
   }
 
   async #locked({ directory, ifMatch }: Asked, id: string): Promise<GroupRow> {
