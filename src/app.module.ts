@@ -148,6 +148,7 @@ export class AppModule {
         // Routes are tried in this order: those that are called most come first.
         AgentsModule,
         RunsModule,
+        ScimModule,
         EncryptionModule,
         AuditModule,
         ProofsModule,
@@ -172,7 +173,6 @@ export class AppModule {
         FederationModule,
         GroupsModule,
         OAuthModule,
-        ScimModule,
         SharedSignalsModule,
         OperationsModule,
         OrganisationsModule,
