@@ -71,7 +71,10 @@ const REFUSALS = new Set([
   'key_disabled',
   'key_pending_deletion',
   'key_not_found',
+  'key_unusable',
+  'key_unfit',
   'invalid_ciphertext',
+  'refused',
 ]);
 
 /** What the key service meant, by the code of its adapter's error; undefined for errors that are not the service's. */

@@ -90,6 +90,16 @@ describe('a key that a customer keeps', () => {
       (arn: string) => fake.setState(arn, 'Enabled'),
     ],
     ['denied to us', (arn: string) => fake.deny(arn, true), (arn: string) => fake.deny(arn, false)],
+    [
+      'in a key store that its owner disconnects',
+      (arn: string) => fake.setState(arn, 'Unavailable'),
+      (arn: string) => fake.setState(arn, 'Enabled'),
+    ],
+    [
+      'without its imported material',
+      (arn: string) => fake.setState(arn, 'PendingImport'),
+      (arn: string) => fake.setState(arn, 'Enabled'),
+    ],
   ])('that is %s ends its use within a minute, in every process', async (_, revoke, allow) => {
     const [tenant, neighbour] = [await newTenant(), await newTenant()];
     const arn = await attached(tenant);
@@ -190,7 +200,8 @@ describe('a key that a customer keeps', () => {
     const denied = fake.newKey();
     fake.deny(denied, true);
     const unknown = `${fake.newKey().slice(0, -4)}0000`;
-    for (const arn of [neighbours, disabled, denied, unknown])
+    const signing = fake.newKey({ usage: 'SIGN_VERIFY' });
+    for (const arn of [neighbours, disabled, denied, unknown, signing, 'arn:aws:kms:no-key'])
       await expect(one.customers.verify(tenant, arn)).rejects.toMatchObject({ code: 'CUSTOMER_KEY_REFUSED' });
     const good = fake.newKey();
     fake.fail('internal', 3);

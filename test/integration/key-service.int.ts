@@ -109,6 +109,16 @@ describe('a key service', () => {
       (arn) => fake.setState(arn, 'PendingDeletion'),
       (arn) => fake.setState(arn, 'Enabled'),
     ],
+    [
+      'without its material',
+      (arn) => fake.setState(arn, 'PendingImport'),
+      (arn) => fake.setState(arn, 'Enabled'),
+    ],
+    [
+      'in a key store that is disconnected',
+      (arn) => fake.setState(arn, 'Unavailable'),
+      (arn) => fake.setState(arn, 'Enabled'),
+    ],
     ['not for us any more', (arn) => fake.deny(arn, true), (arn) => fake.deny(arn, false)],
   ];
 
@@ -135,15 +145,6 @@ describe('a key service', () => {
       cause: { code: 'key_not_found' },
     });
     await use(neighbour);
-  });
-
-  it('whose key store is unavailable is away, and refuses nothing', async () => {
-    const [{ tenant, arn }, { tenant: cold, arn: other }] = [await newTenant(), await newTenant()];
-    await use(tenant);
-    for (const one of [arn, other]) fake.setState(one, 'Unavailable');
-    advance(65 * MINUTE);
-    await use(tenant);
-    await expect(use(cold)).rejects.toMatchObject({ code: 'KEYS_UNAVAILABLE' });
   });
 
   it('that throttles gets few calls, and everybody their keys in the end', async () => {

@@ -33,6 +33,70 @@ it.each(['internal', 'throttle'] as const)('tries again after the passing error 
   expect(fake.calls.filter((call) => call === 'GenerateDataKey')).toHaveLength(3);
 });
 
+it.each([
+  ['DependencyTimeoutException', 503],
+  ['KeyUnavailableException', 500],
+  ['ThrottlingException', 400],
+  ['LimitExceededException', 400],
+  ['SomethingNew', 500],
+])('takes %s for something that passes', async (type, status) => {
+  const key = await kms.createTenantKey('t1');
+  fake.fail({ type, status }, 3);
+  await expect(kms.generateDataKey(key, context)).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+it.each([
+  ['InvalidGrantTokenException', 'access_denied'],
+  ['SomethingNew', 'refused'],
+  ['AccessDeniedException', 'access_denied'],
+  ['ValidationException', 'key_unfit'],
+])('takes %s for a refusal, and does not try again', async (type, code) => {
+  const key = await kms.createTenantKey('t1');
+  fake.fail({ type, status: 400 }, 3);
+  await expect(kms.generateDataKey(key, context)).rejects.toMatchObject({ code });
+  expect(fake.calls.filter((call) => call === 'GenerateDataKey')).toHaveLength(1);
+});
+
+it.each([
+  ['PendingImport', 'key_unusable'],
+  ['Unavailable', 'key_unusable'],
+  ['Creating', 'key_unusable'],
+  ['PendingReplicaDeletion', 'key_pending_deletion'],
+  ['PendingDeletion', 'key_pending_deletion'],
+  ['Disabled', 'key_disabled'],
+] as const)('takes a key in the state %s for one that may not be used', async (state, code) => {
+  const key = await kms.createTenantKey('t1');
+  const { plaintext, wrapped } = await kms.generateDataKey(key, context);
+  fake.setState(key, state);
+  await expect(kms.generateDataKey(key, context)).rejects.toMatchObject({ code });
+  await expect(kms.decrypt(key, wrapped, context)).rejects.toMatchObject({ code });
+  await expect(kms.encrypt(key, plaintext, context)).rejects.toMatchObject({ code });
+});
+
+it('says of a key for something else, of another region, and of what is no key, that it is none', async () => {
+  const signing = fake.newKey({ usage: 'SIGN_VERIFY' });
+  await expect(kms.generateDataKey(signing, context)).rejects.toMatchObject({ code: 'key_unfit' });
+  const malformed = signing.replace(':key/', ':alias-of/');
+  await expect(kms.generateDataKey(malformed, context)).rejects.toMatchObject({ code: 'key_unfit' });
+  const elsewhere = fake.newKey({ region: 'us-east-1' });
+  await expect(kms.generateDataKey(elsewhere, context)).rejects.toMatchObject({ code: 'key_not_found' });
+});
+
+it('takes credentials that cannot be had for something that passes', async () => {
+  const before = { ...process.env };
+  for (const name of Object.keys(before)) if (name.startsWith('AWS_')) delete process.env[name];
+  Object.assign(process.env, { AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nonexistent' });
+  try {
+    const without = new AwsKms({ region: fake.region, endpoint: fake.endpoint });
+    await expect(without.createTenantKey('t1')).rejects.toMatchObject({
+      code: 'unavailable',
+      cause: { name: 'CredentialsProviderError' },
+    });
+  } finally {
+    process.env = before;
+  }
+});
+
 it('gives up after three tries', async () => {
   const key = await kms.createTenantKey('t1');
   fake.fail('internal', 100);

@@ -7,10 +7,10 @@ import {
   EncryptCommand,
   GenerateDataKeyCommand,
   KMSClient,
-  KMSServiceException,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
-import { KmsError, type DataKey, type KmsContext, type KmsErrorCode } from './kms-error.js';
+import { awsKmsCode } from './aws-kms-code.js';
+import { KmsError, type DataKey, type KmsContext } from './kms-error.js';
 
 export interface AwsKmsOptions {
   readonly region: string;
@@ -25,24 +25,6 @@ export interface AwsKmsOptions {
     readonly sessionToken?: string;
   };
 }
-
-/** Names of AWS errors, per what they mean to us; everything else is passing. */
-const CODES: Readonly<Record<string, KmsErrorCode>> = {
-  DisabledException: 'key_disabled',
-  NotFoundException: 'key_not_found',
-  InvalidCiphertextException: 'invalid_ciphertext',
-  IncorrectKeyException: 'invalid_ciphertext',
-  AccessDeniedException: 'access_denied',
-  CredentialsProviderError: 'access_denied',
-  ExpiredTokenException: 'access_denied',
-  IncompleteSignature: 'access_denied',
-  InvalidClientTokenId: 'access_denied',
-  InvalidGrantTokenException: 'access_denied',
-  InvalidSignatureException: 'access_denied',
-  MissingAuthenticationTokenException: 'access_denied',
-  NotAuthorized: 'access_denied',
-  UnrecognizedClientException: 'access_denied',
-};
 
 /** AWS KMS: a tenant's key is a KMS key of its own, which never leaves the service. */
 export class AwsKms {
@@ -134,16 +116,8 @@ async function kmsCall<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     return await call();
   } catch (cause) {
     const name = cause instanceof Error ? cause.name : 'unknown';
-    throw new KmsError(codeOf(name, cause), `AWS KMS refused: ${name}`, { cause });
+    throw new KmsError(awsKmsCode(cause), `AWS KMS refused: ${name}`, { cause });
   }
-}
-
-function codeOf(name: string, cause: unknown): KmsErrorCode {
-  // One exception for several states, told apart by the message alone ("... is pending deletion.").
-  if (name === 'KMSInvalidStateException' && cause instanceof KMSServiceException) {
-    return /pending deletion|PendingDeletion/.test(cause.message) ? 'key_pending_deletion' : 'unavailable';
-  }
-  return CODES[name] ?? 'unavailable';
 }
 
 function present<Value>(value: Value | undefined): Value {

@@ -4,7 +4,13 @@ export type KmsErrorCode =
   | 'key_disabled'
   | 'key_pending_deletion'
   | 'key_not_found'
-  | 'invalid_ciphertext';
+  /** Another state in which it cannot be used: its material or its key store is missing. */
+  | 'key_unusable'
+  /** Not a key for this: a signing key, or an id that is none. */
+  | 'key_unfit'
+  | 'invalid_ciphertext'
+  /** Refused for a reason that is not known here. */
+  | 'refused';
 
 /**
  * Why a key could not be used. Only 'unavailable' is passing: after any other code, keys that were unwrapped before
