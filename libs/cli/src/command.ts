@@ -5,6 +5,8 @@ export interface Surroundings {
   readonly out: (line: string) => void;
   /** Where data goes. */
   readonly stream: NodeJS.WritableStream;
+  /** Asks whoever sits at the terminal, and shows nothing of the answer; absent where nobody does. */
+  readonly askHidden?: (question: string) => Promise<string>;
 }
 
 /** Resolves with the exit code. */

@@ -1,4 +1,5 @@
-import { UsageError, type Command, type Surroundings } from './command.js';
+import { UsageError, type Command } from './command.js';
+import { asPerson } from './person.js';
 import { ask, baseUrl, parsed } from './server.js';
 
 interface Keys {
@@ -76,47 +77,6 @@ export const cancelDeletion: Command = (args, surroundings) =>
     await send('DELETE', '/v1/keys/deletion');
     out('The keys stay.');
   });
-
-type Send = (method: string, path: string, body?: unknown) => Promise<Response>;
-interface Arguments {
-  readonly positionals: readonly string[];
-  readonly values: { readonly 'wait-days'?: string; readonly confirm?: string; readonly hold?: boolean };
-}
-
-/** Signs in, proves the password again, does the work, and ends the session. */
-async function asPerson(
-  args: readonly string[],
-  { env, out }: Surroundings,
-  work: (send: Send, out: Surroundings['out'], args: Arguments) => Promise<void>,
-): Promise<number> {
-  const { values, positionals } = parsed(args, {
-    url: { type: 'string' },
-    organisation: { type: 'string' },
-    email: { type: 'string' },
-    'wait-days': { type: 'string' },
-    confirm: { type: 'string' },
-    hold: { type: 'boolean' },
-  });
-  const { organisation, email } = values;
-  const password = env['WAXELL_PASSWORD'];
-  if (organisation === undefined || email === undefined)
-    throw new UsageError('Say who you are: --organisation SLUG --email ADDRESS');
-  if (password === undefined || password === '')
-    throw new UsageError('Put your password into WAXELL_PASSWORD.');
-  const url = baseUrl(values.url);
-  const signingIn = { method: 'POST', body: { email, password } };
-  const signedIn = await ask(new URL('/v1/auth/login', url), { 'x-tenant-slug': organisation }, signingIn);
-  const { accessToken } = (await signedIn.json()) as { accessToken: string };
-  const authorization = `Bearer ${accessToken}`;
-  const send: Send = (method, path, body) => ask(new URL(path, url), { authorization }, { method, body });
-  try {
-    await send('POST', '/v1/auth/step-up', { password });
-    await work(send, out, { positionals, values });
-    return 0;
-  } finally {
-    await send('POST', '/v1/auth/logout');
-  }
-}
 
 function wholeNumber(text: string | undefined, what: string): number {
   if (text === undefined || !/^\d{1,4}$/.test(text)) throw new UsageError(`Say ${what}`);

@@ -3,8 +3,9 @@ import { attachKey, cancelDeletion, deleteKeys, detachKey, listKeys, rotate, rot
 import { simulate } from './scim/simulate.js';
 import { UsageError, type Command, type Surroundings } from './command.js';
 
-/** What needs a person who proves a password; it is never an argument, which every process of the machine can read. */
-const PERSON = '--url URL --organisation SLUG --email ADDRESS (WAXELL_PASSWORD)';
+/** What needs a person who proves to be it; a password or code is never an argument, which every process of the machine can read. */
+const PERSON =
+  '--url URL --organisation SLUG --email ADDRESS (WAXELL_PASSWORD, with a second factor WAXELL_SECOND_FACTOR)';
 
 const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage: string }>> = {
   'audit export': {

@@ -1,3 +1,4 @@
+import { askHidden } from './ask-hidden.js';
 import { run } from './run.js';
 
 process.exitCode = await run(
@@ -6,6 +7,10 @@ process.exitCode = await run(
     env: process.env,
     out: (line) => process.stdout.write(`${line}\n`),
     stream: process.stdout,
+    // Questions are no data: they must not get into what standard output is piped to.
+    ...(process.stdin.isTTY && {
+      askHidden: (question: string) => askHidden(process.stdin, process.stderr, question),
+    }),
   },
   (text) => process.stderr.write(text),
 );
