@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { agentDefinition, type AgentDefinition } from '@waxell/sdk';
-import { IsNull } from 'typeorm';
+import { IsNull, type EntityMetadata } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { readableRows } from '../access/index.js';
 import { NewRows, Sealed } from '../encryption/index.js';
@@ -86,9 +86,11 @@ export class Agents {
   async list({ cursor, limit, projectId }: AgentsQuery): Promise<Page<AgentDto>> {
     const after = cursorKey(cursor, UUID_KEY);
     const readable = readableRows('agent');
-    const rows = await this.database
-      .repository(AgentEntity)
+    const agents = this.database.repository(AgentEntity);
+    const rows = await agents
       .createQueryBuilder('agent')
+      // Opening keys that nobody is shown may be a call to a customer's key service for each.
+      .select(shownColumns(agents.metadata))
       .where('agent.deleted_at IS NULL')
       .andWhere(readable.sql, readable.parameters)
       .andWhere(after === undefined ? 'TRUE' : 'agent.id > :after', { after })
@@ -184,6 +186,11 @@ function checkedDefinition(definition: DefinitionDto): AgentDefinition {
       detail: message,
     })),
   );
+}
+
+function shownColumns({ columns }: EntityMetadata): string[] {
+  const sealed: keyof AgentEntity = 'providerKeys';
+  return columns.flatMap(({ propertyName }) => (propertyName === sealed ? [] : [`agent.${propertyName}`]));
 }
 
 function sealedKeys({

@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { TenantRef } from '../platform/database/index.js';
+import { CallGate } from './call-gate.js';
 import { FieldUnreadable, headerOf, sealUnderKms, SUITE, wrappedByKms } from './field-codec.js';
 import type { FieldPlace } from './field-place.js';
 import { HeldKeyRefused, KeysUnavailable, keyServiceFault } from './key-errors.js';
@@ -9,8 +10,9 @@ import { CellKms } from './kms.js';
 import type { TenantKeys } from './tenant-keys.js';
 
 const KEYS_IN_MEMORY = 10_000;
-/** Calls to the KMS at once for one reader: a page of a list is hundreds of values. */
+/** Calls to the KMS at once for one tenant, and for all: a page of a list is hundreds of values. */
 const AT_ONCE = 16;
+const LIMITS = { atOnce: 2 * AT_ONCE, perTenant: AT_ONCE, waiting: 2_000 };
 const SWEEP_MS = 10_000;
 
 interface Entry {
@@ -25,6 +27,9 @@ interface Entry {
 @Injectable()
 export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
   readonly #known = new LRUCache<string, Entry>({ max: KEYS_IN_MEMORY });
+  /** Of who reads the same value at the same time, one asks. */
+  readonly #flights = new Map<string, Promise<Buffer>>();
+  readonly #gate = new CallGate(LIMITS);
   readonly #fresh: number;
   #sweeping: NodeJS.Timeout | undefined;
 
@@ -32,7 +37,7 @@ export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
     private readonly kms: CellKms,
     private readonly times: KeyTimes,
   ) {
-    this.#fresh = times.ofCustomerKeys().fresh;
+    this.#fresh = times.ofHeldKeys().fresh;
   }
 
   onModuleInit(): void {
@@ -45,7 +50,8 @@ export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
 
   /** @throws {HeldKeyRefused | KeysUnavailable} */
   async seal(tenant: TenantRef, keys: TenantKeys, place: FieldPlace, value: Buffer): Promise<Buffer> {
-    const dek = await answered(this.kms.of(tenant.cell).generateDataKey(keys.kmsKeyId, contextOf(tenant)));
+    const kms = this.kms.of(tenant.cell);
+    const dek = await this.#asked(tenant, () => kms.generateDataKey(keys.kmsKeyId, contextOf(tenant)));
     return sealUnderKms(keys.current.id, dek, place, value);
   }
 
@@ -79,14 +85,29 @@ export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
       if (known && this.times.now() - known.openedAt < this.#fresh) return known.dek;
       const kmsKeyId = keys.heldBy.get(keyId);
       if (kmsKeyId === undefined) return undefined;
-      const openedAt = this.times.now();
-      const dek = await answered(this.kms.of(tenant.cell).decrypt(kmsKeyId, wrapped, contextOf(tenant)));
-      this.#known.set(name, { dek, openedAt });
-      return dek;
+      return await this.#opened(tenant, name, kmsKeyId, wrapped);
     } catch (error) {
       if (error instanceof FieldUnreadable) return undefined;
       throw error;
     }
+  }
+
+  #opened(tenant: TenantRef, name: string, kmsKeyId: string, wrapped: Buffer): Promise<Buffer> {
+    const running = this.#flights.get(name);
+    if (running) return running;
+    const kms = this.kms.of(tenant.cell);
+    const flight = this.#asked(tenant, async () => {
+      const openedAt = this.times.now();
+      const dek = await kms.decrypt(kmsKeyId, wrapped, contextOf(tenant));
+      this.#known.set(name, { dek, openedAt });
+      return dek;
+    }).finally(() => this.#flights.delete(name));
+    this.#flights.set(name, flight);
+    return flight;
+  }
+
+  #asked<T>({ id }: TenantRef, call: () => Promise<T>): Promise<T> {
+    return this.#gate.run(id, () => answered(call()));
   }
 
   #sweep(): void {

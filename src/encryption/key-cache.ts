@@ -146,9 +146,11 @@ export class KeyCache<Keys extends object> {
 
   async #settle(tenant: TenantRef, open: boolean): Promise<Keys> {
     const held = this.#entries.peek(tenant.id);
+    // What the key service has answered was true at some time since then.
+    const askedAt = this.clock();
     try {
       const { keys, opened } = await this.load(tenant, held?.keys, open);
-      this.#keep(tenant, keys, opened, held);
+      this.#keep(tenant, keys, opened ? askedAt : undefined, held);
       return keys;
     } catch (error) {
       const bridged = held && this.#bridged(held, error);
@@ -157,10 +159,10 @@ export class KeyCache<Keys extends object> {
     }
   }
 
-  #keep(tenant: TenantRef, keys: Keys, opened: boolean, held: Entry<Keys> | undefined): void {
+  #keep(tenant: TenantRef, keys: Keys, askedAt: number | undefined, held: Entry<Keys> | undefined): void {
     const now = this.clock();
-    const openedAt = opened || !held ? now : held.openedAt;
-    const retryAt = opened ? undefined : held?.retryAt;
+    const openedAt = askedAt ?? held?.openedAt ?? now;
+    const retryAt = askedAt === undefined ? held?.retryAt : undefined;
     this.#entries.set(tenant.id, { tenant, keys, openedAt, readAt: now, doubted: false, retryAt });
   }
 

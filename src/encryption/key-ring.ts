@@ -49,10 +49,10 @@ export class KeyRing implements OnModuleInit, OnApplicationShutdown {
     private readonly times: KeyTimes,
     private readonly log: Log,
   ) {
-    const ofCustomer = times.ofCustomerKeys();
+    const [ofCustomer, held] = [times.ofCustomerKeys(), times.ofHeldKeys()];
     this.#cache = new KeyCache<TenantKeys>(
       (tenant, held, open) => this.#load(tenant, held, open),
-      ({ custody }) => (custody === 'customer' ? ofCustomer : this.times),
+      ({ custody, holds }) => (holds ? held : custody === 'customer' ? ofCustomer : this.times),
       this.times.now,
       () => this.feed.reliable(),
       (tenant, error) => this.log.error('keys could not be fetched again', error, { tenant: tenant.id }),

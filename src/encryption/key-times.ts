@@ -24,6 +24,12 @@ export class KeyTimes {
     const { pause, unheard, settle, now } = this;
     return new KeyTimes(45_000, 30_000, 10 * MINUTE, pause, unheard, settle, now);
   }
+
+  /** For one that is asked for each value: nothing of it is used for longer than a minute, whatever its key service does. */
+  ofHeldKeys(): KeyTimes {
+    const { pause, unheard, settle, now } = this;
+    return new KeyTimes(45_000, 30_000, 10_000, pause, unheard, settle, now);
+  }
 }
 
 const MINUTE = 60_000;

@@ -196,3 +196,46 @@ it('what names another key, or was altered, is unreadable as anything else', asy
   altered[altered.length - 1] = (altered.at(-1) ?? 0) ^ 1;
   await expect(opened(one, tenant, 'r1', altered)).rejects.toThrow('cannot be read');
 });
+
+it('whatever its key service does, nothing of it is used for longer than a minute', async () => {
+  const [tenant, neighbour] = [await newKeyTenant(db, one), await newKeyTenant(db, one)];
+  const person = await addUser(one, tenant, 'ann@example.com');
+  await held(tenant);
+  const value = await sealed(one, tenant, 'r1');
+  const hers = await one.fields.sealJson(tenant, place('hers'), 'hers', person);
+  const theirs = await sealed(one, neighbour, 'r1');
+  const use = async (): Promise<void> => {
+    expect(await opened(one, tenant, 'hers', hers)).toBe('hers');
+  };
+  await use();
+  expect(await opened(one, tenant, 'r1', value)).toBe('r1');
+  expect(await opened(one, neighbour, 'r1', theirs)).toBe('r1');
+  fake.fail('hang', Infinity);
+  // It is asked again, and does not answer: what is in memory is used for a little longer.
+  clock += 50 * SECOND;
+  await use();
+  const gone = { code: 'KEYS_UNAVAILABLE' };
+  await expect(opened(one, tenant, 'r1', value)).rejects.toMatchObject(gone);
+  clock += 10 * SECOND;
+  await expect(opened(one, tenant, 'hers', hers)).rejects.toMatchObject(gone);
+  await expect(opened(one, tenant, 'r1', value)).rejects.toMatchObject(gone);
+  expect(await opened(one, neighbour, 'r1', theirs)).toBe('r1');
+});
+
+it('is asked once for a value that many read at the same time, and for few values at once', async () => {
+  const [tenant, neighbour] = [await newKeyTenant(db, one), await newKeyTenant(db, one)];
+  await held(tenant);
+  const rows = Array.from({ length: 24 }, (_, at) => `r${at}`);
+  const values: Buffer[] = [];
+  for (const row of rows) values.push(await sealed(one, tenant, row));
+  const theirs = await sealed(one, neighbour, 'r0');
+  const before = fake.count('Decrypt');
+  fake.delay(20);
+  const readers = Array.from({ length: 5 }, () =>
+    Promise.all(values.map((value, at) => opened(one, tenant, `r${at}`, value))),
+  );
+  for (const read of await Promise.all(readers)) expect(read).toEqual(rows);
+  expect(fake.count('Decrypt') - before).toBe(24);
+  expect(fake.atOnce()).toBeLessThanOrEqual(16);
+  expect(await opened(one, neighbour, 'r0', theirs)).toBe('r0');
+});

@@ -57,6 +57,15 @@ it('a key that the customer keeps is attached and held, revoked, given back and 
   // Provider keys, input, output, and each event of the run.
   expect(fake.count('GenerateDataKey') - before).toBeGreaterThan(4);
 
+  // A list shows no provider keys, and asks for none, in a process that has opened none.
+  await app.restart();
+  const ofAgents = (): number => fake.contexts.filter(({ table }) => table === 'agents').length;
+  const asked = ofAgents();
+  expect(asked).toBeGreaterThan(0);
+  const listed = await must(acme.api.get<{ items: object[] }>('/v1/agents'), 200);
+  expect(listed.items).toContainEqual(expect.objectContaining({ id: agent.id, apiKeyProviders: ['openai'] }));
+  expect(ofAgents()).toBe(asked);
+
   fake.deny(arn, true);
   // A process that has nothing in memory asks at once.
   await app.restart();
