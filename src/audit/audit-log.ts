@@ -24,7 +24,7 @@ export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /** As `append`, for an event that may be in the log already. */
-  appendOnce(tenant: { readonly id: string; readonly cell: string }, bytes: Buffer): Promise<void> {
+  appendOnce(tenant: { readonly id: string; readonly cell: string }, bytes: Buffer): Promise<boolean> {
     return this.#writer(tenant.cell).appendOnce(tenant.id, bytes);
   }
 

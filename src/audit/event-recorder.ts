@@ -80,9 +80,14 @@ export class EventRecorder {
     await registry.query({ text, values: [this.#platform.id, bytes] });
   }
 
-  /** Puts a notice (see `canonicalNotice`) into its tenant's log, once however often it is called. */
-  async deliver(tenant: TenantRef, notice: Buffer): Promise<void> {
-    await this.log.appendOnce(tenant, notice);
+  /** The canonical bytes of an event that another database keeps until `deliver` puts it into the log. Personal parts are sealed. */
+  async prepared(tenant: TenantRef, event: AuditEvent): Promise<Buffer> {
+    return (await this.#canonical(tenant, event)).bytes;
+  }
+
+  /** Puts what was prepared, or a notice (see `canonicalNotice`), into the log, once however often it is called. False: it is not open here. */
+  deliver(tenant: TenantRef, event: Buffer): Promise<boolean> {
+    return this.log.appendOnce(tenant, event);
   }
 
   /** To be said after a commit that carried an event. */

@@ -66,17 +66,20 @@ export class GroupWriter {
     });
   }
 
-  /** Appends an event that may have been appended before: its id says whether it was. */
-  async appendOnce(tenant: string, bytes: Buffer): Promise<void> {
+  /** Appends an event that may have been appended before: its id says whether it was. False where the log is not open here. */
+  async appendOnce(tenant: string, bytes: Buffer): Promise<boolean> {
     const event = appended(tenant, bytes);
+    let open = false;
     await this.#locked(async (client) => {
       const heads = await lockHeads(client, [tenant]);
-      if (!heads.has(tenant)) return new Map();
+      open = heads.has(tenant);
+      if (!open) return new Map();
       const text = 'INSERT INTO audit.delivered (tenant, id) VALUES ($1, $2) ON CONFLICT DO NOTHING';
       const { rowCount } = await client.query({ text, values: [tenant, event.search.id] });
       if (rowCount === 0) return new Map();
       return appendGroup(client, [event], heads, await this.#periodBy(client));
     });
+    return open;
   }
 
   /** Resolves when everything that was in the outbox at the call is in the logs. */

@@ -261,3 +261,16 @@ describe('any log', () => {
     expect(text()).not.toMatch(/ann|address"/);
   });
 });
+
+describe('the destruction of keys', () => {
+  const scheduled = (operation: string, outcome: EventBody['outcome'] = 'success') =>
+    event(START, 'keys.deletion_scheduled', { outcome, changes: { operation, waitDays: 7 } });
+
+  it('is found each time that it is scheduled, as P1; not where that was refused', () => {
+    expect(found([scheduled('o1'), scheduled('o2'), scheduled('o3', 'denied')])).toEqual([
+      'keys.deletion o1',
+      'keys.deletion o2',
+    ]);
+    expect(defaultsOf('keys.deletion').severity).toBe('P1');
+  });
+});

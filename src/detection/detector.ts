@@ -5,6 +5,7 @@ import { defaultsOf, type DetectionSettings, type RuleName, type RuleSettings } 
 import { bulkReads, exports } from './rules/exfiltration.js';
 import { brokenGlass, failedLogins } from './rules/failed-logins.js';
 import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
+import { scheduledDestruction } from './rules/keys.js';
 import { deniedAdministration, exceededGrant, grantedPower } from './rules/privileges.js';
 import { massRemoval } from './rules/provisioning.js';
 import { unusualActions, unusualRate } from './rules/unusual.js';
@@ -20,6 +21,7 @@ const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
   'privileges.denied': deniedAdministration,
   'privileges.exceeded': exceededGrant,
   'privileges.granted': grantedPower,
+  'keys.deletion': scheduledDestruction,
   'provisioning.mass_removal': massRemoval,
   'exfiltration.reads': bulkReads,
   'exfiltration.exports': exports,

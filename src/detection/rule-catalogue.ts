@@ -63,6 +63,12 @@ export const RULES = {
     windowSeconds: HOUR,
     means: 'Times that one person was made Owner or Admin.',
   },
+  'keys.deletion': {
+    severity: 'P1',
+    threshold: 1,
+    windowSeconds: HOUR,
+    means: "Times that the destruction of the organisation's keys was scheduled.",
+  },
   'unusual.rate': {
     severity: 'P3',
     threshold: 5,

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import type { AuditEvent } from '../audit/index.js';
+import { v7 as uuidv7 } from 'uuid';
+import { EventRecorder, eventOfRequest, type AuditEvent } from '../audit/index.js';
 import { CustomerKeys, KeyRing, KeySchedules, type KmsKey } from '../encryption/index.js';
 import { OperationRunner, Operations, type Operation } from '../operations/index.js';
 import type { RegistryTransaction, TenantId } from '../platform/database/index.js';
 import type { AuditAction } from '../platform/events/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, currentRequest, type RequestTenant } from '../platform/http/request-context.js';
+import { Log } from '../platform/observability/log.js';
 import { RegistryWork } from '../requests/index.js';
-import { deletionDue, DELETION, DestroyKeys } from './destroy-keys.js';
+import { CANCELLABLE, DELETION, DestroyKeys } from './destroy-keys.js';
 import { KeyDeletionBegun, NoCustomerKey } from './keys.errors.js';
 import type { AttachKeyDto, DeleteKeysDto, KeyDeletionDto, KeyRotationDto, KeysDto } from './keys.dto.js';
 import { deletionDto, ReadKeys, rotationDto } from './read-keys.js';
@@ -26,6 +28,8 @@ export class ChangeKeys {
     private readonly rotation: RotateKeys,
     private readonly destruction: DestroyKeys,
     private readonly reading: ReadKeys,
+    private readonly events: EventRecorder,
+    private readonly log: Log,
   ) {}
 
   async rotate(tenant: RequestTenant): Promise<KeyRotationDto> {
@@ -91,24 +95,52 @@ export class ChangeKeys {
     if (confirm !== tenant.slug)
       throw new InvalidRequest([{ pointer: '/confirm', detail: "confirm must be the organisation's slug" }]);
     await this.keys.of(tenant);
-    const id = await this.#change(tenant.id, 'keys.deletion_scheduled', (registry) =>
-      this.destruction.schedule(registry, tenant.id, waitDays),
+    const id = uuidv7();
+    const event = await this.#prepared(tenant, { operation: id, waitDays });
+    await this.#change(tenant.id, 'keys.deletion_scheduled', (registry) =>
+      this.destruction.schedule(registry, tenant.id, { id, waitDays, event }),
     );
-    const operation = await this.#operation(tenant.id, id);
-    const changes = { operation: id, destroyAfter: deletionDue(operation).toISOString() };
-    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes });
-    return deletionDto(operation);
+    await this.#delivered(tenant, event);
+    return deletionDto(await this.#operation(tenant.id, id));
   }
 
   /** @throws {KeyDeletionBegun} when its time is over */
   async cancelDeletion(tenant: RequestTenant): Promise<void> {
     const scheduled = await this.operations.running(tenant.id, DELETION);
     if (!scheduled) throw new ResourceNotFound('deletion of keys');
-    if (scheduled.step !== 'destroy') throw new KeyDeletionBegun();
-    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { operation: scheduled.id } });
-    await this.#change(tenant.id, 'keys.deletion_cancelled', async (registry) => {
-      if (!(await this.operations.cancel(registry, tenant.id, DELETION))) throw new KeyDeletionBegun();
+    if (!CANCELLABLE.includes(scheduled.step)) throw new KeyDeletionBegun();
+    const event = await this.#prepared(tenant, { operation: scheduled.id });
+    const told = await this.#change(tenant.id, 'keys.deletion_cancelled', async (registry) => {
+      const cancelled = await this.destruction.cancel(registry, tenant.id, event);
+      if (cancelled !== 'begun') return cancelled === 'told';
+      // Somebody else may have cancelled it meanwhile.
+      const left = await this.operations.byId(tenant.id, scheduled.id);
+      throw left ? new KeyDeletionBegun() : new ResourceNotFound('deletion of keys');
     });
+    if (told) await this.#delivered(tenant, event);
+  }
+
+  /** The request's event, which the operation keeps from the moment of the change on, should this process die. */
+  #prepared(tenant: RequestTenant, changes: Record<string, unknown>): Promise<Buffer> {
+    const request = currentRequest();
+    if (!request) throw new Error('No request is being served.');
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes });
+    return this.events.prepared(tenant, eventOfRequest(request, 'success'));
+  }
+
+  /** Before the answer leaves; what fails here, the operation does. */
+  async #delivered(tenant: RequestTenant, event: Buffer): Promise<void> {
+    const request = currentRequest();
+    if (request) request.recorded = true;
+    this.runner.nudge();
+    await this.events
+      .deliver(tenant, event)
+      .catch((error: unknown) =>
+        this.log.warn(
+          `An event about a deletion of keys is delivered a little later: ${error instanceof Error ? error.message : String(error)}`,
+          { tenant: tenant.id },
+        ),
+      );
   }
 
   /**

@@ -109,6 +109,7 @@ export class KeysController {
     audit: 'keys.deletion_cancelled',
     summary: 'Cancels the destruction of your keys.',
     problems: [404, 409],
+    stepUp: true,
   })
   cancelDeletion(@CurrentTenant() tenant: RequestTenant): Promise<void> {
     return this.changing.cancelDeletion(tenant);

@@ -13,6 +13,8 @@ export class OperationUnderWay extends AppError {
 }
 
 export interface NewOperation {
+  /** Where something names it before it begins; drawn without one. */
+  readonly id?: string;
   readonly kind: string;
   readonly tenant: TenantId;
   readonly step: string;
@@ -49,9 +51,8 @@ export class Operations {
    */
   async start(
     registry: RegistryTransaction,
-    { kind, tenant, step, data = {}, afterSeconds = 0 }: NewOperation,
+    { id = uuidv7(), kind, tenant, step, data = {}, afterSeconds = 0 }: NewOperation,
   ): Promise<string> {
-    const id = uuidv7();
     const { rowCount } = await registry.query({
       text: `INSERT INTO control.operations (id, kind, tenant, step, data, due_at)
         VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6)) ON CONFLICT DO NOTHING`,
@@ -69,6 +70,24 @@ export class Operations {
       values: [tenant, kind],
     });
     return rowCount === 1;
+  }
+
+  /**
+   * Ends one that is at one of these steps, whoever works on it: each of them does nothing that outlasts the operation, and
+   * what follows begins once it is noted, which finds nothing then. Answers what it was; undefined when it is further, or not there.
+   */
+  async cancelAt(
+    registry: RegistryTransaction,
+    tenant: TenantId,
+    kind: string,
+    steps: readonly string[],
+  ): Promise<Operation | undefined> {
+    const { rows } = await registry.query<Row>({
+      text: `DELETE FROM control.operations WHERE tenant = $1 AND kind = $2 AND status = 'running' AND step = ANY ($3)
+        RETURNING ${COLUMNS}`,
+      values: [tenant, kind, steps],
+    });
+    return rows[0] && operationOf(rows[0]);
   }
 
   /** Makes the step of one that waits due at once, as part of the registry change that it has to hear of. */

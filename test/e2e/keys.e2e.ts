@@ -8,8 +8,10 @@ import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { verified } from '../support/log-book.js';
 import { OperatorOf } from '../support/organisations.js';
+import { withTotp } from '../support/second-factors.js';
 import { sharedApplication } from '../support/shared-application.js';
 import { createPerson, createTenant, signIn, type Person, type TestTenant } from '../support/tenants.js';
+import { codeNow } from '../support/totp.js';
 
 const app = sharedApplication();
 const DESTROYED = { status: 410, code: 'KEY_DESTROYED' };
@@ -297,5 +299,25 @@ describe('wax keys', () => {
     expect(keys).toMatchObject({ rotateAfterDays: 30 });
     expect(['running', 'done']).toContain(rotation?.status);
     expect(keys).not.toHaveProperty('deletion');
+  });
+
+  it('asks who has a second factor for codes, to sign in and again; of the app or recovery codes, never as an argument', async () => {
+    const enrolled = await withTotp(app, acme, acme.owner);
+    const rotating = ['keys', 'rotate-after', '40', '--url', app.baseUrl];
+    rotating.push('--organisation', acme.slug, '--email', acme.owner.email);
+    const password = { WAXELL_PASSWORD: acme.owner.password };
+    const without = await wax(rotating, password);
+    expect(without).toMatchObject({ code: 2, err: expect.stringContaining('WAXELL_SECOND_FACTOR') });
+    const [first = '', second = '', third = ''] = enrolled.recoveryCodes;
+    const wrong = await wax(rotating, { ...password, WAXELL_SECOND_FACTOR: '000000 000000' });
+    expect(wrong).toMatchObject({ code: 2, out: '' });
+    const codes = { ...password, WAXELL_SECOND_FACTOR: `${codeNow(enrolled.secret)} ${first}` };
+    expect(await wax(rotating, codes)).toMatchObject({ code: 0, err: '' });
+    // Each works once.
+    expect(await wax(rotating, codes)).toMatchObject({ code: 2 });
+    const others = { ...password, WAXELL_SECOND_FACTOR: `${second},${third}` };
+    expect(await wax(rotating, others)).toMatchObject({ code: 0, err: '' });
+    expect((await keysOf(acme.api)).rotateAfterDays).toBe(40);
+    expect((await keysOf(neighbour.api)).rotateAfterDays).toBe(365);
   });
 });
