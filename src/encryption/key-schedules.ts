@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Cells, tenantId, type TenantId } from '../platform/database/index.js';
+import { Cells, tenantId, type RegistryTransaction, type TenantId } from '../platform/database/index.js';
 
 /** NIST SP 800-38D allows 2^32 random nonces under one AES-GCM key; half of that leaves time for a rotation to be done. */
 export const ROTATE_AT_WRAPS = 2 ** 31;
@@ -45,6 +45,20 @@ export class KeySchedules {
   async count({ tenant, kek, since }: CountedKey, wraps: number): Promise<string> {
     const { rows } = await this.cells.home.control.query<{ kek: string }>(COUNT, [tenant, kek, wraps, since]);
     return rows[0]?.kek ?? kek;
+  }
+
+  /** Sets the age at which a tenant's key is replaced, as part of a registry change. One that has wrapped too often is due all the same. */
+  async rotateAfter(
+    registry: RegistryTransaction,
+    { tenant, since }: Omit<CountedKey, 'kek'>,
+    days: number,
+  ): Promise<void> {
+    await registry.query({
+      text: `UPDATE control.key_schedules SET rotate_days = $2, rotate_at = LEAST(
+          CASE WHEN wraps >= ${ROTATE_AT_WRAPS} THEN rotate_at END, $3::timestamptz + make_interval(days => $2))
+        WHERE tenant = $1`,
+      values: [tenant, days, since],
+    });
   }
 
   async of(tenant: TenantId): Promise<KeySchedule | undefined> {

@@ -79,10 +79,7 @@ export class ChangeKeys {
     const { since, currentId } = await this.keys.of(tenant);
     await this.schedules.count({ tenant: tenant.id, kek: currentId, since }, 0);
     await this.#change(tenant.id, 'keys.updated', (registry) =>
-      registry.query({
-        text: `UPDATE control.key_schedules SET rotate_days = $2, rotate_at = $3::timestamptz + make_interval(days => $2) WHERE tenant = $1`,
-        values: [tenant.id, days, since],
-      }),
+      this.schedules.rotateAfter(registry, { tenant: tenant.id, since }, days),
     );
     auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { rotateAfterDays: days } });
     return this.reading.execute(tenant);

@@ -173,6 +173,27 @@ describe('a rotation', () => {
     }
   });
 
+  it('ends all the same where an e-mail address was damaged, counts it once, and finds everybody else', async () => {
+    const [tenant, neighbour] = [await newTenant(), await newTenant()];
+    const damaged = await addUser(one, tenant, 'damaged@example.com');
+    for (const owner of [tenant, neighbour]) await addUser(one, owner, 'ann@example.com');
+    // Its last byte, and so still under the person's key; and one of which hardly anything is left.
+    await db.superuser.query(
+      `UPDATE "${tenant.id}".users SET email = set_byte(email, length(email) - 1, get_byte(email, length(email) - 1) # 1) WHERE id = $1`,
+      [damaged],
+    );
+    const short = await addUser(one, tenant, 'short@example.com');
+    await db.superuser.query(`UPDATE "${tenant.id}".users SET email = '\\x01' WHERE id = $1`, [short]);
+    for (let rotation = 0; rotation < 2; rotation += 1) {
+      await rotated(tenant);
+      const [last] = await one.operations.ofTenant(tenant.id, 1);
+      expect(last).toMatchObject({ status: 'done', data: { unreadable: 2 } });
+      expect(await found(two, tenant, 'ann@example.com')).toContain('ann@example.com');
+      await addUser(two, tenant, `late${rotation}@example.com`);
+    }
+    expect(await found(two, neighbour, 'ann@example.com')).toContain('ann@example.com');
+  });
+
   const uses: Record<
     string,
     (deaf: KeyProcess, tenant: TenantRef, rest: () => Promise<unknown>) => Promise<void>

@@ -200,6 +200,12 @@ describe('a rotation of keys', () => {
     expect(await one.schedule.look()).toBe(0);
     for (let at = 0; at < 8_192; at += 1) await one.fields.sealJson(tenant, PLACE, at);
     await eventually(async () => expect(await wraps()).toBeGreaterThanOrEqual(2 ** 31), WAIT_MS);
+    // Another age makes it due at that age, and no later than now.
+    const { since } = await one.keys.of(tenant);
+    for (const days of [90, 365])
+      await one.registry.bookkeeping('a test', tenant.id, (registry) =>
+        one.schedules.rotateAfter(registry, { tenant: tenant.id, since }, days),
+      );
     expect(await one.schedule.look()).toBe(1);
   });
 

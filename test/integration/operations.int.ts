@@ -102,6 +102,33 @@ describe('operations', () => {
     await expect(operation.start()).resolves.toBeTypeOf('string');
   });
 
+  it('ends one at a step that may be cancelled, whoever works on it, and none that is further', async () => {
+    let [began, went] = [0, 0];
+    const first = await begin();
+    const transactions = new RegistryTransactions(db.cells);
+    const cancelled = ({ tenant, operations }: typeof first) =>
+      transactions.run((registry) => operations.cancelAt(registry, tenant, 'test', ['first', 'other']));
+    await runner({
+      first: async () => {
+        began += 1;
+        await sleep(300);
+        return { next: 'second' };
+      },
+      second: async () => {
+        went += 1;
+        await sleep(300);
+        return 'done';
+      },
+    });
+    await eventually(async () => expect(await Promise.resolve(began)).toBe(1), WAIT_MS);
+    expect(await cancelled(first)).toMatchObject({ id: first.id, step: 'first', data: { at: 0 } });
+    const second = await begin();
+    await eventually(async () => expect(await Promise.resolve(went)).toBe(1), WAIT_MS);
+    expect(await cancelled(second)).toBeUndefined();
+    await eventually(async () => expect((await second.look())?.status).toBe('done'), WAIT_MS);
+    expect([began, went, await first.look()]).toEqual([2, 1, undefined]);
+  });
+
   it('takes up what a process that died has left, and hears no more of that one', async () => {
     const operation = await begin();
     const leases = new OperationLeases(db.cells);

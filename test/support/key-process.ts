@@ -22,6 +22,7 @@ import { RewrapValues } from '../../src/keys/rewrap-values.js';
 import { RotateKeys } from '../../src/keys/rotate-keys.js';
 import { RotationSchedule } from '../../src/keys/rotation-schedule.js';
 import { SealedRows } from '../../src/keys/sealed-rows.js';
+import { WipeKeys } from '../../src/keys/wipe-keys.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from '../../src/migrations/index.js';
 import { OperationRunner, Operations, type Step } from '../../src/operations/index.js';
 import { OperationLeases } from '../../src/operations/operation-lease.js';
@@ -129,7 +130,7 @@ export async function startKeyProcess(
     times,
     new RewrapPersons(database, work, keys),
     new RewrapValues(keys, subjects, fields, sealedRows, times),
-    new ReplaceIndex(database, work, keys, openers),
+    new ReplaceIndex(database, work, keys, openers, fields),
   );
   rotate.onModuleInit();
   const schedule = new RotationSchedule(schedules, rotate, registry, log);
@@ -149,6 +150,7 @@ export async function startKeyProcess(
     schedule,
     rotate,
     sealedRows,
+    wiping: new WipeKeys(database, work, keys),
     /** Of a rotation, to be taken by hand. */
     steps,
     runner,
