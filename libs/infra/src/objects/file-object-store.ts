@@ -46,7 +46,7 @@ export class FileObjectStore {
   /** Durable when it resolves; readers see the former object or this one. The content type is not kept. */
   async put(key: string, body: Buffer, options: PutOptions = {}): Promise<void> {
     const file = this.#file(key);
-    await this.#requireSame(key, file, body);
+    await this.#requireSame(key, body);
     try {
       await (this.#prepared ??= this.#prepare());
       await this.locks.put(key, options);
@@ -57,11 +57,11 @@ export class FileObjectStore {
     }
   }
 
-  /** There are no versions here: what is locked is not written over with something else. */
-  async #requireSame(key: string, file: string, body: Buffer): Promise<void> {
+  /** There are no versions here: what is locked is not written over with something else, nor what cannot be read with anything. */
+  async #requireSame(key: string, body: Buffer): Promise<void> {
     const lock = await this.locks.of(key);
     if (!isLocked(lock)) return;
-    const stored = await this.#read(key, file).catch(() => undefined);
+    const stored = await this.get(key);
     if (stored && !stored.equals(body)) throw new ObjectLocked(lock);
   }
 
