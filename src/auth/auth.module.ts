@@ -14,6 +14,7 @@ import { EndSessions } from './end-sessions.js';
 import { LastUse } from './last-use.js';
 import { PasswordSignIn } from './password-sign-in.js';
 import { EraseUser } from './erase-user.js';
+import { ErasureFollowers } from './erasure-followers.js';
 import { Principals } from './principals.js';
 import { ProvidedUsers } from './provided-users.js';
 import { SessionList } from './session-list.js';
@@ -49,6 +50,7 @@ import { VerifyPassword } from './verify-password.js';
     EndRevoked,
     EndSessions,
     EraseUser,
+    ErasureFollowers,
     LastUse,
     PasswordSignIn,
     Principals,
@@ -68,6 +70,7 @@ import { VerifyPassword } from './verify-password.js';
     AccessTokens,
     ActorOfPerson,
     ApiKeys,
+    ErasureFollowers,
     LastUse,
     PasswordSignIn,
     Principals,

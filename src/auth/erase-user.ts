@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { SubjectKeys } from '../encryption/index.js';
-import { TenantDatabase } from '../platform/database/index.js';
+import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
+import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { UserDto } from './auth.dto.js';
 import { CannotEraseSelf, LastOwner } from './auth.errors.js';
 import { endAccess } from './end-access.js';
+import { ErasureFollowers } from './erasure-followers.js';
 import { UserEntity } from './identity.entity.js';
 import { refuseAbove } from './grants.js';
 import { lockedUser, userDto } from './users.js';
@@ -31,10 +33,19 @@ const FORGOTTEN = [
     UPDATE groups SET people = people - 1, version = version + 1 WHERE id IN (SELECT group_id FROM left_groups)`,
 ];
 
+/** What may name anybody, and is sealed for nobody: whom it names could be told only by reading all of it. */
+const SEALED_FOR_NOBODY = [
+  'DELETE FROM sso_reports',
+  // Its key's id stands in the bytes 3 to 18; a damaged value may be shorter.
+  `DELETE FROM scim_requests WHERE octet_length(request) < 18 OR NOT EXISTS
+    (SELECT 1 FROM subject_keys s WHERE s.id = encode(substring(request from 3 for 16), 'hex')::uuid)`,
+];
+
 /**
  * Erases a person for good: the keys that everything of the person was sealed under are destroyed, here and in every
  * process, with whatever their copies in the log, in objects and exports say. Of the person's row there is left the id
- * that others refer to, the role, and that it was erased. All of it and its event is one transaction.
+ * that others refer to, the role, and that it was erased. All of it and its event is one transaction. Copies that are under
+ * no person's key go as wholes: reports of sign-in tests, requests of directories about nobody in particular, saved exports.
  */
 @Injectable()
 export class EraseUser {
@@ -42,18 +53,22 @@ export class EraseUser {
     private readonly database: TenantDatabase,
     private readonly subjects: SubjectKeys,
     private readonly work: UnitOfWork,
+    private readonly followers: ErasureFollowers,
+    private readonly log: Log,
   ) {}
 
   /** @throws {UserErased} the second time */
   async execute(actor: Actor, id: string): Promise<UserDto> {
     if (actor.id === id) throw new CannotEraseSelf();
-    return this.work.run(async () => {
+    const tenant = currentTenant();
+    const erased = await this.work.run(async () => {
       const { user, soleOwner } = await lockedUser(this.database, id);
       auditDetails({ resource: { type: 'user', id }, changes: { role: user.role } });
       refuseAbove(actor, user.role);
       if (soleOwner) throw new LastOwner();
       await endAccess(this.database, id);
       for (const text of FORGOTTEN) await this.database.query({ text, values: [id] });
+      for (const text of SEALED_FOR_NOBODY) await this.database.query({ text, values: [] });
       for (const statement of this.subjects.destroy(id)) await this.database.query(statement);
       Object.assign(user, {
         email: null,
@@ -65,8 +80,17 @@ export class EraseUser {
         status: 'erased',
         epoch: user.epoch + 1,
       });
-      const erased = await this.database.repository(UserEntity).save(user);
-      return userDto(erased);
+      const saved = await this.database.repository(UserEntity).save(user);
+      // Elsewhere, in another transaction: rather gone for nothing than left.
+      await this.followers.erased(tenant);
+      return userDto(saved);
     });
+    // What was begun in between, while the person could still be read.
+    await this.followers
+      .erased(tenant)
+      .catch((error: unknown) =>
+        this.log.error('copies that name an erased person may be left', error, { tenant: tenant.id }),
+      );
+    return erased;
   }
 }

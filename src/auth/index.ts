@@ -19,6 +19,7 @@ export { namedClient, publicClientId, type NamedClient } from './client-id.js';
 export { CALLERS_ALGORITHMS, DpopProofs, type DpopProof } from './dpop-proofs.js';
 export { isAbove, refuseAbove, roleOf } from './grants.js';
 export { ApiKeyEntity, canonicalEmail, ROLES, UserEntity, type Role } from './identity.entity.js';
+export { ErasureFollowers } from './erasure-followers.js';
 export { LastUse } from './last-use.js';
 export { Principals, secretHash } from './principals.js';
 export { ProvidedUsers, type ProvidedProfile } from './provided-users.js';

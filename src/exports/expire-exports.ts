@@ -34,6 +34,11 @@ export class ExpireExports implements OnApplicationBootstrap, BeforeApplicationS
     return this.#looking.stop();
   }
 
+  /** Something has just expired that is not to wait. */
+  soon(): void {
+    this.#looking.now();
+  }
+
   async round(stopping: AbortSignal): Promise<void> {
     for (const cell of this.cells.all().filter(({ region }) => this.regions.serves(region)))
       while ((await this.#page(cell, stopping)) === PAGE);

@@ -117,6 +117,12 @@ export class ExportRows {
     await this.#pool(tenant).query(text, [tenant.id, id]);
   }
 
+  /** All that a tenant has, those that are being written included. */
+  async expireAll(tenant: TenantRef): Promise<void> {
+    const text = 'UPDATE audit.exports SET expires_at = now() WHERE tenant = $1 AND expires_at > now()';
+    await this.#pool(tenant).query(text, [tenant.id]);
+  }
+
   /** Of all tenants of a cell, so many whose time is over. */
   async expired(cell: Cell, limit: number): Promise<{ id: string; tenant: string }[]> {
     const { rows } = await cell.audit.query<{ id: string; tenant: string }>(

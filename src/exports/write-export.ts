@@ -86,6 +86,11 @@ export class WriteExport implements OnModuleInit {
       return this.#fail(tenant, id, `It has more than ${MOST_EVENTS} events: export less at a time.`);
     const content = Buffer.from(lines.join(''));
     if (content.length > 0) await this.parts.put(tenant, id, position.part, content);
+    // Taken away meanwhile, perhaps before this part was there.
+    if (!(await this.rows.get(tenant, id))) {
+      await this.parts.discard(tenant, id, signal);
+      return 'done';
+    }
     const part = position.part + (content.length > 0 ? 1 : 0);
     const next = { export: id, part, events, ...(cursor !== undefined && { cursor }) };
     return cursor === undefined ? { next: 'finish', data: next } : { again: 0, data: next };

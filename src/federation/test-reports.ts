@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { FieldEncryption, sealedColumn } from '../encryption/index.js';
-import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { currentTenant, rowsKeptFor, TenantDatabase } from '../platform/database/index.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { ConnectionEntity } from './connection.entity.js';
 import { REFUSALS } from './federation.errors.js';
@@ -14,10 +14,11 @@ sealedColumn({ table: 'sso_reports', column: 'report', key: [['id', 'uuid']] });
 
 const KEPT = 10;
 const KEPT_FOR = "interval '1 day'";
+rowsKeptFor({ table: 'sso_reports', days: 1 });
 
 type Report = Omit<TestReportDto, 'id' | 'at'>;
 
-/** What tests of a connection have received, and what it would have come to. Full of personal data: sealed, and gone after a day. */
+/** What tests of a connection have received, and what it would have come to. Full of personal data: sealed, and gone after a day, or when anybody is erased. */
 @Injectable()
 export class TestReports {
   constructor(

@@ -1,6 +1,13 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { RepeatedWork } from '../platform/background/index.js';
-import { Cells, TenantDatabase, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
+import {
+  Cells,
+  expireRows,
+  TenantDatabase,
+  tenantId,
+  type Cell,
+  type TenantRef,
+} from '../platform/database/index.js';
 import { TenantObjects } from '../platform/objects/index.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
@@ -10,7 +17,10 @@ export const MEASURED_EVERY_SECONDS = 600;
 const LOOK_MS = 60_000;
 const PAGE = 100;
 
-/** Measures, now and then, what each tenant stores: its tables with their indexes, and its objects. Its log is not counted. */
+/**
+ * Visits each tenant now and then: measures what it stores, its tables with their indexes, and its objects (its log is not
+ * counted), and takes away rows whose time is over.
+ */
 @Injectable()
 export class MeasureStorage implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #measuring = new RepeatedWork(
@@ -80,12 +90,16 @@ export class MeasureStorage implements OnApplicationBootstrap, BeforeApplication
   async #measure(tenant: TenantRef, rows: number): Promise<void> {
     const bytes = rows + (await this.objects.size(tenant));
     await this.database.within(tenant, () =>
-      this.work.bookkeeping('what is measured is nothing that anybody did', () =>
-        this.database.query({
-          text: `INSERT INTO quota_usage (quota, used, measured_at) VALUES ('storageBytes', $1, now())
+      this.work.bookkeeping(
+        'what is measured, and whose time is over, is nothing that anybody did',
+        async () => {
+          await this.database.query({
+            text: `INSERT INTO quota_usage (quota, used, measured_at) VALUES ('storageBytes', $1, now())
             ON CONFLICT (quota) DO UPDATE SET used = EXCLUDED.used, measured_at = EXCLUDED.measured_at`,
-          values: [bytes],
-        }),
+            values: [bytes],
+          });
+          for (const statement of expireRows()) await this.database.query(statement);
+        },
       ),
     );
   }

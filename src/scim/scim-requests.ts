@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { FieldEncryption, sealedColumn } from '../encryption/index.js';
-import { currentTenant, TenantDatabase } from '../platform/database/index.js';
+import { FieldEncryption, PersonErased, sealedColumn } from '../encryption/index.js';
+import { currentTenant, rowsKeptFor, TenantDatabase } from '../platform/database/index.js';
 import type { AppError } from '../platform/http/errors.js';
 import { ERROR_STATUS } from '../platform/http/errors.js';
 import { currentRequest } from '../platform/http/request-context.js';
@@ -11,7 +11,8 @@ import type { Replay, ScimCall } from './scim-call.js';
 
 sealedColumn({ table: 'scim_requests', column: 'request', key: [['id', 'uuid']] });
 
-const KEPT = "interval '30 days'";
+const KEPT_DAYS = 30;
+rowsKeptFor({ table: 'scim_requests', days: KEPT_DAYS });
 /** What is longer is kept by its length alone. */
 const LONGEST_BODY = 65_536;
 
@@ -38,7 +39,7 @@ interface Outcome {
 /**
  * What directories have asked for in the last thirty days: every change, done or refused, with the request as it came, so
  * that an administrator can see why somebody is not there, and send it again. Requests name people: they are sealed, under
- * the person's own key where it is one person's.
+ * the person's own key where it is one person's, refused or not; the others go when anybody is erased.
  */
 @Injectable()
 export class ScimRequests {
@@ -95,6 +96,18 @@ export class ScimRequests {
     );
   }
 
+  /** Under the key of the person whom it is about, done or refused. Of somebody who was erased, what was said is not kept. */
+  async #sealed(row: string, kept: ScimRequest, person: string | undefined): Promise<Buffer> {
+    const place = { table: 'scim_requests', column: 'request', row };
+    try {
+      return await this.encryption.sealJson(currentTenant(), place, kept, person);
+    } catch (error) {
+      if (!(error instanceof PersonErased)) throw error;
+      const { body: _, ...rest } = kept;
+      return this.encryption.sealJson(currentTenant(), place, rest);
+    }
+  }
+
   async #insert({ status, scimType, reason, dryRun }: Outcome, call: ScimCall): Promise<void> {
     const request = currentRequest();
     const { replay } = call;
@@ -111,13 +124,10 @@ export class ScimRequests {
       ...(call.clientId !== undefined && { client: call.clientId }),
       ...(reason !== undefined && { reason }),
     };
-    const { subject } = request.audit;
-    const person = status < 400 ? (subject ?? undefined) : undefined;
-    const place = { table: 'scim_requests', column: 'request', row: id };
-    const sealed = await this.encryption.sealJson(currentTenant(), place, kept, person);
+    const sealed = await this.#sealed(id, kept, request.audit.subject ?? undefined);
     this.database.send({
       name: 'scim_request',
-      text: `WITH old AS (DELETE FROM scim_requests WHERE created_at < now() - ${KEPT})
+      text: `WITH old AS (DELETE FROM scim_requests WHERE created_at < now() - make_interval(days => ${KEPT_DAYS}))
         INSERT INTO scim_requests (id, directory_id, action, status, scim_type, dry_run, request, replay_of, replayed_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       values: [

@@ -2,9 +2,11 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeDto, TokensDto, UserDto } from '../../src/auth/auth.dto.js';
 import type { Problem } from '../../src/platform/http/problem.js';
 import { client, must, refusal, type Answer, type Client } from '../support/client.js';
+import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { verified } from '../support/log-book.js';
 import { rawRequest } from '../support/raw-request.js';
+import { createDirectory, person } from '../support/scim.js';
 import { sharedApplication } from '../support/shared-application.js';
 import {
   createApiKey,
@@ -77,7 +79,56 @@ describe('the particulars of a person', () => {
   });
 });
 
+/** So many rows of a table of an organisation, and export parts of its. */
+function left(tenant: TestTenant): Promise<Record<string, number>> {
+  return asSuperuser(app.home, 'eu-west-1', async (database) => {
+    const { rows } = await database.query<Record<string, number>>(
+      `SELECT (SELECT count(*)::int FROM "${tenant.id}".sso_reports) AS reports,
+        (SELECT count(*)::int FROM "${tenant.id}".scim_requests WHERE status >= 400) AS refused,
+        (SELECT count(*)::int FROM "${tenant.id}".scim_requests WHERE status < 400) AS done,
+        (SELECT count(*)::int FROM audit.exports WHERE tenant = $1) AS exports`,
+      [tenant.id],
+    );
+    return rows[0] ?? {};
+  });
+}
+
+/** What names people and is under no person's key: an export, a report of a test, requests of a directory. */
+async function leaveCopies(tenant: TestTenant, email: string): Promise<void> {
+  const { scim } = await createDirectory(app, tenant, { conflicts: 'refuse' });
+  expect((await scim.post('/Users', person({ userName: email }))).status).toBe(409);
+  expect((await scim.post('/Users', person())).status).toBe(201);
+  const { id } = await must(tenant.api.post<{ id: string }>('/v1/audit/exports', { format: 'jsonl' }), 202);
+  await eventually(async () => {
+    const { status } = await must(tenant.api.get<{ status: string }>(`/v1/audit/exports/${id}`), 200);
+    expect(status).toBe('READY');
+  }, 30_000);
+  await asSuperuser(app.home, 'eu-west-1', async (database) => {
+    // Of a connection that is not there: it is about the row alone.
+    await database.query(`SET session_replication_role = replica`);
+    await database.query(
+      `INSERT INTO "${tenant.id}".sso_reports (id, connection_id, report) VALUES (gen_random_uuid(), gen_random_uuid(), 'x')`,
+    );
+  });
+}
+
 describe('an erasure', () => {
+  it('takes away what may name the person and is sealed for nobody, and of the neighbour nothing', async () => {
+    const ann = await createPerson(acme.api, 'Viewer');
+    await leaveCopies(acme, ann.email);
+    await leaveCopies(neighbour, neighbour.owner.email);
+    const all = { reports: 1, refused: 1, done: 1, exports: 1 };
+    expect(await left(acme)).toEqual(all);
+    await must(erase(owner, ann.id), 200);
+    expect(await must(acme.api.get('/v1/audit/exports'), 200)).toEqual({ items: [] });
+    // The request that was done is under the key of the person whom it has added.
+    await eventually(
+      async () => expect(await left(acme)).toEqual({ reports: 0, refused: 0, done: 1, exports: 0 }),
+      10_000,
+    );
+    expect(await left(neighbour)).toEqual(all);
+  });
+
   it('is for administrators who prove their password, and for nobody above them, oneself or the last owner', async () => {
     const [admin, viewer] = [await createPerson(acme.api, 'Admin'), await createPerson(acme.api, 'Viewer')];
     await refused(erase(acme.api, viewer.id), 403, 'STEP_UP_NEEDS_SESSION');

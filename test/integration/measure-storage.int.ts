@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileObjectStore } from '@waxell/infra';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import '../../src/app.module.js';
 import { MeasureStorage } from '../../src/organisations/measure-storage.js';
 import { CellObjects, TenantObjects } from '../../src/platform/objects/index.js';
 import { Log } from '../../src/platform/observability/log.js';
@@ -53,6 +54,27 @@ it('measures rows and objects of each tenant by itself', async () => {
   expect((await measured(a.id)) - empty).toBeGreaterThan(1_040_000);
   // What is noted of the measurement takes a page of its own.
   expect((await measured(b.id)) - empty).toBeLessThan(100_000);
+});
+
+it('takes away what is kept for a time only, in tenants where nobody writes any more', async () => {
+  const tenants = [await db.newTenant(), await db.newTenant()];
+  // Rows of directories and connections that are not there: it is about their age alone.
+  await db.superuser.query('SET session_replication_role = replica');
+  for (const { id } of tenants)
+    await db.superuser.query(
+      `INSERT INTO "${id}".scim_requests (id, directory_id, action, status, request, created_at)
+         SELECT gen_random_uuid(), gen_random_uuid(), 'x', 400, 'x', now() - make_interval(days => d) FROM unnest(ARRAY[29, 31, 400]) d;
+       INSERT INTO "${id}".sso_reports (id, connection_id, report, created_at)
+         SELECT gen_random_uuid(), gen_random_uuid(), 'x', now() - make_interval(hours => h) FROM unnest(ARRAY[23, 25]) h`,
+    );
+  await db.superuser.query('RESET session_replication_role');
+  await measure.cell(db.cells.home);
+  for (const { id } of tenants) {
+    const { rows } = await db.superuser.query(
+      `SELECT (SELECT count(*)::int FROM "${id}".scim_requests) AS requests, (SELECT count(*)::int FROM "${id}".sso_reports) AS reports`,
+    );
+    expect(rows).toEqual([{ requests: 1, reports: 1 }]);
+  }
 });
 
 it('measures the others where one cannot be measured', async () => {

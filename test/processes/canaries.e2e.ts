@@ -6,13 +6,17 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must } from '../support/client.js';
-import { asSuperuser, REGIONS } from '../support/embedded-database.js';
+import { asSuperuser, REGIONS, type Region } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
+import { createDirectory, person, PATCH } from '../support/scim.js';
+import { stillReadable } from '../support/still-readable.js';
 import { createTenant, signIn, uniqueName, type TestTenant } from '../support/tenants.js';
 
 let app: Application;
 /** What must be found nowhere but in answers, by what it is. */
 const canaries = new Map<string, string>();
+
+const tenants = new Map<Region, TestTenant>();
 
 /** A text that is found again wherever it gets to, in every encoding that keeps words together. */
 function canary(what: string): string {
@@ -30,14 +34,19 @@ function passwordCanary(what: string): string {
 
 beforeAll(async () => {
   app = await startApplication({ first: true, env: { LOG_LEVEL: 'debug' } });
-  for (const region of REGIONS) await leaveCanaries(await createTenant(app, { region }), region);
+  for (const region of REGIONS) {
+    const tenant = await createTenant(app, { region });
+    tenants.set(region, tenant);
+    await leaveCanaries(tenant, region);
+  }
   for (const [what, secret] of Object.entries(app.firstRun))
     if (/key|password/i.test(what)) canaries.set(`first run's ${what}`, secret);
 });
 afterAll(() => app.dispose());
 
 /** A person who is erased, after having done this and that. */
-async function leaveErased({ api, slug, owner }: TestTenant, region: string): Promise<void> {
+async function leaveErased(tenant: TestTenant, region: string): Promise<void> {
+  const { api, slug, owner } = tenant;
   const email = `${canary(`erased-email-${region}`)}@people.example`;
   const password = passwordCanary(`erased-${region}`);
   const displayName = canary(`erased-name-${region}`);
@@ -50,8 +59,23 @@ async function leaveErased({ api, slug, owner }: TestTenant, region: string): Pr
   const { accessToken } = await signIn(app, slug, { email, password });
   const theirs = client(app.baseUrl, accessToken, { 'user-agent': canary(`erased-browser-${region}`) });
   await must(theirs.patch('/v1/me', { displayName: canary(`erased-new-name-${region}`) }), 200);
+  const { scim } = await createDirectory(app, tenant, { conflicts: 'refuse' });
+  // Refused, about somebody who is known by the address only, and about somebody of the directory's.
+  await scim.post('/Users', person({ userName: email, displayName: canaries.get(`erased-name-${region}`) }));
+  const theirName = `${canary(`erased-directory-${region}`)}@people.example`;
+  const provided = await scim.post('/Users', person({ userName: theirName }));
+  await scim.send('PATCH', `/Users/${provided.body.id}`, { schemas: [PATCH], Operations: [theirName] });
+  const saved = await must(api.post<{ id: string }>('/v1/audit/exports', { format: 'jsonl' }), 202);
+  await eventually(async () => {
+    const found = await must(api.get<{ status: string }>(`/v1/audit/exports/${saved.id}`), 200);
+    expect(found.status).toBe('READY');
+  }, 30_000);
   const session = client(app.baseUrl, (await signIn(app, slug, owner)).accessToken);
   await must(session.post('/v1/auth/step-up', { password: owner.password }), 200);
+  const readable = await stillReadable(app.home, region as Region, tenant.id);
+  const before = canariesIn(readable.texts.join('\n'), `erased-`);
+  expect(before.filter((what) => what.endsWith(region)).length).toBeGreaterThan(3);
+  await must(session.post(`/v1/users/${provided.body.id}/erasure`), 200);
   await must(session.post(`/v1/users/${id}/erasure`), 200);
   await theirs.get('/v1/me');
 }
@@ -114,6 +138,13 @@ function formsOf(value: string): string[] {
   ];
 }
 
+/** Of those whose name contains this, the ones that stand in a text that was opened. */
+function canariesIn(text: string, named: string): string[] {
+  return [...canaries]
+    .filter(([what, value]) => what.includes(named) && text.includes(value))
+    .map(([what]) => what);
+}
+
 function foundIn(text: string): string[] {
   return [...canaries]
     .filter(([, value]) => formsOf(value).some((form) => text.includes(form)))
@@ -139,6 +170,21 @@ it('are in no row of any table of any region: tenants, registry, audit log, queu
   }
   expect(leaks).toEqual([]);
   expect(tables).toBeGreaterThan(40);
+});
+
+it('of whoever was erased are in nothing that the keys that are left open; those of the living are', async () => {
+  for (const [region, tenant] of tenants) {
+    await eventually(async () => {
+      const { texts, unreadable } = await stillReadable(app.home, region, tenant.id);
+      const found = canariesIn(texts.join('\n'), '');
+      expect(found.filter((what) => what.includes('erased'))).toEqual([]);
+      const living = [`email-${region}`, `display-name-${region}`, `user-agent-${region}`, `input-${region}`];
+      expect(found).toEqual(expect.arrayContaining([...living, `openai-key-${region}`, `phone ${region}`]));
+      expect(texts.length).toBeGreaterThan(50);
+      // What the erased keys have sealed is still there.
+      expect(unreadable).toBeGreaterThan(5);
+    }, 20_000);
+  }
 });
 
 it('are in no log, at its most talkative', () => {

@@ -6,6 +6,7 @@ export {
   type MigrationPlan,
 } from './migration.js';
 export { TenantDatabase, type Statement } from './tenant-database.js';
+export { expireRows, rowsKeptFor } from './expiring-rows.js';
 export { isTenantId, PLATFORM_TENANT, tenantId, type TenantId, type TenantRef } from './tenant-id.js';
 export { checkedCopy } from './checked-copy.js';
 export { copyOut, copyOutOf } from './copy-out.js';
