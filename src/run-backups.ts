@@ -1,7 +1,14 @@
 import { AppModule } from './app.module.js';
 import { openBackends, type Backends } from './backends.js';
 import { BackupUsageError, type BackupCommand, type RestoreCommand } from './backup-options.js';
-import { BackupFolder, expireBackups, ReadableBackup, RecordBackups, writeBackup } from './backups/index.js';
+import {
+  BackupFolder,
+  expireBackups,
+  ReadableBackup,
+  RecordBackups,
+  refuseSharedKey,
+  writeBackup,
+} from './backups/index.js';
 import { readEnvironment } from './platform/config/index.js';
 import {
   requireEmpty,
@@ -16,7 +23,9 @@ import { Log } from './platform/observability/log.js';
 export async function runBackup({ to, cell, expireDays }: BackupCommand): Promise<void> {
   await withBackends(async (backends, _provisioning, cells, record) => {
     const key = await backends.backupKey();
-    for (const one of cell === undefined ? cells.all() : [cellNamed(cells, cell)]) {
+    const chosen = cell === undefined ? cells.all() : [cellNamed(cells, cell)];
+    for (const one of chosen) await refuseSharedKey(one, key.keyId);
+    for (const one of chosen) {
       const { folder, manifest } = await writeBackup(one, to, key, (backup) => record.created(backup));
       const { tenants, rows, bytes } = manifest;
       say(`${one.name}: ${tenants} organisations, ${rows} rows, ${bytes} bytes in ${folder.path}`);

@@ -1,6 +1,6 @@
-import { timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { TenantRef } from '../platform/database/index.js';
+import type { RegistryTransaction, TenantId, TenantRef } from '../platform/database/index.js';
 import { CustomerKeyRefused, KeysUnavailable, keyServiceFault } from './key-errors.js';
 import { KeyRing } from './key-ring.js';
 import { CellKms } from './kms.js';
@@ -38,6 +38,29 @@ export class CustomerKeys {
       throw fault === 'passing' ? new KeysUnavailable({ cause: error }) : error;
     }
   }
+
+  /**
+   * Notes whose the key is from now on, as part of the registry change that attaches it: two organisations under one key
+   * would be told apart by its context alone, and revoked together. Kept until the organisation is gone.
+   * @throws {CustomerKeyRefused} where it is another's
+   */
+  async claim(registry: RegistryTransaction, tenant: TenantId, arn: string): Promise<void> {
+    const key = hash('sha256', sameEverywhere(arn), 'buffer');
+    await registry.query({
+      text: 'INSERT INTO control.customer_keys (key_hash, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+      values: [key, tenant],
+    });
+    const { rows } = await registry.query<{ tenant: string }>({
+      text: 'SELECT tenant FROM control.customer_keys WHERE key_hash = $1',
+      values: [key],
+    });
+    if (rows[0]?.tenant !== tenant) throw new CustomerKeyRefused('attached_by_another_organisation');
+  }
+}
+
+/** The related keys of a multi-Region key, in the regions that it is in, are one key. */
+function sameEverywhere(arn: string): string {
+  return arn.includes(':key/mrk-') ? arn.replace(/^([^:]*:[^:]*:[^:]*:)[^:]*/, '$1*') : arn;
 }
 
 /** `arn:partition:kms:region:account:key/id`; undefined for what is no ARN, as a local key's id. */

@@ -50,7 +50,7 @@ export class CustomerKeyRefused extends AppError {
   readonly code = 'CUSTOMER_KEY_REFUSED';
   constructor(why: string, options?: ErrorOptions) {
     super(
-      `The key cannot be used (${why}). It has to be enabled, of your own account and of the region that your organisation is in, and its policy has to allow us kms:GenerateDataKey and kms:Decrypt.`,
+      `The key cannot be used (${why}). It has to be enabled, of your own account, attached by no other organisation and of the region that yours is in, and its policy has to allow us kms:GenerateDataKey and kms:Decrypt.`,
       options,
     );
   }

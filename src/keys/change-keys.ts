@@ -66,9 +66,10 @@ export class ChangeKeys {
   ): Promise<KeyRotationDto> {
     const reason =
       action === 'keys.customer_key_attached' ? 'customer_key_attached' : 'customer_key_detached';
-    const id = await this.#change(tenant.id, action, (registry) =>
-      this.rotation.begin(registry, tenant.id, reason, under),
-    );
+    const id = await this.#change(tenant.id, action, async (registry) => {
+      if (under.custody === 'customer') await this.customers.claim(registry, tenant.id, under.kmsKeyId);
+      return this.rotation.begin(registry, tenant.id, reason, under);
+    });
     this.runner.nudge();
     const changes = { operation: id, key: under.kmsKeyId, ...(under.holds && { mode: 'hold' }) };
     auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes });

@@ -159,6 +159,7 @@ export class PurgeOrganisation implements OnModuleInit {
         const others = `DELETE FROM control.operations WHERE tenant = $1 AND kind <> $2 AND status = 'running'`;
         await registry.query({ text: others, values: [id, PURGE] });
         await registry.query({ text: 'DELETE FROM control.key_schedules WHERE tenant = $1', values: [id] });
+        await registry.query({ text: 'DELETE FROM control.customer_keys WHERE tenant = $1', values: [id] });
         const text = 'INSERT INTO control.tombstones (id) VALUES ($1)';
         await registry.query({ text, values: [id] });
       },

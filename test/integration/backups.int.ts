@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AuditLog } from '../../src/audit/index.js';
+import { refuseSharedKey } from '../../src/backups/index.js';
 import {
   ChangedMeanwhile,
   readCell,
@@ -41,6 +42,20 @@ beforeAll(async () => {
 afterAll(() => test.close());
 
 describe('a backup of a cell', () => {
+  it('is not made under a key that an organisation has its data under', async () => {
+    const { home } = test.db.cells;
+    for (const { id } of [test.tenant, test.neighbour]) {
+      const { rows } = await test.db.superuser.query<{ arn: string }>(
+        `SELECT kms_key_id AS arn FROM "${id}".encryption_keys LIMIT 1`,
+      );
+      const arn = rows[0]?.arn ?? '';
+      for (const name of [arn, arn.slice(arn.lastIndexOf('/') + 1)])
+        await expect(refuseSharedKey(home, name)).rejects.toThrow(`the key of the organisation ${id}`);
+    }
+    await refuseSharedKey(home, test.key.keyId);
+    await refuseSharedKey(home, 'alias/backups');
+  });
+
   it('gives back every row of every tenant, the keys that open them, and logs that verify and go on', async () => {
     const before = await contentsOf(test.db.superuser, PASSING);
     const { folder: made, manifest } = await test.written();

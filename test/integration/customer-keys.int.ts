@@ -192,6 +192,23 @@ describe('a key that a customer keeps', () => {
     await begin();
   });
 
+  it('is one organisation’s: no other can attach it, nor a related key of it; the same one can again', async () => {
+    const [tenant, neighbour] = [await newTenant(), await newTenant()];
+    const claim = (owner: TenantRef, arn: string): Promise<void> =>
+      one.registry.bookkeeping('a test', owner.id, (registry) =>
+        one.customers.claim(registry, owner.id, arn),
+      );
+    const [single, related] = [fake.newKey(), fake.newKey({ multiRegion: true })];
+    const replica = fake.replicate(related, 'us-east-1');
+    for (const arn of [single, related, single]) await claim(tenant, arn);
+    for (const arn of [single, related, replica])
+      await expect(claim(neighbour, arn)).rejects.toMatchObject({ code: 'CUSTOMER_KEY_REFUSED' });
+    const other = fake.newKey();
+    const both = await Promise.allSettled([claim(tenant, other), claim(neighbour, other)]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    await claim(neighbour, fake.newKey());
+  });
+
   it('is refused before anything depends on it, where it cannot be used or is no customer’s', async () => {
     const [tenant, neighbour] = [await newTenant(), await newTenant()];
     const neighbours = (await one.keys.of(neighbour)).kmsKeyId;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readEnvironment, refuseContradictions } from './environment.js';
+import { readEnvironment, refuseContradictions, refuseUnfitProduction } from './environment.js';
 
 const refuse = (variables: Record<string, string>) => () => refuseContradictions(readEnvironment(variables));
 
@@ -22,6 +22,32 @@ it('text messages go to a gateway that can tell whose they are, and in productio
   expect(refuse(secret)).toThrow('Set both');
   expect(refuse({ ...url, ...secret })).not.toThrow();
   expect(refuse({ ...url, ...secret, NODE_ENV: 'production' })).toThrow('https://');
+});
+
+it('backups and objects are under different keys in production, however these are named', () => {
+  const arn = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd';
+  const set = (more: Record<string, string>) => () =>
+    refuseUnfitProduction(
+      readEnvironment({
+        NODE_ENV: 'production',
+        PUBLIC_URL: 'https://waxell.example',
+        DATABASE_URL: 'postgres://db.example/waxell',
+        DATABASE_LOGIN_SECRET: 'x'.repeat(64),
+        REDIS_URL: 'rediss://redis.example',
+        AWS_REGION: 'eu-west-1',
+        S3_BUCKET: 'bucket',
+        WAXELL_OPERATOR_KEY_HASH: 'a'.repeat(64),
+        WORKER: 'separate',
+        ...more,
+      }),
+    );
+  for (const [objects, backups] of [
+    [arn, '1234abcd'],
+    ['alias/waxell', 'arn:aws:kms:eu-west-1:111122223333:alias/waxell'],
+    [arn, arn],
+  ] as const)
+    expect(set({ S3_KMS_KEY_ID: objects, BACKUP_KMS_KEY_ID: backups })).toThrow('a key for backups alone');
+  expect(set({ S3_KMS_KEY_ID: arn, BACKUP_KMS_KEY_ID: 'alias/backups' })).not.toThrow();
 });
 
 it.each([

@@ -380,6 +380,12 @@ export function homeCell(env: Environment): string {
   return env.CELL ?? `${env.REGION}-c1`;
 }
 
+/** By id or ARN; what an alias stands for is known to AWS alone. */
+export function isSameKmsKey(one: string, other: string): boolean {
+  const bare = (id: string): string => id.replace(/^arn:[^/]*:(key\/)?/, '');
+  return bare(one) === bare(other);
+}
+
 /** Production runs on real engines with secrets of its own, or not at all. */
 export function refuseUnfitProduction(env: Environment): void {
   if (env.NODE_ENV !== 'production') return;
@@ -392,6 +398,13 @@ export function refuseUnfitProduction(env: Environment): void {
   if (env.WORKER === 'in-process') {
     throw new ConfigurationError(
       'NODE_ENV=production refuses WORKER=in-process: the worker is a process of its own.',
+    );
+  }
+  const objects = [env.S3_KMS_KEY_ID, ...env.CELLS.map(({ bucketKmsKeyId }) => bucketKmsKeyId)];
+  const { BACKUP_KMS_KEY_ID: backups } = env;
+  if (backups !== undefined && objects.some((id) => id !== undefined && isSameKmsKey(id, backups))) {
+    throw new ConfigurationError(
+      'NODE_ENV=production refuses BACKUP_KMS_KEY_ID to be the key of S3_KMS_KEY_ID: who can read objects must not be able to read backups. Make a key for backups alone.',
     );
   }
   if (env.MODEL_ALLOW_LOOPBACK) {

@@ -17,6 +17,7 @@ export {
   ConfigurationError,
   environment,
   homeCell,
+  isSameKmsKey,
   readEnvironment,
   refuseContradictions,
   refuseSharedCells,
