@@ -13,6 +13,8 @@ export abstract class Kms {
   /** Wraps a data key that there is already, for a tenant that moves here. */
   abstract encrypt(keyId: string, plaintext: Buffer, context: Record<string, string>): Promise<Buffer>;
   abstract decrypt(keyId: string, wrapped: Buffer, context: Record<string, string>): Promise<Buffer>;
+  /** The id under which this key is known here: of a multi-Region key the related one in this region, else the same. */
+  abstract keyHere(keyId: string): string;
   /**
    * Unusable from now on, destroyed after the days (7 to 30). A key that is condemned already, or destroyed, is refused
    * with the codes `key_pending_deletion` and `key_not_found`.

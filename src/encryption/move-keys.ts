@@ -81,8 +81,9 @@ export class MoveKeys {
     const wrapped = opens
       ? await this.#wrappedAnew(row, row.wrapped, { tenant, from, to, kmsKey })
       : row.wrapped;
-    // A customer's key stays the customer's: it has to open in the other cell as it is.
-    const copy = { ...row, kms_key_id: row.custody === 'customer' ? row.kms_key_id : kmsKey, wrapped };
+    // A customer's key stays the customer's: it has to open in the other cell as it is, or by the related key there.
+    const there = row.custody === 'customer' ? this.kms.of(to).keyHere(row.kms_key_id) : kmsKey;
+    const copy = { ...row, kms_key_id: there, wrapped };
     await target.query(`DELETE FROM "${tenant}".encryption_keys WHERE id = $1`, [row.id]);
     await target.query(
       `INSERT INTO "${tenant}".encryption_keys SELECT * FROM jsonb_populate_record(NULL::"${tenant}".encryption_keys, $1)`,
@@ -94,7 +95,8 @@ export class MoveKeys {
     const context = { tenant, purpose: row.purpose };
     const customers = row.custody === 'customer';
     const opening = this.kms.of(customers ? to : from);
-    const plaintext = await opening.decrypt(row.kms_key_id, bytesOf(wrapped), context);
+    const keyId = customers ? opening.keyHere(row.kms_key_id) : row.kms_key_id;
+    const plaintext = await opening.decrypt(keyId, bytesOf(wrapped), context);
     if (customers) {
       plaintext.fill(0);
       return wrapped;

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileObjectStore, LocalKms } from '@waxell/infra';
+import { AwsKms, FileObjectStore, LocalKms } from '@waxell/infra';
 import fc from 'fast-check';
+import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { LogClosed } from '../../src/audit/append-group.js';
@@ -14,6 +15,7 @@ import { KeySchedules } from '../../src/encryption/key-schedules.js';
 import { KEY_TIMES } from '../../src/encryption/key-times.js';
 import { CellKms } from '../../src/encryption/kms.js';
 import { MoveKeys } from '../../src/encryption/move-keys.js';
+import { NewKeyVersions } from '../../src/encryption/new-key-version.js';
 import { SubjectKeys } from '../../src/encryption/subject-keys.js';
 import type { Feed, TenantRef } from '../../src/platform/database/index.js';
 import { type MoveSessions } from '../../src/platform/database/moving/index.js';
@@ -25,6 +27,7 @@ import {
   type ObjectStore,
 } from '../../src/platform/objects/index.js';
 import { Log } from '../../src/platform/observability/log.js';
+import { startFakeKms } from '../fakes/kms.js';
 import { verifierOf } from '../support/log-parts.js';
 import { fieldsOf } from '../support/sealing.js';
 import { openTestCells, type TestCells } from '../support/test-cells.js';
@@ -231,6 +234,63 @@ describe('the keys of a tenant that moves', () => {
       await expect(swapped.of(there)).rejects.toMatchObject({ cause: { code: 'key_not_found' } });
     } finally {
       for (const home of homes) await rm(home, { recursive: true });
+    }
+  });
+});
+
+describe('a key that a customer keeps, whose organisation moves to another region', () => {
+  /** A tenant of the source whose keys are under a customer's key, and what it has sealed. */
+  async function underCustomersKey(kms: CellKms, kmsKeyId: string) {
+    const { here, there } = await test.newMover();
+    const ring = ringOf(kms);
+    for (const { text, values } of await ring.provision(here)) await write(here, text, [...values]);
+    const under = { kmsKeyId, custody: 'customer' } as const;
+    const version = await new NewKeyVersions(ring, kms).next(here, uuidv7(), uuidv7(), under);
+    for (const { text, values } of version?.statements ?? []) await write(here, text, [...values]);
+    await ring.reread(here);
+    const sealed = await fieldsFrom(ring, kms).sealJson(here, PLACE, 'a secret');
+    const route = { tenant: here.id, from: 'source', to: 'target', kmsKey: '' };
+    return { here, there, sealed, route };
+  }
+  const PLACE = { table: 'users', column: 'email', row: 'r1' };
+
+  it('opens by the related key of that region; without one, and for any other key, the move gets no further', async () => {
+    const fake = await startFakeKms({ everyRegion: true });
+    const { endpoint, credentials } = fake;
+    const [one, two] = [fake.region, 'us-east-1'].map(
+      (region) => new AwsKms({ region, endpoint, credentials }),
+    ) as [AwsKms, AwsKms];
+    const both = new CellKms(
+      new Map([
+        ['source', one],
+        ['target', two],
+      ]),
+    );
+    const related = fake.newKey({ multiRegion: true });
+    const replica = fake.replicate(related, 'us-east-1');
+    const keys = new MoveKeys(both);
+    try {
+      for (const without of [fake.newKey(), fake.newKey({ multiRegion: true })]) {
+        const { here, route } = await underCustomersKey(both, without);
+        await test.sessions(here, async (sessions) => {
+          await expect(
+            keys.rewrap(sessions, { ...route, kmsKey: await keys.newKey(here.id, 'target') }),
+          ).rejects.toMatchObject({ code: 'key_not_found' });
+        });
+      }
+      const { here, there, sealed, route } = await underCustomersKey(both, related);
+      await test.sessions(here, async (sessions) => {
+        await keys.rewrap(sessions, { ...route, kmsKey: await keys.newKey(here.id, 'target') });
+      });
+      const targets = new CellKms(new Map([['target', two]]));
+      const alone = ringOf(targets);
+      expect(await fieldsFrom(alone, targets).openJson(there, PLACE, sealed)).toBe('a secret');
+      expect(await alone.of(there)).toMatchObject({ kmsKeyId: replica, custody: 'customer' });
+      // What becomes of the other region's key is nothing to this one.
+      fake.setState(related, 'Disabled');
+      expect(await fieldsFrom(ringOf(targets), targets).openJson(there, PLACE, sealed)).toBe('a secret');
+    } finally {
+      await fake.close();
     }
   });
 });

@@ -29,8 +29,10 @@ export interface AwsKmsOptions {
 /** AWS KMS: a tenant's key is a KMS key of its own, which never leaves the service. */
 export class AwsKms {
   readonly #client: KMSClient;
+  readonly #region: string;
 
   constructor(options: AwsKmsOptions) {
+    this.#region = options.region;
     this.#client = new KMSClient({
       region: options.region,
       ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
@@ -86,6 +88,13 @@ export class AwsKms {
       ),
     );
     return dataKey(answer.Plaintext);
+  }
+
+  /** Multi-Region keys that are related have one id, which begins with `mrk-`, and an ARN in each region. */
+  keyHere(keyId: string): string {
+    const parts = keyId.split(':');
+    if (parts[2] !== 'kms' || !parts[5]?.startsWith('key/mrk-')) return keyId;
+    return parts.with(3, this.#region).join(':');
   }
 
   async disableKey(keyId: string): Promise<void> {
