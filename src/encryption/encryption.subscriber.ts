@@ -48,7 +48,10 @@ export class EncryptionSubscriber implements EntitySubscriberInterface {
     };
     const stored = values.map(({ bytes }) => bytes);
     const warm = this.openers.warm(tenant.id, stored);
-    return warm ? bind(warm) : this.openers.of(tenant, stored).then(bind);
+    if (warm) return bind(warm);
+    const { tableName: table } = event.metadata;
+    const placed = values.map(({ field: { column }, bytes }) => ({ table, column, bytes }));
+    return this.openers.of(tenant, placed).then(bind);
   }
 
   /** Seals what of a row is on its way in. */

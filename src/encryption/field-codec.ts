@@ -20,13 +20,15 @@ import { associatedData, type FieldPlace } from './field-place.js';
  *
  * Suite 0x01: every value has a data key (DEK) of its own, wrapped by the tenant's key-encryption key (KEK):
  *           wrap nonce 12 | wrapped DEK 32 | wrap tag 16.
- * Suite 0x02: the same with the DEK wrapped by the KMS itself, one call a value: length 2 | what the KMS made of it.
+ * Suite 0x04: the same with the DEK wrapped by the KMS itself, one call a value: length 2 | what the KMS made of it. The KMS
+ *           binds it to tenant, table and column, and whoever keeps the key sees these in each call.
+ * Suite 0x02: as 0x04, and the KMS binds it to the tenant alone. Values of before are opened; none is sealed.
  *
  * Every layer is AES-256-GCM and authenticates where the value belongs, so that no ciphertext can be moved to another
  * tenant, table, column or row. The commitment binds the value to one DEK: GCM alone lets one ciphertext open under two.
  */
 const VERSION = 1;
-export const SUITE = { tenantKek: 0x01, kms: 0x02 } as const;
+export const SUITE = { tenantKek: 0x01, kmsOfTenant: 0x02, kms: 0x04 } as const;
 export type Suite = (typeof SUITE)[keyof typeof SUITE];
 
 const KEY_ID = 2;
@@ -109,7 +111,7 @@ export function rewrapField(from: Kek, to: Kek, place: FieldPlace, stored: Buffe
   });
 }
 
-/** Suite 0x02. The data key is used for this one value, and wiped. */
+/** Suite 0x04. The data key is used for this one value, and wiped. */
 export function sealUnderKms(keyId: Buffer, dek: KmsDataKey, place: FieldPlace, value: Buffer): Buffer {
   const { plaintext, wrapped } = dek;
   if (wrapped.length > WRAPPED_BY_KMS_LIMIT) throw new Error('The KMS wrapped a key in too many bytes.');
@@ -121,28 +123,38 @@ export function sealUnderKms(keyId: Buffer, dek: KmsDataKey, place: FieldPlace, 
   return out;
 }
 
-/** Suite 0x02: what the KMS has to unwrap. @throws {FieldUnreadable} */
+/** Suites 0x02 and 0x04: what the KMS has to unwrap. @throws {FieldUnreadable} */
 export function wrappedByKms(stored: Buffer): Buffer {
   return readable(() => {
     const length = stored.readUInt16BE(KEY_DETAILS);
     if (length === 0 || length > WRAPPED_BY_KMS_LIMIT) throw new FieldUnreadable();
-    requireForm(stored, SUITE.kms, 2 + length);
+    requireForm(stored, heldSuiteOf(stored), 2 + length);
     return stored.subarray(KEY_DETAILS + 2, KEY_DETAILS + 2 + length);
   });
 }
 
-/** Suite 0x02, with the key that the KMS has unwrapped. It is not wiped: it may serve again. @throws {FieldUnreadable} */
+/** Suites 0x02 and 0x04, with the key that the KMS has unwrapped. It is not wiped: it may serve again. @throws {FieldUnreadable} */
 export function openUnderKms(plaintext: Buffer, place: FieldPlace, stored: Buffer): Buffer {
   const details = 2 + wrappedByKms(stored).length;
   return readable(() =>
-    openData(stored, KEY_DETAILS + details, Buffer.from(plaintext), associatedData(place, SUITE.kms)),
+    openData(
+      stored,
+      KEY_DETAILS + details,
+      Buffer.from(plaintext),
+      associatedData(place, heldSuiteOf(stored)),
+    ),
   );
+}
+
+/** Whichever of the two a value says it is: both layers authenticate it. */
+function heldSuiteOf(stored: Buffer): Suite {
+  return stored[1] === SUITE.kmsOfTenant ? SUITE.kmsOfTenant : SUITE.kms;
 }
 
 /** The suite, and the id of the key that a stored field needs as 32 hexadecimal digits. @throws {FieldUnreadable} */
 export function headerOf(stored: Buffer): { readonly suite: Suite; readonly keyId: string } {
   const suite = stored[1];
-  const known = suite === SUITE.tenantKek || suite === SUITE.kms;
+  const known = suite === SUITE.tenantKek || suite === SUITE.kms || suite === SUITE.kmsOfTenant;
   if (stored.length < KEY_DETAILS + AFTER_KEY + TAG_LENGTH || stored[0] !== VERSION || !known)
     throw new FieldUnreadable();
   return { suite, keyId: stored.toString('hex', KEY_ID, KEY_DETAILS) };

@@ -53,7 +53,10 @@ export class FieldEncryption {
   }
 
   async openBytes(tenant: TenantRef, place: Place, stored: Buffer): Promise<Buffer> {
-    const open = this.openers.warm(tenant.id, [stored]) ?? (await this.openers.of(tenant, [stored]));
+    const { table, column } = place;
+    const open =
+      this.openers.warm(tenant.id, [stored]) ??
+      (await this.openers.of(tenant, [{ table, column, bytes: stored }]));
     return open({ ...place, tenant: tenant.id }, stored);
   }
 
@@ -82,7 +85,9 @@ export class FieldEncryption {
   ): Promise<Buffer | undefined> {
     try {
       if (!isHeld(stored) && !(keys.holds && to === keys.current)) return rewrap(keys, to, place, stored);
-      const value = (await this.openers.of(tenant, [stored]))(place, stored);
+      const { table, column } = place;
+      const open = await this.openers.of(tenant, [{ table, column, bytes: stored }]);
+      const value = open(place, stored);
       const anew = await this.seal(tenant, keys, to, place, value);
       value.fill(0);
       return anew;

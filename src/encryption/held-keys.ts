@@ -2,11 +2,11 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import { LRUCache } from 'lru-cache';
 import type { TenantRef } from '../platform/database/index.js';
 import { CallGate } from './call-gate.js';
-import { FieldUnreadable, headerOf, sealUnderKms, SUITE, wrappedByKms } from './field-codec.js';
+import { FieldUnreadable, headerOf, sealUnderKms, SUITE, wrappedByKms, type Suite } from './field-codec.js';
 import type { FieldPlace } from './field-place.js';
 import { HeldKeyRefused, KeysUnavailable, keyServiceFault } from './key-errors.js';
 import { KeyTimes } from './key-times.js';
-import { CellKms } from './kms.js';
+import { CellKms, type Kms } from './kms.js';
 import type { TenantKeys } from './tenant-keys.js';
 
 const KEYS_IN_MEMORY = 10_000;
@@ -14,6 +14,11 @@ const KEYS_IN_MEMORY = 10_000;
 const AT_ONCE = 16;
 const LIMITS = { atOnce: 2 * AT_ONCE, perTenant: AT_ONCE, waiting: 2_000 };
 const SWEEP_MS = 10_000;
+
+/** A value as it is stored, and the column that it is of. */
+export interface StoredValue extends Pick<FieldPlace, 'table' | 'column'> {
+  readonly bytes: Buffer;
+}
 
 interface Entry {
   readonly dek: Buffer;
@@ -51,7 +56,8 @@ export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
   /** @throws {HeldKeyRefused | KeysUnavailable} */
   async seal(tenant: TenantRef, keys: TenantKeys, place: FieldPlace, value: Buffer): Promise<Buffer> {
     const kms = this.kms.of(tenant.cell);
-    const dek = await this.#asked(tenant, () => kms.generateDataKey(keys.kmsKeyId, contextOf(tenant)));
+    const context = contextOf(tenant, SUITE.kms, place);
+    const dek = await this.#asked(tenant, () => kms.generateDataKey(keys.kmsKeyId, context));
     return sealUnderKms(keys.current.id, dek, place, value);
   }
 
@@ -62,43 +68,44 @@ export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
   async open(
     tenant: TenantRef,
     keys: TenantKeys,
-    stored: readonly Buffer[],
+    stored: readonly StoredValue[],
   ): Promise<ReadonlyMap<string, Buffer>> {
     const found = new Map<string, Buffer>();
     for (let at = 0; at < stored.length; at += AT_ONCE)
       await Promise.all(
         stored.slice(at, at + AT_ONCE).map(async (value) => {
           const dek = await this.#dekOf(tenant, keys, value);
-          if (dek) found.set(wrappedByKms(value).toString('hex'), dek);
+          if (dek) found.set(wrappedByKms(value.bytes).toString('hex'), dek);
         }),
       );
     return found;
   }
 
   /** Undefined of what is damaged: who opens it is told so, and who opens what stands beside it is not. */
-  async #dekOf(tenant: TenantRef, keys: TenantKeys, value: Buffer): Promise<Buffer | undefined> {
+  async #dekOf(tenant: TenantRef, keys: TenantKeys, value: StoredValue): Promise<Buffer | undefined> {
     try {
-      const wrapped = wrappedByKms(value);
-      const { keyId } = headerOf(value);
-      const name = `${tenant.id} ${keyId} ${wrapped.toString('hex')}`;
+      const wrapped = wrappedByKms(value.bytes);
+      const { keyId, suite } = headerOf(value.bytes);
+      const context = contextOf(tenant, suite, value);
+      const name = [...Object.values(context), keyId, wrapped.toString('hex')].join(' ');
       const known = this.#known.get(name);
       if (known && this.times.now() - known.openedAt < this.#fresh) return known.dek;
       const kmsKeyId = keys.heldBy.get(keyId);
       if (kmsKeyId === undefined) return undefined;
-      return await this.#opened(tenant, name, kmsKeyId, wrapped);
+      return await this.#opened(tenant, name, (kms) => kms.decrypt(kmsKeyId, wrapped, context));
     } catch (error) {
       if (error instanceof FieldUnreadable) return undefined;
       throw error;
     }
   }
 
-  #opened(tenant: TenantRef, name: string, kmsKeyId: string, wrapped: Buffer): Promise<Buffer> {
+  #opened(tenant: TenantRef, name: string, open: (kms: Kms) => Promise<Buffer>): Promise<Buffer> {
     const running = this.#flights.get(name);
     if (running) return running;
     const kms = this.kms.of(tenant.cell);
     const flight = this.#asked(tenant, async () => {
       const openedAt = this.times.now();
-      const dek = await kms.decrypt(kmsKeyId, wrapped, contextOf(tenant));
+      const dek = await open(kms);
       this.#known.set(name, { dek, openedAt });
       return dek;
     }).finally(() => this.#flights.delete(name));
@@ -118,11 +125,16 @@ export class HeldKeys implements OnModuleInit, OnApplicationShutdown {
 }
 
 export function isHeld(stored: Buffer): boolean {
-  return stored[1] === SUITE.kms;
+  return stored[1] === SUITE.kms || stored[1] === SUITE.kmsOfTenant;
 }
 
-function contextOf({ id }: TenantRef): Record<string, string> {
-  return { tenant: id, purpose: 'value' };
+/** What whoever keeps the key sees in each call, and may allow by. */
+function contextOf(
+  { id }: TenantRef,
+  suite: Suite,
+  { table, column }: Pick<FieldPlace, 'table' | 'column'>,
+): Record<string, string> {
+  return { tenant: id, purpose: 'value', ...(suite === SUITE.kms && { table, column }) };
 }
 
 async function answered<T>(answer: Promise<T>): Promise<T> {

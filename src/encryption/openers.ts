@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { TenantRef } from '../platform/database/index.js';
 import { FieldUnreadable, kekIdOf, openField, openUnderKms, wrappedByKms } from './field-codec.js';
 import type { FieldPlace } from './field-place.js';
-import { HeldKeys, isHeld } from './held-keys.js';
+import { HeldKeys, isHeld, type StoredValue } from './held-keys.js';
 import { KeyRing } from './key-ring.js';
 import { SubjectKeys } from './subject-keys.js';
 
@@ -28,9 +28,9 @@ export class Openers {
     return find && ((place, value) => openField(find(kekIdOf(value)), place, value));
   }
 
-  async of(tenant: TenantRef, stored: readonly Buffer[]): Promise<Open> {
-    const find = await this.subjects.opening(tenant, idsOf(stored));
-    const held = stored.filter(isHeld);
+  async of(tenant: TenantRef, stored: readonly StoredValue[]): Promise<Open> {
+    const find = await this.subjects.opening(tenant, idsOf(stored.map(({ bytes }) => bytes)));
+    const held = stored.filter(({ bytes }) => isHeld(bytes));
     const deks = held.length === 0 ? NONE : await this.held.open(tenant, await this.keys.of(tenant), held);
     return (place, value) => {
       if (!isHeld(value)) return openField(find(kekIdOf(value)), place, value);

@@ -122,7 +122,7 @@ export class ReplaceIndex {
     if (rows.length === 0) return { filled: 0, unreadable: 0, last: undefined };
     const open = await this.openers.of(
       tenant,
-      rows.map(({ value }) => value),
+      rows.map(({ value }) => ({ table, column: field.column, bytes: value })),
     );
     const indexed: (StoredRow & { readonly index: Buffer })[] = [];
     let unreadable = 0;

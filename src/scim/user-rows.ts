@@ -89,15 +89,17 @@ export class UserRows {
   /** What the directory says of one. */
   async said({ id, attributes }: UserRow): Promise<Fields> {
     const tenant = currentTenant();
-    const open = await this.openers.of(tenant, [attributes]);
-    return JSON.parse(open(placeOf(tenant.id, id), attributes).toString('utf8')) as Fields;
+    const place = placeOf(tenant.id, id);
+    const open = await this.openers.of(tenant, [{ ...place, bytes: attributes }]);
+    return JSON.parse(open(place, attributes).toString('utf8')) as Fields;
   }
 
   /** What is answered of each, with the groups that they are in where those are wanted. */
   async open(rows: readonly UserRow[], withGroups: boolean): Promise<Opened[]> {
     const tenant = currentTenant();
     const stored = rows.map(({ attributes }) => attributes);
-    const open = this.openers.warm(tenant.id, stored) ?? (await this.openers.of(tenant, stored));
+    const placed = rows.map(({ id, attributes: bytes }) => ({ ...placeOf(tenant.id, id), bytes }));
+    const open = this.openers.warm(tenant.id, stored) ?? (await this.openers.of(tenant, placed));
     const groups = withGroups ? await this.#groups(rows.map(({ id }) => id)) : undefined;
     return rows.map((row) => {
       const said = JSON.parse(open(placeOf(tenant.id, row.id), row.attributes).toString('utf8')) as Fields;

@@ -9,6 +9,7 @@ import type { TenantRef } from '../../src/platform/database/index.js';
 import { startFakeKms, type FakeKms } from '../fakes/kms.js';
 import { clientOf, startKeyProcess, type KeyProcess } from '../support/key-process.js';
 import { addUser, found, inTenant, newKeyTenant, rotatedBy } from '../support/key-tenants.js';
+import { oldHeldValue } from '../support/old-held-value.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const SECOND = 1_000;
@@ -238,4 +239,32 @@ it('is asked once for a value that many read at the same time, and for few value
   expect(fake.count('Decrypt') - before).toBe(24);
   expect(fake.atOnce()).toBeLessThanOrEqual(16);
   expect(await opened(one, neighbour, 'r0', theirs)).toBe('r0');
+});
+
+it('each use names tenant, table and column to whoever keeps the key; what was sealed by the tenant alone is read, and rewrapped', async () => {
+  const [tenant, neighbour] = [await newKeyTenant(db, one), await newKeyTenant(db, one)];
+  const arn = await held(tenant);
+  const context = { tenant: tenant.id, purpose: 'value', table: 'runs', column: 'output_data' };
+  const value = await sealed(one, tenant, 'r1');
+  expect(fake.contexts.at(-1)).toEqual(context);
+  expect(await opened(two, tenant, 'r1', value)).toBe('r1');
+  expect(fake.contexts.findLast(({ purpose }) => purpose === 'value')).toEqual(context);
+  const kms = clientOf(fake);
+  const dek = await kms.generateDataKey(arn, { tenant: tenant.id, purpose: 'value' });
+  const { current } = await one.keys.of(tenant);
+  const agent = await addAgent(one, tenant);
+  const at = { tenant: tenant.id, table: 'agents', column: 'api_keys', row: agent };
+  const old = oldHeldValue(current.id, dek, at, Buffer.from('{"openai":"of before"}'));
+  await db.superuser.query(`UPDATE "${tenant.id}".agents SET api_keys = $1 WHERE id = $2`, [old, agent]);
+  for (const process of [one, two])
+    expect(await apiKeysOf(process, tenant, agent)).toEqual({ openai: 'of before' });
+  const elsewhere = { table: 'agents', column: 'api_keys', row: uuidv7() };
+  await expect(one.fields.openJson(tenant, elsewhere, old)).rejects.toThrow('cannot be read');
+  await expect(one.fields.openJson(neighbour, { ...elsewhere, row: agent }, old)).rejects.toThrow(
+    'cannot be read',
+  );
+  await rotatedBy(one, tenant);
+  const anew = await stored(tenant, `SELECT api_keys AS value FROM SCHEMA.agents WHERE id = '${agent}'`);
+  expect(headerOf(anew).suite).toBe(SUITE.kms);
+  expect(await apiKeysOf(two, tenant, agent)).toEqual({ openai: 'of before' });
 });
