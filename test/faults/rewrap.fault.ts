@@ -86,6 +86,18 @@ function keysOf(id: string): Promise<Keys> {
   });
 }
 
+/** Fails until some values are under the new key, and others are not. */
+async function rewrapping(id: string): Promise<void> {
+  const { rows } = await asSuperuser(app.home, REGION, (database) =>
+    database.query<{ step: string; some: boolean }>(
+      `SELECT step, COALESCE((data ->> 'values')::int, 0) > 0 AS some FROM control.operations
+       WHERE tenant = $1 AND kind = 'keys.rotation' AND status = 'running'`,
+      [id],
+    ),
+  );
+  expect(rows).toEqual([{ step: 'rewrap', some: true }]);
+}
+
 interface Standing {
   readonly status: string;
   readonly named: boolean;
@@ -149,8 +161,8 @@ it('a rewrap whose process is killed again and again goes on, and nothing is los
   await beginRotation(tenant.id);
   let met = 0;
   for (let kill = 0; kill < KILLS; kill += 1) {
-    // The rotation begins within a second, and its rewrap five seconds later.
-    await sleep(kill === 0 ? 6_500 : 500 + Math.random() * 3_000);
+    if (kill === 0) await eventually(() => rewrapping(tenant.id), 30_000);
+    else await sleep(500 + Math.random() * 3_000);
     await app.kill9();
     await app.start();
     if ((await keysOf(tenant.id)).keys[0] !== 'field retired') met += 1;
