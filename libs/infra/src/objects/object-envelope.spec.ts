@@ -75,3 +75,17 @@ it('lists its own key under no name', async () => {
   expect(await store.list('', { limit: 10 })).toEqual(['a']);
   expect(await readdir(dir)).toContain('~key');
 });
+
+it('replaces no locked object that cannot be read, whatever it was; one that is gone is put back', async () => {
+  const file = join(dir, 'a~');
+  await store.put('a', Buffer.from(CANARY), { retainUntil: new Date(Date.now() + 60_000) });
+  const sealed = await readFile(file);
+  const damaged = Buffer.from(sealed).fill(0, 40, 60);
+  await writeFile(file, damaged);
+  for (const body of [CANARY, 'something else'])
+    await expect(store.put('a', Buffer.from(body))).rejects.toMatchObject({ name: 'ObjectStoreError' });
+  expect(await readFile(file)).toEqual(damaged);
+  await rm(file);
+  await store.put('a', Buffer.from(CANARY));
+  expect((await store.get('a'))?.toString()).toBe(CANARY);
+});
