@@ -2,6 +2,7 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { contextOf } from '../platform/http/request-context.js';
 import type { Fields } from './protocol/evaluate-filter.js';
+import { ScimError } from './protocol/scim.errors.js';
 
 /** Who has a kept request run again, and which. */
 export interface Replay {
@@ -33,6 +34,18 @@ export const Call = createParamDecorator((_data: unknown, execution: ExecutionCo
     clientId,
     query: http.query as Fields,
     ...(ifMatch !== undefined && { ifMatch }),
-    dryRun: http.headers['x-waxell-dry-run'] === 'true',
+    dryRun: isDryRun(http.headers['x-waxell-dry-run']),
   };
 });
+
+/** What is neither yes nor no is refused: a trial that was misspelt must not turn out to have been the real thing. */
+function isDryRun(header: string | string[] | undefined): boolean {
+  if (header === undefined) return false;
+  const said = String(header).trim().toLowerCase();
+  if (said !== 'true' && said !== 'false')
+    throw new ScimError(
+      'invalidValue',
+      'The header X-Waxell-Dry-Run must be true or false. Nothing was done.',
+    );
+  return said === 'true';
+}

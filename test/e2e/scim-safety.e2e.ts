@@ -57,6 +57,34 @@ describe('a dry run', () => {
     );
     expect(events).toHaveLength(4);
   });
+
+  it.each(['True', 'TRUE', ' true '])('is what %j says, too', async (said) => {
+    const { scim } = await createDirectory(app, acme);
+    const body = person();
+    await mustScim(scim.with({ 'x-waxell-dry-run': said }).post('/Users', body), 200);
+    expect(await scim.find('Users', `userName eq "${body.userName}"`)).toEqual([]);
+  });
+
+  it.each(['1', 'yes', '', 'true, true', 'wahr'])(
+    'asked for as %j is refused, and nothing is done',
+    async (said) => {
+      const { scim } = await createDirectory(app, acme);
+      const body = person();
+      const made = await mustScim(scim.post('/Users', person()), 201);
+      const odd = scim.with({ 'x-waxell-dry-run': said });
+      const refused = { status: 400, scimType: 'invalidValue' };
+      expect(await scimRefusal(odd.post('/Users', body))).toEqual(refused);
+      expect(await scimRefusal(odd.delete(`/Users/${made.id}`))).toEqual(refused);
+      expect(await scimRefusal(odd.post('/Bulk', {}))).toEqual(refused);
+      expect(await scim.find('Users', `userName eq "${body.userName}"`)).toEqual([]);
+      expect(await mustScim(scim.get(`/Users/${made.id}`), 200)).toEqual(made);
+    },
+  );
+
+  it('said to be none is the real thing', async () => {
+    const { scim } = await createDirectory(app, acme);
+    await mustScim(scim.with({ 'x-waxell-dry-run': 'False' }).post('/Users', person()), 201);
+  });
 });
 
 it('many people taken away by one directory raise an alert, and each of them is away at once', async () => {
