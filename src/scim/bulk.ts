@@ -21,6 +21,7 @@ import { ScimError } from './protocol/scim.errors.js';
 import { Scim } from './scim.js';
 import { ScimAnswer } from './scim-answer.js';
 import type { ScimCall } from './scim-call.js';
+import { ScimRequests } from './scim-requests.js';
 import { baseUrl } from './user-rows.js';
 
 const RESPONSE_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse';
@@ -55,6 +56,7 @@ export class Bulk {
     private readonly events: EventRecorder,
     private readonly log: Log,
     private readonly config: AuthConfig,
+    private readonly requests: ScimRequests,
   ) {}
 
   async execute(call: ScimCall, body: Json | undefined): Promise<ScimAnswer> {
@@ -99,6 +101,7 @@ export class Bulk {
       return this.#answer(operation, answer, undefined);
     } catch (thrown) {
       const error = asAppError(thrown, BODY_LIMIT_BYTES);
+      await runInRequest(own, () => this.requests.refusedUnlessKept(thrown, call));
       if (error.kind === 'internal' || error.kind === 'unavailable')
         this.log.error('an operation of a bulk request failed', error.cause ?? error, {
           requestId: own.requestId,

@@ -87,6 +87,8 @@ function requireWhole(
   const { body } = request;
   if (isFields(body as Json | undefined) && (body as { truncated?: unknown }).truncated === true)
     throw new ReplayRefused('The request was too long to be kept. Have the provider send it again.');
+  if (body === undefined && request.method !== 'DELETE')
+    throw new ReplayRefused('Its body could not be read, and was not kept. Have the provider send it again.');
   return request;
 }
 

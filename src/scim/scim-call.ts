@@ -27,6 +27,18 @@ export interface ScimCall {
 
 export const Call = createParamDecorator((_data: unknown, execution: ExecutionContext): ScimCall => {
   const http = execution.switchToHttp().getRequest<Request>();
+  const said = dryRunIn(http);
+  // What is neither is refused: a trial that was misspelt must not turn out to have been the real thing.
+  if (said !== undefined && said !== 'true' && said !== 'false')
+    throw new ScimError(
+      'invalidValue',
+      'The header X-Waxell-Dry-Run must be true or false. Nothing was done.',
+    );
+  return callOf(http);
+});
+
+/** The same of a request that may have been refused for how it was said. */
+export function callOf(http: Request): ScimCall {
   const ifMatch = http.headers['if-match'];
   const { id, clientId } = contextOf(http).actor;
   return {
@@ -34,18 +46,11 @@ export const Call = createParamDecorator((_data: unknown, execution: ExecutionCo
     clientId,
     query: http.query as Fields,
     ...(ifMatch !== undefined && { ifMatch }),
-    dryRun: isDryRun(http.headers['x-waxell-dry-run']),
+    dryRun: (dryRunIn(http) ?? 'false') !== 'false',
   };
-});
+}
 
-/** What is neither yes nor no is refused: a trial that was misspelt must not turn out to have been the real thing. */
-function isDryRun(header: string | string[] | undefined): boolean {
-  if (header === undefined) return false;
-  const said = String(header).trim().toLowerCase();
-  if (said !== 'true' && said !== 'false')
-    throw new ScimError(
-      'invalidValue',
-      'The header X-Waxell-Dry-Run must be true or false. Nothing was done.',
-    );
-  return said === 'true';
+function dryRunIn({ headers }: Request): string | undefined {
+  const said = headers['x-waxell-dry-run'];
+  return said === undefined ? undefined : String(said).trim().toLowerCase();
 }
