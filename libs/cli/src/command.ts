@@ -3,6 +3,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Writes a line for a person. */
   readonly out: (line: string) => void;
+  /** Where data comes from; absent: there is none. */
+  readonly input?: AsyncIterable<Uint8Array | string>;
   /** Where data goes. */
   readonly stream: NodeJS.WritableStream;
 }

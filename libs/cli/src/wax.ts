@@ -5,6 +5,7 @@ process.exitCode = await run(
   {
     env: process.env,
     out: (line) => process.stdout.write(`${line}\n`),
+    input: process.stdin,
     stream: process.stdout,
   },
   (text) => process.stderr.write(text),
