@@ -138,7 +138,7 @@ describe('several changes at once', () => {
       { method: 'POST', path: '/Users', bulkId: 'wrong', data: {} },
       { method: 'POST', path: '/Users' },
     ];
-    const base = `${known.meta.location.split('/Users')[0] ?? ''}`;
+    const base = known.meta.location.split('/Users')[0] ?? '';
     expect(
       (await bulk(Operations)).Operations.map(({ method, status, location }) => [method, status, location]),
     ).toEqual([

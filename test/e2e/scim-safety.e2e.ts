@@ -85,7 +85,8 @@ describe('a dry run', () => {
 
   it('said to be none is the real thing', async () => {
     const { scim } = await createDirectory(app, acme);
-    await mustScim(scim.with({ 'x-waxell-dry-run': 'False' }).post('/Users', person()), 201);
+    const made = await mustScim(scim.with({ 'x-waxell-dry-run': 'False' }).post('/Users', person()), 201);
+    expect(await mustScim(scim.get(`/Users/${made.id}`), 200)).toEqual(made);
   });
 });
 
