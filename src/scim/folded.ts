@@ -22,13 +22,13 @@ export function folded(
   const wanted = comparable({ caseExact }, value);
   if (wanted === '' || !wanted.isWellFormed()) return undefined;
   const written = `normalize(${column}, NFC)`;
-  if (caseExact) return compared(operator, () => `${written} COLLATE "C"`, wanted);
+  if (caseExact) return compared(operator, () => `(${written} COLLATE "C")`, wanted);
   const letters = [...new Set(wanted)];
   const pairs = letters.flatMap((small) => [...(capitals().get(small) ?? [])].map((large) => [large, small]));
   // The one capital that becomes two characters.
   const dotted = `replace(${written}, U&'\\0130', U&'i\\0307')`;
   const own = (values: Values): string =>
-    `translate(${dotted}, ${values.add(pairs.map(([large]) => large).join(''))}, ${values.add(pairs.map(([, small]) => small).join(''))}) COLLATE "C"`;
+    `(translate(${dotted}, ${values.add(pairs.map(([large]) => large).join(''))}, ${values.add(pairs.map(([, small]) => small).join(''))}) COLLATE "C")`;
   const told = compared(operator, own, wanted);
   // The one capital whose small letter depends on where it stands.
   if (!told || !/[σς]/.test(wanted)) return told;

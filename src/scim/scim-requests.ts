@@ -5,6 +5,7 @@ import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ERROR_STATUS } from '../platform/http/errors.js';
 import { BODY_LIMIT_BYTES } from '../platform/http/body.js';
 import { asAppError } from '../platform/http/problem.js';
+import { scimErrorOf } from '../platform/http/scim-error.js';
 import { currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { ReplayRefused } from './directories.errors.js';
@@ -82,7 +83,8 @@ export class ScimRequests {
   async refused(thrown: unknown, call: ScimCall): Promise<void> {
     const error = asAppError(thrown, BODY_LIMIT_BYTES);
     const status = ERROR_STATUS[error.kind];
-    const { scimType, message: reason } = error;
+    // As it is answered.
+    const { scimType, detail: reason } = scimErrorOf(error);
     try {
       await this.work.bookkeeping('that it was refused is told by the event of the request', () =>
         this.#insert({ status, scimType, reason, dryRun: call.dryRun }, call),

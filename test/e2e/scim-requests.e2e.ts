@@ -43,9 +43,9 @@ describe('what a directory has asked for in vain is kept, with why', () => {
     expect(await scimRefusal(scim.send('POST', '/Groups', deep))).toMatchObject({ status: 400 });
     const kept = await logged(directory);
     expect(kept.map(told).toReversed()).toEqual([
-      ['scim_user.created', 400, undefined],
+      ['scim_user.created', 400, 'invalidSyntax'],
       ['scim_user.created', 413, undefined],
-      ['scim_group.created', 400, undefined],
+      ['scim_group.created', 400, 'invalidValue'],
     ]);
     expect(kept.every(({ reason }) => (reason ?? '') !== '')).toBe(true);
     // Nothing of it could be run again.
