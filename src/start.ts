@@ -7,6 +7,7 @@ import { AppModule } from './app.module.js';
 import { openBackends, type Backends } from './backends.js';
 import { FORM_PATHS } from './federation/index.js';
 import { OAUTH_FORM_PATHS } from './oauth/index.js';
+import { SCIM_BODIES } from './scim/index.js';
 import { SET_BODIES } from './shared-signals/index.js';
 import { AddressLimit } from './limits/index.js';
 import { CreateOrganisation, MendOrganisations } from './organisations/index.js';
@@ -88,6 +89,7 @@ export async function start(
       trustedProxies: env.TRUSTED_PROXIES,
       forms: [FORM_PATHS, OAUTH_FORM_PATHS],
       texts: [SET_BODIES],
+      bodies: SCIM_BODIES,
       admit: (request, response, next) => addresses.admit(request, response, next),
     });
     await prepare(app, backends);

@@ -85,7 +85,8 @@ export const RULES = {
     severity: 'P2',
     threshold: 10,
     windowSeconds: HOUR,
-    means: 'People whom one directory, or transmitter, has deactivated or taken away.',
+    means:
+      'People whom one directory, or transmitter, has deactivated or taken away, or taken out of groups that have roles.',
   },
   'exfiltration.reads': {
     severity: 'P2',

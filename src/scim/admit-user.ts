@@ -8,7 +8,7 @@ import { requireKept } from './directory-rules.js';
 import { profileOf } from './profile-of.js';
 import { textIn, type Fields } from './protocol/evaluate-filter.js';
 import { ScimError } from './protocol/scim.errors.js';
-import type { ScimUserEntity } from './scim-user.entity.js';
+import { directoryKey, type ScimUserEntity } from './scim-user.entity.js';
 import { userNameTaken, UserStore } from './user-store.js';
 
 export interface Admitted {
@@ -48,8 +48,9 @@ export class AdmitUser {
     return { id: newId, ...(account && { made: { row, account } }) };
   }
 
-  /** Whoever comes again is the same person, with the role from before. */
+  /** Whoever comes again is the same person, with the role from before, unless the directory knows them for another. */
   async #again(directory: DirectoryRow, row: ScimUserEntity, said: Fields, active: boolean): Promise<string> {
+    requireSame(directory, row, said);
     auditDetails({ action: 'scim_user.reactivated' });
     return this.#take(directory, row, said, active);
   }
@@ -57,6 +58,7 @@ export class AdmitUser {
   async #adopt(directory: DirectoryRow, here: UserEntity, said: Fields, active: boolean): Promise<string> {
     const row = await this.store.byId(here.id);
     if (row && !row.removedAt) throw taken('A directory provides somebody with this e-mail address already.');
+    if (row) requireSame(directory, row, said);
     if (directory.conflicts === 'refuse')
       throw taken('Somebody with this e-mail address is here already, and the directory takes over nobody.');
     const email = here.email?.reveal() ?? '';
@@ -90,6 +92,19 @@ export class AdmitUser {
     await this.users.change(held.user, profile);
     await this.users.setActive(held, active);
   }
+}
+
+/**
+ * A name is given to somebody new once its owner has left; the id that a directory has of a person is not. Two ids are two
+ * people, of whom the second does not come to what the first could do.
+ */
+function requireSame(directory: DirectoryRow, row: ScimUserEntity, { externalId }: Fields): void {
+  const before = row.directoryId === directory.id ? row.externalId?.reveal() : undefined;
+  if (before === undefined || typeof externalId !== 'string') return;
+  if (before === directoryKey(directory.id, externalId, true)) return;
+  throw taken(
+    `Somebody who was deleted, with another externalId, has had this userName or e-mail address; their account ${row.id} is kept, and whoever is new is not given it. Erase the former person here (POST /v1/users/${row.id}/erasure), and have the provider send it again; where it is the same person, have it sent with the externalId from before.`,
+  );
 }
 
 function taken(detail: string): ScimError {

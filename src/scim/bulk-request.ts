@@ -1,10 +1,10 @@
-import { isFields, textIn, type Json } from './protocol/evaluate-filter.js';
+import { isFields, textIn, type Fields, type Json } from './protocol/evaluate-filter.js';
 import { ScimError } from './protocol/scim.errors.js';
 
 export const BULK_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:BulkRequest';
 export const MOST_OPERATIONS = 1_000;
 
-const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
+export const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const PATH = /^\/(Users|Groups)(?:\/([^/?#]{1,200}))?$/;
 const REFERENCE = /^bulkId:(.{1,200})$/s;
 
@@ -47,7 +47,7 @@ export function readBulk(body: Json | undefined): BulkRequest {
 export function readOperation(given: Json): BulkOperation {
   if (!isFields(given)) throw new ScimError('invalidSyntax', 'Each operation must be an object.');
   const { path, bulkId, version, data } = given;
-  const method = METHODS.find((one) => one === textIn(given, 'method').toUpperCase());
+  const method = methodIn(given);
   if (!method) throw new ScimError('invalidSyntax', `"method" must be one of ${METHODS.join(', ')}.`);
   const [, kind, id] = PATH.exec(typeof path === 'string' ? path : '') ?? [];
   if (kind === undefined || (method === 'POST') !== (id === undefined))
@@ -65,6 +65,10 @@ export function readOperation(given: Json): BulkOperation {
     ...(typeof version === 'string' && { version }),
     ...(data !== undefined && { data }),
   };
+}
+
+export function methodIn(given: Fields): BulkOperation['method'] | undefined {
+  return METHODS.find((one) => one === textIn(given, 'method').toUpperCase());
 }
 
 /** The bulk ids that an operation refers to, in its path or anywhere in its data. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EventRecorder, eventOfRequest } from '../audit/index.js';
 import type { AuditAction } from '../platform/events/index.js';
+import { AuthConfig } from '../platform/config/index.js';
 import { currentTenant } from '../platform/database/index.js';
 import { BODY_LIMIT_BYTES } from '../platform/http/body.js';
 import { AppError, BodyTooLarge, CredentialRevoked, ERROR_STATUS } from '../platform/http/errors.js';
@@ -13,19 +14,15 @@ import {
 } from '../platform/http/request-context.js';
 import { scimErrorOf } from '../platform/http/scim-error.js';
 import { Log } from '../platform/observability/log.js';
-import {
-  MOST_OPERATIONS,
-  readBulk,
-  readOperation,
-  referencesOf,
-  resolved,
-  type BulkOperation,
-} from './bulk-request.js';
+import { entryOf, needsOf, ordered, type Entry, type Tried } from './bulk-order.js';
+import { MOST_OPERATIONS, readBulk, resolved, type BulkOperation } from './bulk-request.js';
 import { isFields, type Fields, type Json } from './protocol/evaluate-filter.js';
 import { ScimError } from './protocol/scim.errors.js';
 import { Scim } from './scim.js';
 import { ScimAnswer } from './scim-answer.js';
 import type { ScimCall } from './scim-call.js';
+import { ScimRequests } from './scim-requests.js';
+import { baseUrl } from './user-rows.js';
 
 const RESPONSE_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:BulkResponse';
 const DONE: Readonly<Record<BulkOperation['method'], string>> = {
@@ -35,11 +32,16 @@ const DONE: Readonly<Record<BulkOperation['method'], string>> = {
   DELETE: 'deleted',
 };
 
-/** An operation under way: as it was read, or why it could not be. */
-interface Entry {
-  readonly at: number;
-  readonly operation?: BulkOperation;
-  readonly wrong?: AppError;
+/** So often at most is something added once more in a dry run, as others refer to it. */
+const MOST_REPEATED = 2 * MOST_OPERATIONS;
+
+/** What the operations before one have come to. */
+interface Done {
+  /** The ids of what they have added, by their bulk ids. */
+  readonly ids: Map<string, string>;
+  /** In a dry run: what they would have added. */
+  readonly tried: Map<string, Tried>;
+  repeated: number;
 }
 
 /**
@@ -53,6 +55,8 @@ export class Bulk {
     private readonly scim: Scim,
     private readonly events: EventRecorder,
     private readonly log: Log,
+    private readonly config: AuthConfig,
+    private readonly requests: ScimRequests,
   ) {}
 
   async execute(call: ScimCall, body: Json | undefined): Promise<ScimAnswer> {
@@ -61,14 +65,14 @@ export class Bulk {
     if (operations.length > MOST_OPERATIONS) throw new BodyTooLarge(BODY_LIMIT_BYTES);
     const request = currentRequest();
     if (!request) throw new Error('A bulk request is served as a request.');
-    const ids = new Map<string, string>();
+    const done: Done = { ids: new Map(), tried: new Map(), repeated: 0 };
     const answers = new Map<number, Fields>();
     let failures = 0;
     for (const entry of ordered(operations.map(entryOf))) {
       if (failures >= failOnErrors) break;
       // Whoever may not act any more does nothing of the rest.
       if (request.revoked) throw new CredentialRevoked();
-      const answer = await this.#one(request, call, entry, ids);
+      const answer = await this.#one(request, call, entry, done);
       if (Number(answer['status']) >= 400) failures += 1;
       answers.set(entry.at, answer);
     }
@@ -80,21 +84,24 @@ export class Bulk {
   async #one(
     request: RequestContext,
     call: ScimCall,
-    { operation, wrong }: Entry,
-    ids: Map<string, string>,
+    { operation: asked, wrong, said = {} }: Entry,
+    done: Done,
   ): Promise<Fields> {
-    if (!operation)
-      return answerOf({}, undefined, wrong ?? new ScimError('invalidSyntax', 'It cannot be read.'));
+    if (!asked)
+      return this.#answer(said, undefined, wrong ?? new ScimError('invalidSyntax', 'It cannot be read.'));
+    // As it can be looked at, and run again, without what was around it.
+    const operation = resolved(asked, done.ids);
     const own = contextOf(request, operation);
     try {
       if (wrong) throw wrong;
-      const answer = await runInRequest(own, () => this.#do(call, resolved(operation, ids)));
+      const answer = await runInRequest(own, () => this.#do(call, operation, done));
       const id = answer.body?.['id'];
-      if (operation.bulkId !== undefined && typeof id === 'string') ids.set(operation.bulkId, id);
+      if (operation.bulkId !== undefined && typeof id === 'string') done.ids.set(operation.bulkId, id);
       if (!own.recorded) await this.events.record(own.tenant, eventOfRequest(own, 'success'));
-      return answerOf(operation, answer, undefined);
+      return this.#answer(operation, answer, undefined);
     } catch (thrown) {
       const error = asAppError(thrown, BODY_LIMIT_BYTES);
+      await runInRequest(own, () => this.requests.refusedUnlessKept(thrown, call));
       if (error.kind === 'internal' || error.kind === 'unavailable')
         this.log.error('an operation of a bulk request failed', error.cause ?? error, {
           requestId: own.requestId,
@@ -103,66 +110,62 @@ export class Bulk {
         currentTenant(),
         eventOfRequest(own, 'failure', error.auditCode ?? error.code),
       );
-      return answerOf(operation, undefined, error);
+      return this.#answer(operation, undefined, error);
     }
   }
 
-  #do({ directoryId, clientId, dryRun }: ScimCall, operation: BulkOperation): Promise<ScimAnswer> {
-    const { method, kind, id = '', version, data } = operation;
-    const call: ScimCall = {
+  #do(call: ScimCall, operation: BulkOperation, done: Done): Promise<ScimAnswer> {
+    const { directoryId, clientId, dryRun } = call;
+    const { version } = operation;
+    const own: ScimCall = {
       directoryId,
       clientId,
       dryRun,
       query: {},
       ...(version !== undefined && { ifMatch: version }),
     };
-    return this.scim.change(method, kind, call, id, data);
+    return dryRun ? this.#try(own, operation, done) : this.scim.apply(own, operation);
   }
-}
 
-function entryOf(given: Json, at: number): Entry {
-  try {
-    return { at, operation: readOperation(given) };
-  } catch (error) {
-    if (error instanceof ScimError) return { at, wrong: error };
-    throw error;
+  /** Nothing of what was tried is there any more: what an operation needs of it is added anew, for it alone. */
+  async #try(call: ScimCall, operation: BulkOperation, done: Done): Promise<ScimAnswer> {
+    const needs = needsOf(operation, done.tried);
+    done.repeated += needs.length;
+    if (done.repeated > MOST_REPEATED)
+      throw new ScimError(
+        'tooMany',
+        `A dry run adds what others refer to anew for each of them, ${MOST_REPEATED} times at most. Try fewer operations at once.`,
+      );
+    const answer = await this.scim.tryAfter(needs, call, operation);
+    const { method, bulkId } = operation;
+    if (method === 'POST' && bulkId !== undefined) done.tried.set(bulkId, { operation, needs });
+    return answer;
   }
-}
 
-/** Those that are referred to first, otherwise as they came; what cannot be brought into an order is marked as wrong. */
-function ordered(entries: readonly Entry[]): Entry[] {
-  const byBulkId = new Map(
-    entries.flatMap((entry) =>
-      entry.operation?.method === 'POST' ? [[entry.operation.bulkId ?? '', entry] as const] : [],
-    ),
-  );
-  const done = new Map<Entry, Entry>();
-  const visiting = new Set<Entry>();
-  const visit = (entry: Entry): boolean => {
-    if (done.has(entry)) return done.get(entry)?.wrong === undefined;
-    if (visiting.has(entry)) return false;
-    visiting.add(entry);
-    const needs = entry.operation ? referencesOf(entry.operation) : [];
-    const unknown = needs.find((name) => !byBulkId.has(name));
-    const whole = needs.every((name) => {
-      const needed = byBulkId.get(name);
-      return needed !== undefined && visit(needed);
-    });
-    visiting.delete(entry);
-    done.set(entry, whole ? entry : { ...entry, wrong: entry.wrong ?? unresolved(unknown) });
-    return whole;
-  };
-  for (const entry of entries) visit(entry);
-  return [...done.values()];
-}
-
-function unresolved(unknown: string | undefined): ScimError {
-  return unknown === undefined
-    ? new ScimError(
-        'uniqueness',
-        'It refers to operations that refer to it in turn, or to one that cannot be done.',
-      )
-    : new ScimError('invalidValue', `No operation that adds something has the bulkId "${unknown}".`);
+  /** RFC 7644 section 3.7: where the resource is stands in every answer, but of what was not added. */
+  #answer(
+    { method, bulkId, kind, id }: Partial<BulkOperation>,
+    answer: ScimAnswer | undefined,
+    error: AppError | undefined,
+  ): Fields {
+    const meta = answer?.body?.['meta'];
+    const { location, version } = isFields(meta) ? meta : {};
+    const named =
+      kind !== undefined && id !== undefined
+        ? `${baseUrl(this.config)}/${kind}/${encodeURIComponent(id.toWellFormed())}`
+        : undefined;
+    const where = location ?? named;
+    return {
+      ...(method !== undefined && { method }),
+      ...(bulkId !== undefined && { bulkId }),
+      ...(where !== undefined && { location: where }),
+      ...(version !== undefined && { version }),
+      status: String(error ? ERROR_STATUS[error.kind] : (answer?.status ?? 200)),
+      ...(error && { response: { ...scimErrorOf(error) } }),
+      // What a dry run would have come to.
+      ...(answer?.body?.['response'] !== undefined && { response: answer.body }),
+    };
+  }
 }
 
 /** An operation is a request of its own, in all that its event says and whether its credential is alive. */
@@ -177,23 +180,4 @@ function contextOf(request: RequestContext, { method, kind, id, data }: BulkOper
     recorded: false,
     endpoint: endpoint && { ...endpoint, audit },
   });
-}
-
-function answerOf(
-  { method, bulkId }: Partial<BulkOperation>,
-  answer: ScimAnswer | undefined,
-  error: AppError | undefined,
-): Fields {
-  const meta = answer?.body?.['meta'];
-  const { location, version } = isFields(meta) ? meta : {};
-  return {
-    ...(method !== undefined && { method }),
-    ...(bulkId !== undefined && { bulkId }),
-    ...(location !== undefined && { location }),
-    ...(version !== undefined && { version }),
-    status: String(error ? ERROR_STATUS[error.kind] : (answer?.status ?? 200)),
-    ...(error && { response: { ...scimErrorOf(error) } }),
-    // What a dry run would have come to.
-    ...(answer?.body?.['response'] !== undefined && { response: answer.body }),
-  };
 }

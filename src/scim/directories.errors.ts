@@ -6,6 +6,16 @@ export class ReplayRefused extends AppError {
   readonly code = 'REPLAY_REFUSED';
 }
 
+export class SearchesBusy extends AppError {
+  readonly kind = 'rate_limited';
+  readonly code = 'SEARCHES_BUSY';
+  constructor(most: number) {
+    super(
+      `${most} searches of the organisation look at thousands of people one by one already. Repeat it once they are done, or ask by id, userName, externalId or an e-mail address.`,
+    );
+  }
+}
+
 export class ClientNamedAlready extends AppError {
   readonly kind = 'conflict';
   readonly code = 'CLIENT_NAMED_ALREADY';

@@ -6,7 +6,9 @@ import { ResourceNotFound } from '../platform/http/errors.js';
 import { listOf, resourceTypes, schemas, serviceProviderConfig, type Published } from './discovery.js';
 import { ScimAnswer } from './scim-answer.js';
 import { baseUrl } from './user-rows.js';
+import { ScimRoutes } from './scim-routes.js';
 
+@ScimRoutes()
 @ApiExcludeController()
 @Controller('scim/v2')
 export class ScimDiscoveryController {

@@ -1,3 +1,4 @@
+import { folded } from './folded.js';
 import {
   compared,
   equal,
@@ -7,21 +8,16 @@ import {
   UUID,
   type Condition,
   type NarrowLeaf,
-  type Values,
 } from './narrowed.js';
-import { comparable } from './protocol/evaluate-filter.js';
 import type { Filter } from './protocol/filter.js';
 
 type Compare = Extract<Filter, { kind: 'compare' }>;
 
-/**
- * What SQL can tell of a filter of groups, whose attributes are not personal. Texts in other letters than those of ASCII
- * are let through to be looked at: what their small letters are, a database and we may see differently.
- */
+/** What SQL can tell of a filter of groups, whose attributes are not personal. */
 export function narrowGroups(filter: Filter): Promise<Condition | undefined> {
   const leaf: NarrowLeaf = (one) => {
     if (one.kind === 'compare') return Promise.resolve(compare(one));
-    return Promise.resolve(one.kind === 'some' ? someMember(one) : undefined);
+    return Promise.resolve(one.kind === 'some' ? someMember(one) : present(one));
   };
   return narrow(filter, leaf);
 }
@@ -48,28 +44,24 @@ function compare(filter: Compare): Condition | undefined {
   }
 }
 
-function text({ operator, value }: Compare, column: string, caseExact: boolean): Condition | undefined {
-  const wanted = typeof value === 'string' ? comparable({ caseExact }, value) : '';
-  const own = caseExact ? `(${column} COLLATE "C")` : `lower(${column} COLLATE "C")`;
-  const told = toldOf(operator, own, wanted);
-  if (!told || wanted === '') return undefined;
-  const isOther = `octet_length(${column}) <> char_length(${column})`;
-  return { write: (values) => `${told(values)} OR ${isOther}`, exact: false };
-}
-
-function toldOf(operator: string, own: string, wanted: string): ((values: Values) => string) | undefined {
-  switch (operator) {
-    case 'eq':
-      return (values) => `${own} = ${values.add(wanted)}`;
-    case 'co':
-      return (values) => `position(${values.add(wanted)} IN ${own}) > 0`;
-    case 'sw':
-      return (values) => `starts_with(${own}, ${values.add(wanted)})`;
-    case 'ew':
-      return (values) => `right(${own}, char_length(${values.add(wanted)}::text)) = ${values.add(wanted)}`;
+function present({ path }: Extract<Filter, { kind: 'present' }>): Condition | undefined {
+  switch (path.attribute.name) {
+    case 'displayName':
+      return { write: () => 'true', exact: true };
+    case 'externalId':
+      return { write: () => `coalesce(s.external_id, '') <> ''`, exact: true };
+    case 'members':
+      return path.sub ? undefined : { write: () => SOME_MEMBER, exact: true };
     default:
       return undefined;
   }
+}
+
+const SOME_MEMBER = `EXISTS (SELECT 1 FROM group_members m WHERE m.group_id = s.id)
+  OR EXISTS (SELECT 1 FROM group_subgroups g WHERE g.group_id = s.id)`;
+
+function text({ operator, value }: Compare, column: string, caseExact: boolean): Condition | undefined {
+  return typeof value === 'string' ? folded(operator, column, value, caseExact) : undefined;
 }
 
 function someMember({ path, inner }: Extract<Filter, { kind: 'some' }>): Condition | undefined {

@@ -79,8 +79,12 @@ export class ProvisionGroups {
   }
 
   async remove(asked: Asked, id: string): Promise<ScimAnswer> {
-    const { display_name: displayName, people } = await this.#locked(asked, id);
-    auditDetails({ resource: { type: 'group', id }, changes: { displayName, people } });
+    const [{ display_name: displayName, people }, hasRoles] = await Promise.all([
+      this.#locked(asked, id),
+      this.#hasRoles(id),
+    ]);
+    const changes = { displayName, people, ...lostRoles(hasRoles, people) };
+    auditDetails({ resource: { type: 'group', id }, changes });
     await this.groups.delete(id);
     return new ScimAnswer(204, undefined);
   }
@@ -93,7 +97,11 @@ export class ProvisionGroups {
   ): Promise<void> {
     const ids = changes.flatMap((change) => (change.kind === 'removeWhere' ? [] : change.ids));
     // In one flush: others wait for the group meanwhile.
-    const [group, provided] = await Promise.all([this.#locked(asked, id), this.#provided(asked, ids)]);
+    const [group, provided, hasRoles] = await Promise.all([
+      this.#locked(asked, id),
+      this.#provided(asked, ids),
+      changes.some(({ kind }) => kind !== 'add') && this.#hasRoles(id),
+    ]);
     auditDetails({ resource: { type: 'group', id } });
     const { displayName, externalId } = renamed(group);
     const isRenamed = displayName !== group.display_name || externalId !== (group.external_id ?? undefined);
@@ -107,7 +115,20 @@ export class ProvisionGroups {
         await this.#changeMembers(id, { kind: 'remove', ids: fitting }, known, told);
       }
     }
-    auditDetails({ changes: { ...(isRenamed && { displayName }), ...membersInEvent(told) } });
+    const lost = lostRoles(hasRoles, told.removed.length);
+    auditDetails({ changes: { ...(isRenamed && { displayName }), ...membersInEvent(told), ...lost } });
+  }
+
+  /** Itself, or by a group that it is in. */
+  async #hasRoles(id: string): Promise<boolean> {
+    const [found] = await this.database.query<{ roles: boolean }>({
+      name: 'group_has_roles',
+      text: `WITH RECURSIVE above AS (
+          SELECT $1::uuid AS id UNION SELECT s.group_id FROM above JOIN group_subgroups s ON s.member_id = above.id)
+        SELECT EXISTS (SELECT 1 FROM above JOIN role_grants g ON g.group_id = above.id) AS roles`,
+      values: [id],
+    });
+    return found?.roles === true;
   }
 
   async #changeMembers(
@@ -200,6 +221,11 @@ function fieldsOf(group: GroupRow): Fields {
     displayName: group.display_name,
     ...(group.external_id !== null && { externalId: group.external_id }),
   };
+}
+
+/** How many people lose roles by it: whoever watches for mistakes counts them, and sees the log alone. */
+function lostRoles(hasRoles: boolean, people: number): { lostRoles?: number } {
+  return hasRoles && people > 0 ? { lostRoles: people } : {};
 }
 
 function newTold(): Told {

@@ -5,7 +5,7 @@ import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page } from '../platform/http/pagination.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import type { FullScimRequestDto, ScimRequestDto, ScimRequestsQuery } from './directories.dto.js';
-import type { ScimRequest } from './scim-requests.js';
+import { KEPT, type ScimRequest } from './scim-requests.js';
 
 export interface ScimRequestRow extends Record<string, unknown> {
   readonly id: string;
@@ -34,7 +34,7 @@ export class ReadScimRequests {
   async list({ cursor, limit, directory, outcome }: ScimRequestsQuery): Promise<Page<ScimRequestDto>> {
     const rows = await this.database.query<ScimRequestRow>({
       text: `SELECT ${COLUMNS} FROM scim_requests WHERE ($1::uuid IS NULL OR id < $1) AND ($2::uuid IS NULL OR directory_id = $2)
-          AND ($3 = false OR status >= 400) ORDER BY id DESC LIMIT $4`,
+          AND ($3 = false OR status >= 400) AND created_at > now() - ${KEPT} ORDER BY id DESC LIMIT $4`,
       values: [cursorKey(cursor, UUID_KEY) ?? null, directory ?? null, outcome === 'refused', limit + 1],
     });
     const opened = new Map(
@@ -51,7 +51,7 @@ export class ReadScimRequests {
   /** One, with what was asked for. @throws {ResourceNotFound} */
   async find(id: string): Promise<{ row: ScimRequestRow; request: ScimRequest | undefined }> {
     const [row] = await this.database.query<ScimRequestRow>({
-      text: `SELECT ${COLUMNS} FROM scim_requests WHERE id = $1`,
+      text: `SELECT ${COLUMNS} FROM scim_requests WHERE id = $1 AND created_at > now() - ${KEPT}`,
       values: [id],
     });
     if (!row) throw new ResourceNotFound('request');

@@ -15,20 +15,14 @@ import { Directories } from './directories.js';
 import type { ReplayDto, ScimRequestDto } from './directories.dto.js';
 import { ReplayRefused } from './directories.errors.js';
 import type { DirectoryRow } from './directory-row.js';
+import { METHODS, referencesOf, type BulkOperation } from './bulk-request.js';
 import { isFields, type Json } from './protocol/evaluate-filter.js';
 import { ReadScimRequests, requestDto, type ScimRequestRow } from './read-scim-requests.js';
 import type { ScimCall } from './scim-call.js';
 import type { ScimRequest } from './scim-requests.js';
-import { METHODS, Scim, type Kind, type Method } from './scim.js';
+import { Scim } from './scim.js';
 
 const PATH = /^\/scim\/v2\/(Users|Groups)(?:\/([^/]+))?$/i;
-
-/** What a kept request asks for. */
-interface Change {
-  readonly method: Method;
-  readonly kind: Kind;
-  readonly id: string;
-}
 
 /**
  * Runs a request of a directory again that was refused, once what was in its way is gone. It is the directory's request as
@@ -60,7 +54,7 @@ export class ReplayScimRequest {
       replay: { of: id, by: actor.id, logged: (made) => (entry = made) },
       ...(kept.ifMatch !== undefined && { ifMatch: kept.ifMatch }),
     };
-    await this.#run(contextOf(row, kept), call, changeOf(kept), kept.body as Json | undefined);
+    await this.#run(contextOf(row, kept), call, changeOf(kept));
     if (entry === undefined) throw new Error('A request that was run again is in the log.');
     const made = await this.requests.find(entry);
     auditDetails({ changes: { dryRun, status: made.row.status, entry, directory: directory.id } });
@@ -68,10 +62,9 @@ export class ReplayScimRequest {
   }
 
   /** That it is refused once more is an answer as well. */
-  async #run(own: RequestContext, call: ScimCall, change: Change, body: Json | undefined): Promise<void> {
-    const { method, kind, id } = change;
+  async #run(own: RequestContext, call: ScimCall, change: BulkOperation): Promise<void> {
     try {
-      await runInRequest(own, () => this.scim.change(method, kind, call, id, body));
+      await runInRequest(own, () => this.scim.apply(call, change));
       if (!own.recorded) await this.events.record(own.tenant, eventOfRequest(own, 'success'));
     } catch (error) {
       if (!(error instanceof AppError) || error instanceof ReplayRefused) throw error;
@@ -94,15 +87,28 @@ function requireWhole(
   const { body } = request;
   if (isFields(body as Json | undefined) && (body as { truncated?: unknown }).truncated === true)
     throw new ReplayRefused('The request was too long to be kept. Have the provider send it again.');
+  if (body === undefined && request.method !== 'DELETE')
+    throw new ReplayRefused('Its body could not be read, and was not kept. Have the provider send it again.');
   return request;
 }
 
-function changeOf({ method, path }: ScimRequest): Change {
+function changeOf({ method, path, body }: ScimRequest): BulkOperation {
   const [, kind = '', id = ''] = PATH.exec(path) ?? [];
   const known = METHODS.find((one) => one === method);
   if (!known || kind === '' || (id === '') !== (known === 'POST'))
     throw new ReplayRefused('It is no change to one person or group.');
-  return { method: known, kind: kind.toLowerCase() === 'users' ? 'Users' : 'Groups', id };
+  const change: BulkOperation = {
+    method: known,
+    kind: kind.toLowerCase() === 'users' ? 'Users' : 'Groups',
+    id,
+    ...(body !== undefined && { data: body as Json }),
+  };
+  const [lost] = referencesOf(change);
+  if (lost !== undefined)
+    throw new ReplayRefused(
+      `It refers to what another operation was to add and has not (bulkId "${lost}"). Have the provider send both again.`,
+    );
+  return change;
 }
 
 /** The request as its directory's, in all that its event says; whether the credential is alive that of who has it run. */

@@ -9,7 +9,9 @@ import type { Json } from './protocol/evaluate-filter.js';
 import type { ScimAnswer } from './scim-answer.js';
 import { Call, type ScimCall } from './scim-call.js';
 import { SearchAll } from './search-all.js';
+import { ScimRoutes } from './scim-routes.js';
 
+@ScimRoutes()
 @ApiExcludeController()
 @Controller('scim/v2')
 export class ScimRootController {

@@ -2,8 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { FieldEncryption, PersonErased, sealedColumn } from '../encryption/index.js';
 import { currentTenant, rowsKeptFor, TenantDatabase } from '../platform/database/index.js';
-import type { AppError } from '../platform/http/errors.js';
 import { ERROR_STATUS } from '../platform/http/errors.js';
+import { BODY_LIMIT_BYTES } from '../platform/http/body.js';
+import { asAppError } from '../platform/http/problem.js';
+import { scimErrorOf } from '../platform/http/scim-error.js';
 import { currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { ReplayRefused } from './directories.errors.js';
@@ -13,8 +15,11 @@ sealedColumn({ table: 'scim_requests', column: 'request', key: [['id', 'uuid']] 
 
 const KEPT_DAYS = 30;
 rowsKeptFor({ table: 'scim_requests', days: KEPT_DAYS });
-/** What is longer is kept by its length alone. */
+export const KEPT = `interval '${KEPT_DAYS} days'`;
+/** What is longer is kept by its length alone, unless it was refused: then it may have to be run again. */
 const LONGEST_BODY = 65_536;
+/** So many longer ones of a directory are kept at a time. */
+const MOST_LONG = 50;
 
 /** What a directory has asked for, and what became of it. */
 export interface ScimRequest {
@@ -43,6 +48,8 @@ interface Outcome {
  */
 @Injectable()
 export class ScimRequests {
+  readonly #kept = new WeakSet<object>();
+
   constructor(
     private readonly database: TenantDatabase,
     private readonly encryption: FieldEncryption,
@@ -74,20 +81,26 @@ export class ScimRequests {
     if (done.length > 0) throw new ReplayRefused('This request was run again already, and done.');
   }
 
-  /** Once the change was rolled back. */
-  async refused(error: AppError, call: ScimCall): Promise<void> {
+  /** Once the change was rolled back, or never began. */
+  async refused(thrown: unknown, call: ScimCall): Promise<void> {
+    const error = asAppError(thrown, BODY_LIMIT_BYTES);
     const status = ERROR_STATUS[error.kind];
-    await this.work.bookkeeping('that it was refused is told by the event of the request', () =>
-      this.#insert(
-        {
-          status,
-          scimType: error.scimType,
-          reason: error.message,
-          dryRun: call.dryRun,
-        },
-        call,
-      ),
-    );
+    // As it is answered.
+    const { scimType, detail: reason } = scimErrorOf(error);
+    try {
+      await this.work.bookkeeping('that it was refused is told by the event of the request', () =>
+        this.#insert({ status, scimType, reason, dryRun: call.dryRun }, call),
+      );
+    } catch (cause) {
+      // What keeps a change from being made may keep it from being noted: then the first is what is answered.
+      if (error.kind !== 'unavailable' && error.kind !== 'internal') throw cause;
+    }
+  }
+
+  /** What was refused outside of any change; a change has kept it itself. */
+  async refusedUnlessKept(thrown: unknown, call: ScimCall): Promise<void> {
+    const request = currentRequest();
+    if (request && !this.#kept.has(request)) await this.refused(thrown, call);
   }
 
   async tried(status: number, call: ScimCall): Promise<void> {
@@ -113,12 +126,17 @@ export class ScimRequests {
     const { replay } = call;
     if (!request || request.actor.type !== 'directory') return;
     const id = uuidv7();
+    this.#kept.add(request);
     const text = JSON.stringify(request.body) as string | undefined;
+    const whole =
+      text === undefined ||
+      text.length <= LONGEST_BODY ||
+      (status >= 400 && !dryRun && (await this.#hasRoom(request.actor.id)));
     const kept: ScimRequest = {
       method: request.method,
       path: request.path,
       ...(text !== undefined && {
-        body: text.length > LONGEST_BODY ? { truncated: true, length: text.length } : request.body,
+        body: whole ? request.body : { truncated: true, length: text.length },
       }),
       ...(call.ifMatch !== undefined && { ifMatch: call.ifMatch }),
       ...(call.clientId !== undefined && { client: call.clientId }),
@@ -127,7 +145,7 @@ export class ScimRequests {
     const sealed = await this.#sealed(id, kept, request.audit.subject ?? undefined);
     this.database.send({
       name: 'scim_request',
-      text: `WITH old AS (DELETE FROM scim_requests WHERE created_at < now() - make_interval(days => ${KEPT_DAYS}))
+      text: `WITH old AS (DELETE FROM scim_requests WHERE created_at < now() - ${KEPT})
         INSERT INTO scim_requests (id, directory_id, action, status, scim_type, dry_run, request, replay_of, replayed_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       values: [
@@ -143,6 +161,15 @@ export class ScimRequests {
       ],
     });
     replay?.logged(id);
+  }
+
+  async #hasRoom(directory: string): Promise<boolean> {
+    const [found] = await this.database.query<{ long: number }>({
+      text: `SELECT count(*)::int AS long FROM scim_requests
+        WHERE directory_id = $1 AND status >= 400 AND octet_length(request) > ${LONGEST_BODY}`,
+      values: [directory],
+    });
+    return (found?.long ?? 0) < MOST_LONG;
   }
 }
 

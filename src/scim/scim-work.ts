@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { AppError } from '../platform/http/errors.js';
 import { auditDetails, currentRequest } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { Fields } from './protocol/evaluate-filter.js';
@@ -50,7 +49,7 @@ export class ScimWork {
     } catch (error) {
       if (error instanceof Tried) return this.#tried(error, call);
       if (error instanceof ReplayRefused) throw error;
-      if (error instanceof AppError) await this.requests.refused(error, call);
+      await this.requests.refused(error, call);
       throw error;
     }
   }

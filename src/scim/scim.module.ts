@@ -11,6 +11,7 @@ import { DirectoryTokens } from './directory-tokens.js';
 import { ScimDiscoveryController } from './discovery.controller.js';
 import { GroupRows } from './group-rows.js';
 import { ScimGroupsController } from './groups.controller.js';
+import { LongSearches } from './long-searches.js';
 import { NarrowUsers } from './narrow-users.js';
 import { OwnUser } from './own-user.js';
 import { ProvisionGroups } from './provision-groups.js';
@@ -45,6 +46,7 @@ import { ScimUsersController } from './users.controller.js';
     DirectoryClients,
     DirectoryTokens,
     GroupRows,
+    LongSearches,
     NarrowUsers,
     OwnUser,
     ProvisionGroups,

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { UUID_KEY } from '../platform/http/pagination.js';
+import { currentRequest, runInRequest, type RequestContext } from '../platform/http/request-context.js';
+import { resolved, type BulkOperation } from './bulk-request.js';
 import { Directories } from './directories.js';
 import { listQuery, listResponse, searchQuery, wantedOf } from './list-query.js';
-import type { Json } from './protocol/evaluate-filter.js';
+import { textIn, type Json } from './protocol/evaluate-filter.js';
 import { PATCH_SCHEMA, readPatch } from './protocol/patch-request.js';
 import { GROUP_TYPE, USER_TYPE } from './protocol/resource-types.js';
 import { ProvisionGroups } from './provision-groups.js';
@@ -15,8 +17,6 @@ import { search } from './search.js';
 import { Sources } from './sources.js';
 
 export type Kind = 'Users' | 'Groups';
-export const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const;
-export type Method = (typeof METHODS)[number];
 
 /** The requests of RFC 7644 to people and groups, the same for both. */
 @Injectable()
@@ -49,20 +49,27 @@ export class Scim {
     return this.#change(kind, call, (of, asked) => of.remove(asked, id));
   }
 
-  /** The change that a method means. @throws {ResourceNotFound} for what is no id */
-  change(
-    method: Method,
-    kind: Kind,
-    call: ScimCall,
-    id: string,
-    body: Json | undefined,
-  ): Promise<ScimAnswer> {
-    if (method === 'POST') return this.create(kind, call, body);
-    const known = id.toLowerCase();
-    if (!UUID_KEY.test(known)) throw new ResourceNotFound(kind === 'Users' ? 'user' : 'group');
-    if (method === 'PUT') return this.replace(kind, call, known, body);
-    if (method === 'PATCH') return this.patch(kind, call, known, asPatch(body));
-    return this.remove(kind, call, known);
+  /** The change that an operation of several means, or a request that is run again. */
+  apply(call: ScimCall, operation: BulkOperation): Promise<ScimAnswer> {
+    return this.#change(operation.kind, call, (of, asked) => applied(of, asked, operation));
+  }
+
+  /** A dry run of one of several: those that it refers to are added before it, and taken back with it. */
+  tryAfter(needs: readonly BulkOperation[], call: ScimCall, operation: BulkOperation): Promise<ScimAnswer> {
+    if (!call.dryRun) throw new Error('What is done for good is done once, by its own operation.');
+    return this.work.run(
+      call,
+      () => this.#asked(call),
+      async (asked) => {
+        const ids = new Map<string, string>();
+        for (const need of needs) {
+          const { kind, bulkId = '', data } = resolved(need, ids);
+          const made = await apart(() => this.#of(kind).create({ ...asked, ifMatch: undefined }, data));
+          ids.set(bulkId, textIn(made.body ?? {}, 'id'));
+        }
+        return applied(this.#of(operation.kind), asked, resolved(operation, ids));
+      },
+    );
   }
 
   list(kind: Kind, call: ScimCall): Promise<ScimAnswer> {
@@ -105,6 +112,27 @@ export class Scim {
   #of(kind: Kind): ProvisionUsers | ProvisionGroups {
     return kind === 'Users' ? this.users : this.groups;
   }
+}
+
+/** Of what is only added for another, that other's event says nothing. */
+function apart<T>(work: () => T): T {
+  const request = currentRequest();
+  if (!request) throw new Error('A directory asks by requests.');
+  return runInRequest(Object.assign(Object.create(request) as RequestContext, { audit: {} }), work);
+}
+
+/** @throws {ResourceNotFound} for what is no id */
+function applied(
+  of: ProvisionUsers | ProvisionGroups,
+  asked: Asked,
+  { method, kind, id = '', data }: BulkOperation,
+): Promise<ScimAnswer> {
+  if (method === 'POST') return of.create(asked, data);
+  const known = id.toLowerCase();
+  if (!UUID_KEY.test(known)) throw new ResourceNotFound(kind === 'Users' ? 'user' : 'group');
+  if (method === 'PUT') return of.replace(asked, known, data);
+  if (method === 'PATCH') return of.patch(asked, known, readPatch(asPatch(data)));
+  return of.remove(asked, known);
 }
 
 /** RFC 7644 shows operations of a bulk request without what is around them elsewhere. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { LongSearches } from './long-searches.js';
 import { GroupRows, type ScimGroupRow } from './group-rows.js';
 import { narrowGroups } from './narrow-groups.js';
 import { milliseconds } from './narrowed.js';
@@ -14,6 +15,7 @@ export class Sources {
     private readonly userRows: UserRows,
     private readonly groupRows: GroupRows,
     private readonly narrowUsers: NarrowUsers,
+    private readonly long: LongSearches,
   ) {}
 
   people(directoryId: string): Source<UserRow> {
@@ -29,6 +31,7 @@ export class Sources {
       count: (where) => this.userRows.count(directoryId, where),
       select: (selected) => this.userRows.select(directoryId, selected),
       open: (rows, withGroups) => this.userRows.open(rows, withGroups),
+      long: () => this.long.begin(),
     };
   }
 
@@ -45,6 +48,7 @@ export class Sources {
       count: (where) => this.groupRows.count(directoryId, where),
       select: (selected) => this.groupRows.select(directoryId, selected),
       open: (rows, withMembers) => this.groupRows.open(rows, withMembers),
+      long: () => this.long.begin(),
     };
   }
 }

@@ -6,8 +6,10 @@ import type { Json } from './protocol/evaluate-filter.js';
 import { Scim } from './scim.js';
 import type { ScimAnswer } from './scim-answer.js';
 import { Call, type ScimCall } from './scim-call.js';
+import { ScimRoutes } from './scim-routes.js';
 
 /** Described by SCIM itself: /scim/v2/Schemas and /scim/v2/ResourceTypes. */
+@ScimRoutes()
 @ApiExcludeController()
 @Controller('scim/v2/Users')
 export class ScimUsersController {

@@ -121,6 +121,73 @@ describe('several changes at once', () => {
     ]);
   });
 
+  it('say where each resource is, but of what was not added', async () => {
+    const [known, gone] = await Promise.all([
+      mustScim(scim.post('/Users', person()), 201),
+      mustScim(scim.post('/Users', person()), 201),
+    ]);
+    const team = await mustScim(scim.post('/Groups', group()), 201);
+    const nobody = '01890000-0000-7000-8000-000000000000';
+    const Operations = [
+      { method: 'PATCH', path: `/Groups/${team.id}`, data: [{ op: 'add', path: 'members', value: [] }] },
+      { method: 'DELETE', path: `/Users/${gone.id}` },
+      { method: 'PUT', path: `/Users/${nobody}`, data: person() },
+      { method: 'PATCH', path: `/Groups/${nobody}`, data: [{ op: 'add', path: 'displayName', value: 'x' }] },
+      { method: 'DELETE', path: '/Users/no-id' },
+      { method: 'PUT', path: `/Users/${known.id}`, version: 'W/"99.9"', data: person() },
+      { method: 'POST', path: '/Users', bulkId: 'wrong', data: {} },
+      { method: 'POST', path: '/Users' },
+    ];
+    const base = known.meta.location.split('/Users')[0] ?? '';
+    expect(
+      (await bulk(Operations)).Operations.map(({ method, status, location }) => [method, status, location]),
+    ).toEqual([
+      ['PATCH', '204', team.meta.location],
+      ['DELETE', '204', gone.meta.location],
+      ['PUT', '404', `${base}/Users/${nobody}`],
+      ['PATCH', '404', `${base}/Groups/${nobody}`],
+      ['DELETE', '404', `${base}/Users/no-id`],
+      ['PUT', '412', known.meta.location],
+      ['POST', '400', undefined],
+      ['POST', '400', undefined],
+    ]);
+  });
+
+  it('tried and not done come to what they would, those that refer to what others add too', async () => {
+    const directory = await createDirectory(app, acme);
+    const name = uniqueName('Tour Guides');
+    const body = person();
+    const Operations = [
+      {
+        method: 'POST',
+        path: '/Groups',
+        bulkId: 'g',
+        data: group({ displayName: name, members: [{ value: 'bulkId:u' }] }),
+      },
+      { method: 'POST', path: '/Users', bulkId: 'u', data: body },
+      { method: 'PATCH', path: '/Users/bulkId:u', data: [{ op: 'add', path: 'title', value: 'x' }] },
+      { method: 'POST', path: '/Users', bulkId: 'w', data: {} },
+      { method: 'POST', path: '/Groups', bulkId: 'h', data: group({ members: [{ value: 'bulkId:w' }] }) },
+    ];
+    const asked = { schemas: [BULK], Operations };
+    const dry = directory.scim.with({ 'x-waxell-dry-run': 'true' });
+    const tried = await mustScim(dry.post<BulkReply>('/Bulk', asked), 200);
+    type Tried = { readonly response: { readonly status?: string } };
+    expect(
+      tried.Operations.map(({ status, response }) => [status, (response as Tried['response']).status]),
+    ).toEqual([
+      ['200', '201'],
+      ['200', '201'],
+      ['200', '200'],
+      ['400', '400'],
+      ['400', '400'],
+    ]);
+    expect(await directory.scim.find('Users', `userName eq "${body.userName}"`)).toEqual([]);
+    expect(await directory.scim.find('Groups', `displayName eq "${name}"`)).toEqual([]);
+    const done = await mustScim(directory.scim.post<BulkReply>('/Bulk', asked), 200);
+    expect(done.Operations.map(({ status }) => status)).toEqual(['201', '201', '200', '400', '400']);
+  });
+
   it('are a thousand at most, and a body of a mebibyte', async () => {
     const Operations = Array.from({ length: 1_001 }, () => ({ method: 'DELETE', path: '/Users/x' }));
     expect(await scimRefusal(scim.post('/Bulk', { schemas: [BULK], Operations }))).toMatchObject({

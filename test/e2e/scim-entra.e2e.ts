@@ -1,10 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { CreatedDirectoryTokenDto } from '../../src/scim/directories.dto.js';
+import { must } from '../support/client.js';
+import { askToken, basicOf, createClient } from '../support/oauth.js';
 import {
   createDirectory,
   ENTERPRISE,
   group,
   GROUP,
   mustScim,
+  ownerOf,
   person,
   ScimClient,
   USER,
@@ -168,6 +172,37 @@ describe('Entra ID', () => {
       Array.from({ length: 50 }, () => scim.get<ScimList>('/Groups?count=1')),
     );
     expect(replies.filter(({ status }) => status === 200)).toHaveLength(50);
+    // What is sent with them is no more than every limit lets through, all the time.
+    const policies = (replies[0]?.headers.get('ratelimit-policy') ?? '').matchAll(/;q=(\d+);w=(\d+)/g);
+    const perSecond = [...policies].map(([, requests, seconds]) => Number(requests) / Number(seconds));
+    for (const rate of perSecond) expect(rate).toBeGreaterThanOrEqual(25);
+    const added = await Promise.all(Array.from({ length: 25 }, () => scim.post('/Users', person())));
+    expect(added.filter(({ status }) => status === 201)).toHaveLength(25);
+  });
+
+  it.each([60, 360])(
+    '13 authenticates by OAuth client credentials, whose tokens live for %i minutes',
+    async (minutes) => {
+      const one = await createClient(acme.api, {
+        scopes: ['scim:read', 'scim:write'],
+        accessTokenMinutes: minutes,
+      });
+      const body = { name: uniqueName('directory'), kind: 'entra', oauthClientId: one.id };
+      await must((await ownerOf(app, acme)).post('/v1/scim/directories', body), 201);
+      const { status, body: token } = await askToken(app.baseUrl, {}, basicOf(one));
+      expect([status, token['token_type'], token['expires_in']]).toEqual([200, 'Bearer', minutes * 60]);
+      const own = new ScimClient(app.baseUrl, String(token['access_token']));
+      await mustScim(own.post('/Users', person()), 201);
+    },
+  );
+
+  it('13 has a token of its own for a pilot, whose life is not that of people', async () => {
+    const { id } = await createDirectory(app, acme, { kind: 'entra' });
+    const session = await ownerOf(app, acme);
+    const made = session.post<CreatedDirectoryTokenDto>(`/v1/scim/directories/${id}/tokens`, { days: 180 });
+    const { token, expiresAt } = await must(made, 201);
+    expect(Date.parse(expiresAt) - Date.now()).toBeGreaterThan(179 * 86_400_000);
+    await mustScim(new ScimClient(app.baseUrl, token).get('/Users?count=1'), 200);
   });
 
   it('14 adds a member who is there already, and that is a success', async () => {

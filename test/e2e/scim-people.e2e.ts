@@ -172,6 +172,30 @@ describe('a person who is provided', () => {
     expect(again).toMatchObject({ id: made.id, title: 'Chief', active: true });
   });
 
+  it('who is new does not come to what somebody deleted could do, by their name or address', async () => {
+    const { scim } = await createDirectory(app, acme);
+    const domain = await verified(acme);
+    const body = person({ userName: `${uniqueName('smith')}@${domain}`, externalId: uniqueName('first') });
+    const made = await mustScim(scim.post('/Users', body), 201);
+    await must(owner.patch<UserDto>(`/v1/users/${made.id}`, { role: 'Admin' }), 200);
+    await mustScim(scim.delete(`/Users/${made.id}`), 204);
+    const uniqueness = { status: 409, scimType: 'uniqueness' };
+    const hired = { ...body, externalId: uniqueName('second') };
+    expect(await scimRefusal(scim.post('/Users', hired))).toEqual(uniqueness);
+    // The same, found by the address alone.
+    const emails = [{ value: body.userName, primary: true }];
+    const renamed = person({ emails, externalId: hired.externalId });
+    expect(await scimRefusal(scim.post('/Users', renamed))).toEqual(uniqueness);
+    expect(await accountOf(made.id)).toMatchObject({ role: 'Admin', status: 'disabled' });
+    // The former person comes again as they were, and makes room once erased.
+    expect(await mustScim(scim.post('/Users', body), 201)).toMatchObject({ id: made.id });
+    await mustScim(scim.delete(`/Users/${made.id}`), 204);
+    await must(owner.post(`/v1/users/${made.id}/erasure`), 200);
+    const other = await mustScim(scim.post('/Users', hired), 201);
+    expect(other.id).not.toBe(made.id);
+    expect(await accountOf(other.id)).toMatchObject({ role: 'Viewer', status: 'active' });
+  });
+
   it('who was erased is forgotten here as well', async () => {
     const { scim } = await createDirectory(app, acme);
     const made = await mustScim(scim.post('/Users', person()), 201);

@@ -3,7 +3,7 @@ import type { UserDto } from '../../src/auth/auth.dto.js';
 import type { ScimRequestDto } from '../../src/scim/directories.dto.js';
 import { must, refusal, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
-import { createDirectory, mustScim, ownerOf, person, type TestDirectory } from '../support/scim.js';
+import { createDirectory, group, mustScim, ownerOf, person, type TestDirectory } from '../support/scim.js';
 import { sharedApplication } from '../support/shared-application.js';
 import { steppedUp } from '../support/single-sign-on.js';
 import { createPerson, createTenant, uniqueName, type TestTenant } from '../support/tenants.js';
@@ -105,6 +105,41 @@ describe('a refused request that is run again', () => {
     expect(again.reason).toBe(refused?.reason);
     // That can be run again in turn.
     expect((await must(replay(again.id), 200)).replayOf).toBe(again.id);
+  });
+
+  it('that was one of several refers to what the others have added', async () => {
+    const directory = await createDirectory(app, acme);
+    const taken = await mustScim(directory.scim.post('/Groups', group()), 201);
+    const Operations = [
+      { method: 'POST', path: '/Users', bulkId: 'u', data: person() },
+      {
+        method: 'POST',
+        path: '/Groups',
+        bulkId: 'g',
+        data: group({ displayName: taken['displayName'], members: [{ value: 'bulkId:u' }] }),
+      },
+      { method: 'POST', path: '/Users', bulkId: 'w', data: {} },
+      { method: 'POST', path: '/Groups', bulkId: 'h', data: group({ members: [{ value: 'bulkId:w' }] }) },
+    ];
+    const schemas = ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'];
+    const reply = await mustScim(
+      directory.scim.post<{ Operations: { status: string; location: string }[] }>('/Bulk', {
+        schemas,
+        Operations,
+      }),
+      200,
+    );
+    expect(reply.Operations.map(({ status }) => status)).toEqual(['201', '409', '400', '400']);
+    const refused = (await logged(directory)).filter(
+      ({ action, status }) => action === 'scim_group.created' && status >= 400,
+    );
+    const [lost, first] = refused;
+    await mustScim(directory.scim.delete(`/Groups/${taken.id}`), 204);
+    expect(await must(replay(first?.id ?? ''), 200)).toMatchObject({ status: 201 });
+    const [made] = await directory.scim.find('Groups', `displayName eq "${String(taken['displayName'])}"`);
+    expect(made?.['members']).toMatchObject([{ value: reply.Operations[0]?.location.split('/Users/')[1] }]);
+    // What was never added cannot be referred to, which is said.
+    expect(await refusal(replay(lost?.id ?? ''))).toEqual(REFUSED);
   });
 
   it('keeps to the version that it was meant for', async () => {

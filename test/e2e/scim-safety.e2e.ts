@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlertDto } from '../../src/alerts/alerts.dto.js';
+import { must } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import {
   createDirectory,
   group,
   mustScim,
+  ownerOf,
   person,
   scimRefusal,
   USER,
@@ -57,6 +59,35 @@ describe('a dry run', () => {
     );
     expect(events).toHaveLength(4);
   });
+
+  it.each(['True', 'TRUE', ' true '])('is what %j says, too', async (said) => {
+    const { scim } = await createDirectory(app, acme);
+    const body = person();
+    await mustScim(scim.with({ 'x-waxell-dry-run': said }).post('/Users', body), 200);
+    expect(await scim.find('Users', `userName eq "${body.userName}"`)).toEqual([]);
+  });
+
+  it.each(['1', 'yes', '', 'true, true', 'wahr'])(
+    'asked for as %j is refused, and nothing is done',
+    async (said) => {
+      const { scim } = await createDirectory(app, acme);
+      const body = person();
+      const made = await mustScim(scim.post('/Users', person()), 201);
+      const odd = scim.with({ 'x-waxell-dry-run': said });
+      const refused = { status: 400, scimType: 'invalidValue' };
+      expect(await scimRefusal(odd.post('/Users', body))).toEqual(refused);
+      expect(await scimRefusal(odd.delete(`/Users/${made.id}`))).toEqual(refused);
+      expect(await scimRefusal(odd.post('/Bulk', {}))).toEqual(refused);
+      expect(await scim.find('Users', `userName eq "${body.userName}"`)).toEqual([]);
+      expect(await mustScim(scim.get(`/Users/${made.id}`), 200)).toEqual(made);
+    },
+  );
+
+  it('said to be none is the real thing', async () => {
+    const { scim } = await createDirectory(app, acme);
+    const made = await mustScim(scim.with({ 'x-waxell-dry-run': 'False' }).post('/Users', person()), 201);
+    expect(await mustScim(scim.get(`/Users/${made.id}`), 200)).toEqual(made);
+  });
 });
 
 it('many people taken away by one directory raise an alert, and each of them is away at once', async () => {
@@ -76,6 +107,35 @@ it('many people taken away by one directory raise an alert, and each of them is 
     return found;
   }, 20_000);
   expect(alert).toMatchObject({ severity: 'P2', details: { directory: id } });
+});
+
+it('a group that has a role and is emptied raises an alert, and its people have lost the role at once', async () => {
+  const tenant = await createTenant(app);
+  const { id, scim } = await createDirectory(app, tenant, { defaultRole: 'Member' });
+  const made = await Promise.all(
+    Array.from({ length: 11 }, () => mustScim(scim.post('/Users', person()), 201)),
+  );
+  const members = made.map((one) => ({ value: one.id }));
+  const [plain, team] = await Promise.all([
+    mustScim(scim.post('/Groups', group({ members })), 201),
+    mustScim(scim.post('/Groups', group({ members })), 201),
+  ]);
+  const grant = { principal: { type: 'group', id: team.id }, role: 'Developer' };
+  await must((await ownerOf(app, tenant)).post('/v1/grants', grant), 201);
+  await mustScim(scim.delete(`/Groups/${plain.id}`), 204);
+  await mustScim(scim.patch(`/Groups/${team.id}`, { op: 'replace', path: 'members', value: [] }), 204);
+  expect(await mustScim(scim.get(`/Groups/${team.id}`), 200)).not.toHaveProperty('members');
+  const events = await tenant.api.all<{ changes?: Record<string, unknown> }>(`/v1/audit/events?actor=${id}`);
+  expect(events.map(({ changes }) => changes?.['lostRoles']).filter((lost) => lost !== undefined)).toEqual([
+    11,
+  ]);
+  const alert = await eventually(async () => {
+    const alerts = await tenant.api.all<AlertDto>('/v1/alerts');
+    const found = alerts.find(({ rule }) => rule === 'provisioning.mass_removal');
+    if (!found) throw new Error('No alert yet.');
+    return found;
+  }, 20_000);
+  expect(alert).toMatchObject({ severity: 'P2', details: { directory: id, removed: 11 } });
 });
 
 it('fuzzed filters, paths and values are answered or refused as SCIM refuses, and never as a fault', async () => {

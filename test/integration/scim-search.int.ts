@@ -6,6 +6,7 @@ import type { AuthConfig } from '../../src/platform/config/index.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
 import { ScimEmailEntity, ScimUserEntity } from '../../src/scim/index.js';
 import { GroupRows } from '../../src/scim/group-rows.js';
+import { LongSearches } from '../../src/scim/long-searches.js';
 import type { ListQuery } from '../../src/scim/list-query.js';
 import { NarrowUsers } from '../../src/scim/narrow-users.js';
 import { fits, type Fields } from '../../src/scim/protocol/evaluate-filter.js';
@@ -32,6 +33,8 @@ const DIRECTORY = uuidv7();
 
 const EVERYTHING: ListQuery = { descending: false, startIndex: 1, count: 200, wanted: {} };
 const NAMES = ['Ann', 'ann', 'ANNA', 'Änne', 'änne', 'Strauß', 'STRAUSS', 'K', 'k', '', 'a"b', 'x%_\\'];
+/** Whose small letters are not those of ASCII, or not one for one. */
+const SCRIPTS = ['営業部', 'Σοφός', 'ΣΟΦΌΣ', 'İzmir', 'A\u0308nne', '\u212Aelvin', 'ДОМ', 'дом', 'ẞ'];
 const PEOPLE = 40;
 
 beforeAll(async () => {
@@ -42,6 +45,7 @@ beforeAll(async () => {
     new UserRows(db.database, openers, config),
     new GroupRows(db.database, config),
     new NarrowUsers(lookup),
+    new LongSearches(),
   );
   [acme, other] = [await sealing.newTenant(), await sealing.newTenant()];
   for (const tenant of [acme, other]) await fill(tenant);
@@ -83,7 +87,7 @@ async function fill(tenant: TenantRef): Promise<void> {
       [id, number],
     );
   }
-  for (const [number, name] of NAMES.filter((one) => one !== '').entries()) {
+  for (const [number, name] of [...NAMES, ...SCRIPTS].filter((one) => one !== '').entries()) {
     const id = uuidv7();
     await sealing.db.superuser.query(
       `INSERT INTO ${tenant.id}.groups (id, display_name, external_id, directory, created_by) VALUES ($1, $2, $3, $4, 'x')`,
@@ -145,6 +149,12 @@ describe.each([
     const known = all.flatMap((one) => [one['userName'], one['displayName'], one['externalId']]);
     const words = [
       ...NAMES,
+      ...SCRIPTS,
+      '営',
+      'σ',
+      'σοφός 13',
+      'i̇',
+      'İ',
       ...known.filter((one) => typeof one === 'string'),
       'shared@x.example',
       'Ann0@X.example',
@@ -181,7 +191,7 @@ describe.each([
             ids.map((id) => `groups.value eq ${quoted(id)}`),
           )
         : fc.oneof(
-            fc.constantFrom('members pr', 'externalId pr', 'members[type eq "User"]'),
+            fc.constantFrom('members pr', 'externalId pr', 'displayName pr', 'members[type eq "User"]'),
             ids.map((id) => `members eq ${quoted(id)}`),
             ids.map((id) => `members[value eq ${quoted(id)}]`),
             ids.map((id) => `members[value eq ${quoted(id)} and type eq "Group"]`),
@@ -232,6 +242,32 @@ describe.each([
     }
     expect(seen).toEqual(all.map(({ id }) => id));
   });
+});
+
+it('a search of groups reads the members of those alone that it answers', async () => {
+  const directory = uuidv7();
+  await sealing.db.superuser.query(
+    `INSERT INTO ${acme.id}.scim_directories (id, name, kind, state, default_role, highest_role, conflicts, mapping, created_by)
+      VALUES ($1, 'y', 'generic', 'active', 'Viewer', 'Owner', 'adopt', '{}', 'x')`,
+    [directory],
+  );
+  // As many as no answer has room for, all together.
+  await sealing.db.superuser.query(
+    `INSERT INTO ${acme.id}.groups (id, display_name, directory, people, created_by)
+      SELECT gen_random_uuid(), '営業部 ' || n, $1, 10000, 'x' FROM generate_series(1, 11) AS n`,
+    [directory],
+  );
+  const found = (filter: string, query: Partial<ListQuery> = {}): Promise<unknown> =>
+    sealing.db.database.within(acme, async () => {
+      const asked = { ...EVERYTHING, ...query, filter: parseFilter(GROUP_TYPE, filter) };
+      const { resources } = await search(sources.groups(directory), asked);
+      return resources.map(({ displayName }) => displayName);
+    });
+  expect(await found('displayName eq "x"')).toEqual([]);
+  expect(await found('displayName eq "営業部 11"')).toEqual(['営業部 11']);
+  // What SQL cannot tell.
+  expect(await found('displayName ge "営業部 9" and displayName gt "A"')).toEqual(['営業部 9']);
+  expect(await found('displayName gt "A"', { cursor: '', count: 5 })).toHaveLength(5);
 });
 
 function createdOf({ meta }: Fields): string {

@@ -3,6 +3,8 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Writes a line for a person. */
   readonly out: (line: string) => void;
+  /** Where data comes from; absent: there is none. */
+  readonly input?: AsyncIterable<Uint8Array | string>;
   /** Where data goes. */
   readonly stream: NodeJS.WritableStream;
   /** Asks whoever sits at the terminal, and shows nothing of the answer; absent where nobody does. */

@@ -23,7 +23,7 @@ const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage:
   'scim simulate': {
     run: simulate,
     usage:
-      'wax scim simulate okta|entra --url URL --token-file FILE [--list] [--only STEP] [--mark MARK] [--record FILE] [--timeout SECONDS]',
+      'wax scim simulate okta|entra --url URL (--token - | --token-file FILE | WAXELL_SCIM_TOKEN) [--list] [--only STEP] [--mark MARK] [--record FILE] [--timeout SECONDS]',
   },
   'audit verify': { run: verify, usage: 'wax audit verify FILE... --keys FILE [--checkpoint FILE]...' },
 };

@@ -6,6 +6,7 @@ process.exitCode = await run(
   {
     env: process.env,
     out: (line) => process.stdout.write(`${line}\n`),
+    input: process.stdin,
     stream: process.stdout,
     // Questions are no data: they must not get into what standard output is piped to.
     ...(process.stdin.isTTY && {

@@ -2,14 +2,24 @@ import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { NextFunction, Request, Response } from 'express';
 import express from 'express';
-import { InvalidRequest } from './errors.js';
+import { type AppError, InvalidRequest } from './errors.js';
+import { asAppError } from './problem.js';
 import type { BodyRecording } from './tenant-rules.js';
 import { isNestedTooDeep } from './unfit-values.js';
 
 /** The largest JSON body that is read. */
 export const BODY_LIMIT_BYTES = 1_048_576;
 
-type HashedRequest = Request & { bodySha256?: Buffer };
+type HashedRequest = Request & { bodySha256?: Buffer; bodyProblem?: AppError };
+
+/**
+ * Paths with a limit of their own, whose routes refuse a body that cannot be read themselves (`bodyProblemOf`): once it is
+ * known who has sent it, so that it can be told to whom it concerns.
+ */
+export interface OwnBodies {
+  readonly paths: RegExp;
+  readonly limitBytes: number;
+}
 
 /** The largest form that is read: a SAML response of 256 KiB, in base64, with its `+`, `/` and `=` escaped. */
 const FORM_LIMIT_BYTES = 524_288;
@@ -22,19 +32,53 @@ export interface TextBodies {
   readonly limitBytes: number;
 }
 
+/** Why the body of a request below one of `OwnBodies` could not be read. */
+export function bodyProblemOf(request: Request): AppError | undefined {
+  return (request as HashedRequest).bodyProblem;
+}
+
 /**
  * Reads JSON bodies; forms instead where one of `forms` names the path, and texts where one of `texts` does. What is neither
- * is refused, not ignored.
+ * is refused, not ignored; below `own` by the route.
  */
-export function readBody(forms: readonly RegExp[], texts: readonly TextBodies[]): express.RequestHandler[] {
+export function readBody(
+  forms: readonly RegExp[],
+  texts: readonly TextBodies[],
+  own: readonly OwnBodies[],
+): express.RequestHandler[] {
   const form = express.urlencoded({
     extended: false,
     limit: FORM_LIMIT_BYTES,
     parameterLimit: 10,
     inflate: false,
   });
-  const json = express.json({
-    limit: BODY_LIMIT_BYTES,
+  const json = readJson(BODY_LIMIT_BYTES);
+  const others = own.map((one) => ({ ...one, read: readJson(one.limitBytes) }));
+  const ownOf = (request: Request) => others.find(({ paths }) => paths.test(request.path));
+  const plain = texts.map((one) => ({ paths: one.paths, read: readText(one) }));
+  return [
+    (request, response, next) => {
+      const text = plain.find(({ paths }) => paths.test(request.path));
+      if (text) text.read(request, response, next);
+      else if (forms.some((paths) => paths.test(request.path))) form(request, response, next);
+      else {
+        const other = ownOf(request);
+        if (other) other.read(request, response, (error?: unknown) => left(request, other, error, next));
+        else json(request, response, next);
+      }
+    },
+    (request: Request, _response: Response, next: NextFunction) => {
+      const error = bodyProblemOf(request) ? undefined : unfit(request);
+      const other = error && ownOf(request);
+      if (other) left(request, other, error, next);
+      else next(error);
+    },
+  ];
+}
+
+function readJson(limit: number): express.RequestHandler {
+  return express.json({
+    limit,
     inflate: false,
     strict: true,
     type: ['application/json', 'application/*+json'],
@@ -44,28 +88,22 @@ export function readBody(forms: readonly RegExp[], texts: readonly TextBodies[])
       (request as HashedRequest).bodySha256 = hash('sha256', raw, 'buffer');
     },
   });
-  const plain = texts.map((one) => ({ paths: one.paths, read: readText(one) }));
-  return [
-    (request, response, next) => {
-      const text = plain.find(({ paths }) => paths.test(request.path));
-      if (text) text.read(request, response, next);
-      else if (forms.some((paths) => paths.test(request.path))) form(request, response, next);
-      else json(request, response, next);
-    },
-    (request: Request, _response: Response, next: NextFunction) => {
-      const hasBody =
-        Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'];
-      if (hasBody && request.body === undefined) {
-        next(unsupported('not JSON'));
-        return;
-      }
-      if (isNestedTooDeep(request.body)) {
-        next(new InvalidRequest([{ pointer: '', detail: 'is nested too deep' }]));
-        return;
-      }
-      next();
-    },
-  ];
+}
+
+function unfit(request: Request): Error | undefined {
+  const hasBody = Number(request.headers['content-length'] ?? 0) > 0 || request.headers['transfer-encoding'];
+  if (hasBody && request.body === undefined) return unsupported('not JSON');
+  if (!isNestedTooDeep(request.body)) return undefined;
+  return new InvalidRequest([{ pointer: '', detail: 'is nested too deep' }]);
+}
+
+/** What could not be read is left to the route, and nothing else of it. */
+function left(request: Request, { limitBytes }: OwnBodies, error: unknown, next: NextFunction): void {
+  if (error !== undefined) {
+    (request as HashedRequest).bodyProblem = asAppError(error, limitBytes);
+    request.body = undefined;
+  }
+  next();
 }
 
 function readText({ mediaType, member, limitBytes }: TextBodies): express.RequestHandler {

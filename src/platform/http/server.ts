@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { declaredRoutes } from './annotated-routes.js';
-import { readBody, type TextBodies } from './body.js';
+import { readBody, type OwnBodies, type TextBodies } from './body.js';
 import { openApiDocument, serveReference } from './openapi.js';
 import { requestContextMiddleware, requestScopeMiddleware } from './request-context.middleware.js';
 import { validationPipe } from './validation.js';
@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly forms: readonly RegExp[];
   /** The paths that take a text of a media type of its own. */
   readonly texts: readonly TextBodies[];
+  /** The paths whose bodies have a limit of their own, and are refused by their routes. */
+  readonly bodies: readonly OwnBodies[];
   /** Looks at every request before anything is done for it: refuses it, or calls the next. */
   readonly admit: (request: Request, response: Response, next: NextFunction) => void;
 }
@@ -37,7 +39,7 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   app.use((request: Request, response: Response, next: NextFunction) =>
     requestContextMiddleware(request, response, () => options.admit(request, response, next)),
   );
-  for (const handler of readBody(options.forms, options.texts)) app.use(handler);
+  for (const handler of readBody(options.forms, options.texts, options.bodies)) app.use(handler);
   app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());
   serveReference(server, openApiDocument(app, options.publicUrl));

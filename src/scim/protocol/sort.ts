@@ -2,21 +2,20 @@ import { comparable, valuesAt, type Fields, type Json } from './evaluate-filter.
 import { comparedPart, type AttributePath } from './filter.js';
 import { isPrimary } from './read-value.js';
 
+/** By what a resource is put into an order; undefined where it has nothing of it. */
+export type SortKey = string | number | undefined;
+
 /**
- * Resources in the order of an attribute (RFC 7644 section 3.4.2.3): by the primary of several values, else the first;
- * those that have none come last, first when the order is descending. Those that are equal stay as they were.
+ * The order of an attribute (RFC 7644 section 3.4.2.3); those that have none come last, first when the order is descending.
+ * Those that are equal stay as they were.
  */
-export function sorted<T extends { readonly resource: Fields }>(
-  found: readonly T[],
-  path: AttributePath,
-  descending: boolean,
-): T[] {
-  const keyed = found.map((one) => ({ one, key: keyOf(path, one.resource) }));
+export function sorted<T extends { readonly key: SortKey }>(found: readonly T[], descending: boolean): T[] {
   const direction = descending ? -1 : 1;
-  return keyed.toSorted((a, b) => direction * order(a.key, b.key)).map(({ one }) => one);
+  return found.toSorted((a, b) => direction * order(a.key, b.key));
 }
 
-function keyOf(path: AttributePath, resource: Fields): string | number | undefined {
+/** Of several values the primary counts, else the first. */
+export function sortKey(path: AttributePath, resource: Fields): SortKey {
   const part = comparedPart(path);
   const whole: AttributePath = {
     ...(path.extension !== undefined && { extension: path.extension }),
@@ -36,7 +35,7 @@ function partOf(item: Json | undefined, name: string): Json | undefined {
     : undefined;
 }
 
-function order(a: string | number | undefined, b: string | number | undefined): number {
+function order(a: SortKey, b: SortKey): number {
   if (a === b) return 0;
   if (a === undefined) return 1;
   if (b === undefined) return -1;

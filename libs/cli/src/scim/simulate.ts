@@ -4,6 +4,7 @@ import { UsageError, type Command } from '../command.js';
 import { baseUrl, parsed } from '../server.js';
 import { Difference } from './difference.js';
 import { Directory } from './directory.js';
+import { directoryToken } from './directory-token.js';
 import { ENTRA } from './entra-steps.js';
 import { OKTA } from './okta-steps.js';
 import { Recording } from './recording.js';
@@ -13,16 +14,17 @@ import type { Provider, Step } from './steps.js';
 const PROVIDERS: Readonly<Record<string, Provider>> = { okta: OKTA, entra: ENTRA };
 const DEFAULT_SECONDS = 30;
 const LONGEST_SECONDS = 120;
-const LONGEST_TOKEN = 8192;
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
  * `wax scim simulate okta|entra`: provisions as that provider does, and takes away what it made. 0: all steps came out as the
  * provider needs; 1: one did not, or something is left.
  */
-export const simulate: Command = async (args, { out }) => {
+export const simulate: Command = async (args, surroundings) => {
+  const { out } = surroundings;
   const { values, positionals } = parsed(args, {
     url: { type: 'string' },
+    token: { type: 'string' },
     'token-file': { type: 'string' },
     list: { type: 'boolean' },
     only: { type: 'string' },
@@ -40,7 +42,7 @@ export const simulate: Command = async (args, { out }) => {
   if (!/^[a-z0-9]{4,32}$/.test(mark)) throw new UsageError('A mark is 4 to 32 of a-z and 0-9: --mark MARK');
   const server = new ScimServer(
     confidential(baseUrl(values.url)),
-    await tokenIn(values['token-file']),
+    await directoryToken({ token: values.token, file: values['token-file'] }, surroundings),
     secondsOf(values.timeout) * 1000,
   );
   const file = values.record === undefined ? undefined : await created(values.record);
@@ -111,19 +113,6 @@ function chosen({ steps }: Provider, only: string | undefined): readonly Step[] 
 function confidential(url: URL): URL {
   if (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname))) return url;
   throw new UsageError('The server has to be https://, or be this machine.');
-}
-
-async function tokenIn(path: string | undefined): Promise<string> {
-  if (path === undefined) throw new UsageError('Say where the token of the directory is: --token-file FILE');
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(LONGEST_TOKEN + 1), 0, LONGEST_TOKEN + 1, 0);
-    const token = buffer.toString('utf8', 0, bytesRead).trim();
-    if (bytesRead <= LONGEST_TOKEN && /^[\x21-\x7e]+$/.test(token)) return token;
-    throw new UsageError('The file has to have one token, and nothing else.');
-  } finally {
-    await file.close();
-  }
 }
 
 function secondsOf(text: string | undefined): number {
