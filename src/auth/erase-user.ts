@@ -4,10 +4,10 @@ import { TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { UserDto } from './auth.dto.js';
+import { Authority } from './authority.js';
 import { CannotEraseSelf, LastOwner } from './auth.errors.js';
 import { endAccess } from './end-access.js';
 import { UserEntity } from './identity.entity.js';
-import { refuseAbove } from './grants.js';
 import { lockedUser, userDto } from './users.js';
 
 /** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
@@ -44,6 +44,7 @@ export class EraseUser {
     private readonly database: TenantDatabase,
     private readonly subjects: SubjectKeys,
     private readonly work: UnitOfWork,
+    private readonly authority: Authority,
   ) {}
 
   /** @throws {UserErased} the second time */
@@ -52,7 +53,7 @@ export class EraseUser {
     return this.work.run(async () => {
       const { user, soleOwner } = await lockedUser(this.database, id);
       auditDetails({ resource: { type: 'user', id }, changes: { role: user.role } });
-      refuseAbove(actor, user.role);
+      await this.authority.overPerson(actor, user);
       if (soleOwner) throw new LastOwner();
       await endAccess(this.database, id);
       for (const text of FORGOTTEN) await this.database.query({ text, values: [id] });
