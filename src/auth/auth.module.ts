@@ -2,11 +2,13 @@ import { Module } from '@nestjs/common';
 import { DomainsModule } from '../domains/index.js';
 import { PasswordsModule } from '../passwords/index.js';
 import { SignInModule } from '../sign-in/index.js';
+import { ActorOfCredential } from './actor-of-credential.js';
 import { ActorOfPerson } from './actor-of-person.js';
 import { AccessTokens } from './access-tokens.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
 import { Authenticate } from './authenticate.js';
+import { Authority } from './authority.js';
 import { AuthController } from './auth.controller.js';
 import { DpopProofs } from './dpop-proofs.js';
 import { EndRevoked } from './end-revoked.js';
@@ -43,9 +45,11 @@ import { VerifyPassword } from './verify-password.js';
   ],
   providers: [
     AccessTokens,
+    ActorOfCredential,
     ActorOfPerson,
     ApiKeys,
     Authenticate,
+    Authority,
     DpopProofs,
     EndRevoked,
     EndSessions,
@@ -68,6 +72,7 @@ import { VerifyPassword } from './verify-password.js';
   ],
   exports: [
     AccessTokens,
+    ActorOfCredential,
     ActorOfPerson,
     ApiKeys,
     ErasureFollowers,
@@ -78,6 +83,7 @@ import { VerifyPassword } from './verify-password.js';
     SessionList,
     Sessions,
     Authenticate,
+    Authority,
     DpopProofs,
     ShownOnce,
     StepUp,

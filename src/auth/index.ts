@@ -1,10 +1,13 @@
 export { ROLE_OF_STANDING } from './access-of-principal.js';
+export { cancelRuns } from './end-access.js';
+export { ActorOfCredential } from './actor-of-credential.js';
 export { ActorOfPerson } from './actor-of-person.js';
 export { AccessTokens } from './access-tokens.js';
 export { AllowedNetworks, AreNetworks } from './allowed-networks.js';
 export { ApiKeys, refuseWiderScopes } from './api-keys.js';
 export { Authenticate } from './authenticate.js';
 export { AuthenticationGuard } from './authentication.guard.js';
+export { Authority } from './authority.js';
 export { AuthModule } from './auth.module.js';
 export {
   AddressNotAllowed,
