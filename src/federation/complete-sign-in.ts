@@ -125,7 +125,7 @@ export class CompleteSignIn implements OnModuleInit {
       });
     }
     const { user } = verdict;
-    if (!roles.everySignIn || user.role === mapped.role || mapped.role === 'Owner') return user;
+    if (!roles.everySignIn || user.role === mapped.role) return user;
     return this.users.assignRole(user, mapped.role);
   }
 

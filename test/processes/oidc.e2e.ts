@@ -2,7 +2,7 @@ import { SignJWT, type JWTPayload } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeDto, TokensDto } from '../../src/auth/auth.dto.js';
 import type { SessionsDto } from '../../src/auth/sessions.dto.js';
-import type { ConnectionDto } from '../../src/federation/connections.dto.js';
+import type { ConnectionDto, RoleMappingDto } from '../../src/federation/connections.dto.js';
 import type { SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
 import { startOidcPeer } from '../fakes/oidc-provider-peer.js';
@@ -10,11 +10,18 @@ import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.j
 import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
 import { client, must, refusal, type Client } from '../support/client.js';
+import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { proveFactor, withTotp, type WithTotp } from '../support/second-factors.js';
 import { activeConnection, lastEvent, ssoUrl, steppedUp, verifiedDomain } from '../support/single-sign-on.js';
 import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
 import { codeNow } from '../support/totp.js';
+
+const ROLES: RoleMappingDto = {
+  rules: [{ claim: 'groups', value: 'builders', role: 'Developer' }],
+  defaultRole: 'Viewer',
+  everySignIn: true,
+};
 
 let app: Application;
 let names: FakeNameServer;
@@ -39,11 +46,7 @@ beforeAll(async () => {
     type: 'oidc',
     oidc: { issuer: issuer.url, clientId: CLIENT.id, clientSecret: CLIENT.secret },
     provisioning: true,
-    roles: {
-      rules: [{ claim: 'groups', value: 'builders', role: 'Developer' }],
-      defaultRole: 'Viewer',
-      everySignIn: true,
-    },
+    roles: ROLES,
   });
 });
 afterAll(async () => {
@@ -435,15 +438,6 @@ describe('somebody who is proven and still not let in', () => {
     expect(await refusedWith(await attempt(ann({ sub: 'boss', email: `boss@${domain}` }), own))).toBe(
       'SSO_ROLE_ABOVE_CONNECTION',
     );
-    const roles = {
-      rules: [{ claim: 'groups', value: 'a', role: 'Owner' as const }],
-      defaultRole: 'Viewer' as const,
-      everySignIn: false,
-    };
-    expect(await refusal(session.patch(`/v1/sso/connections/${own.id}`, { roles }))).toEqual({
-      status: 403,
-      code: 'GRANT_EXCEEDS_OWN',
-    });
     // The same through the connection that the Owner has set.
     expect((await attempt(ann({ sub: 'boss', email: `boss@${domain}` }))).status).toBe(302);
     // Touched by an Admin, it is an Admin's.
@@ -452,6 +446,36 @@ describe('somebody who is proven and still not let in', () => {
       'SSO_ROLE_ABOVE_CONNECTION',
     );
     await must(owner.patch(`/v1/sso/connections/${connection.id}`, { linking: 'verified_email' }), 200);
+  });
+
+  it('as an Owner, whatever rules say: an Owner is made by people', async () => {
+    const roles = (role: string, defaultRole = 'Viewer') => ({
+      rules: [{ claim: 'groups', value: 'bosses', role }],
+      defaultRole,
+      everySignIn: true,
+    });
+    const path = `/v1/sso/connections/${connection.id}`;
+    for (const wrong of [roles('Owner'), roles('Admin', 'Owner')])
+      expect(await refusal(owner.patch(path, { roles: wrong }))).toEqual({
+        status: 400,
+        code: 'INVALID_REQUEST',
+      });
+    // A row of before: what it says is read as Admin.
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query({
+        text: `UPDATE "${acme.id}".sso_connections SET roles = $2 WHERE id = $1`,
+        values: [connection.id, JSON.stringify(roles('Owner', 'Owner'))],
+      }),
+    );
+    const read = await must(owner.get<ConnectionDto>(path), 200);
+    expect(read.roles).toEqual(roles('Admin', 'Admin'));
+    for (const groups of [['bosses'], []]) {
+      const sub = `jit-${groups.length}`;
+      await attempt(ann({ sub, email: `${sub}@${domain}`, groups }));
+      const added = await lastEvent(acme, 'session.created');
+      expect(added?.changes).toMatchObject({ account: 'added', role: 'Admin' });
+    }
+    await must(owner.patch(path, { roles: ROLES }), 200);
   });
 
   it('an account of another Google Workspace or Entra directory', async () => {
