@@ -25,6 +25,8 @@ export interface FirstProof {
   readonly until?: Date | undefined;
   /** Given back with the session, if it is opened later (`AfterSecondFactor`). */
   readonly note?: unknown;
+  /** What it is ended by between the two proofs (`Challenges.endFound`). */
+  readonly foundBy?: readonly string[];
 }
 
 export type Admitted =
@@ -89,7 +91,7 @@ export class AdmitPerson {
   async #due(
     user: AdmittedUser,
     types: readonly FactorType[],
-    { method, until, note, halfway }: FirstProof,
+    { method, until, note, foundBy, halfway }: FirstProof,
   ): Promise<SecondFactorDueDto> {
     await halfway?.();
     auditDetails({
@@ -97,7 +99,14 @@ export class AdmitPerson {
       resource: { type: 'user', id: user.id },
       changes: { method, types },
     });
-    return this.ask.begin('sign_in', types, { userId: user.id, epoch: user.epoch, method, until, note });
+    return this.ask.begin('sign_in', types, {
+      userId: user.id,
+      epoch: user.epoch,
+      method,
+      until,
+      note,
+      foundBy,
+    });
   }
 
   async #isOverdue(rules: SecondFactorRules, { id }: AdmittedUser): Promise<boolean> {

@@ -69,6 +69,6 @@ import { WebauthnController } from './webauthn/webauthn.controller.js';
     TextMessages,
     TrustedDevices,
   ],
-  exports: [AdmitPerson, AfterSecondFactor],
+  exports: [AdmitPerson, AfterSecondFactor, Challenges],
 })
 export class MfaModule {}

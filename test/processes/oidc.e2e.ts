@@ -241,6 +241,29 @@ describe('somebody who has a second factor here', () => {
     expect((await proveFactor(app, anew.challenge, { recoveryCode }, {})).status).toBe(200);
   });
 
+  it('comes in no more once the provider has logged them out, between the two, and somebody else still does', async () => {
+    const logOut = async (named: Record<string, unknown>): Promise<void> => {
+      const body = new URLSearchParams({ logout_token: await issuer.logoutToken(named) });
+      const url = ssoUrl(app, acme, connection, 'backchannel-logout');
+      expect((await fetch(url, { method: 'POST', body })).status).toBe(200);
+    };
+    const [, recoveryCode = ''] = totp.recoveryCodes;
+    const sub = String(claims.sub);
+    for (const named of [{ sub }, { sid: 'here' }, { sub, sid: 'here' }]) {
+      const { challenge } = (await signIn({ sid: 'here' })).body as SecondFactorDueDto;
+      await logOut({ sub: 'ann', sid: 'here' });
+      await logOut({ sub, sid: 'elsewhere' });
+      const described = client(app.baseUrl).post('/v1/auth/second-factor/options', { challenge });
+      expect((await described).status).toBe(200);
+      await logOut(named);
+      expect((await lastEvent(acme, 'sso.ended'))?.changes).toMatchObject({ signIns: 1 });
+      const late = proveFactor(app, challenge, { recoveryCode }, {});
+      expect(await refusal(late)).toEqual({ status: 401, code: 'CHALLENGE_INVALID' });
+    }
+    const anew = (await signIn({ sid: 'here' })).body as SecondFactorDueDto;
+    expect((await proveFactor(app, anew.challenge, { recoveryCode }, {})).status).toBe(200);
+  });
+
   it('comes to a page for it as a browser, with the challenge where no server sees it', async () => {
     const page = await attempt(claims);
     expect(page.status).toBe(302);
