@@ -29,13 +29,14 @@ import { ProviderLogout } from './provider-logout.js';
 import { Replays } from './replays.js';
 import { KeepMetadata } from './saml/keep-metadata.js';
 import { OwnMetadata } from './saml/own-metadata.js';
+import { RefreshMetadata } from './saml/refresh-metadata.js';
 import { SamlSignIn } from './saml/saml-sign-in.js';
 import { SetupGuide } from './setup-guide.js';
 import { SignInController } from './sign-in.controller.js';
 import { TestReports } from './test-reports.js';
 
 const OIDC = [OidcClients, OidcSignIn, GroupOverage, LogoutTokens];
-const SAML = [SamlSignIn, KeepMetadata, OwnMetadata];
+const SAML = [SamlSignIn, KeepMetadata, RefreshMetadata, OwnMetadata];
 
 @Module({
   imports: [AuthModule, DomainsModule, MfaModule],

@@ -121,7 +121,7 @@ export class FinishSignIn {
     try {
       const person = await this.#prove(connection, answer, attempt);
       const admitted = await this.complete.execute(tenant, connection, person, cookies);
-      if (connection.lastError !== null) await this.store.remember(connection.id, undefined);
+      await this.store.succeeded(connection);
       return admitted;
     } catch (error) {
       await this.#remember(connection, error);
@@ -164,7 +164,7 @@ export class FinishSignIn {
     const code = error instanceof SsoFailed ? error.auditCode : undefined;
     if (code === undefined) return;
     await this.store
-      .remember(connection.id, `${code}: ${refusalInWords(code)}`)
+      .remember(connection.id, code, refusalInWords(code))
       .catch((failure: unknown) => this.log.error('the error of a connection could not be kept', failure));
   }
 }
