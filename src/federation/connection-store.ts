@@ -61,7 +61,8 @@ export class ConnectionStore {
     await this.work.bookkeeping('the sign-in itself is the event', () =>
       this.database.query({
         text: `UPDATE sso_connections SET last_error = $2, last_error_at = now()
-          WHERE id = $1 AND NOT ($3 = 'SAML_SIGNATURE_INVALID' AND starts_with(coalesce(last_error, ''), $4))`,
+          WHERE id = $1 AND (last_error IS DISTINCT FROM $2 OR last_error_at < now() - interval '1 minute')
+            AND NOT ($3 = 'SAML_SIGNATURE_INVALID' AND starts_with(coalesce(last_error, ''), $4))`,
         values: [id, `${code}: ${words}`.slice(0, LONGEST_ERROR), code, OF_METADATA],
       }),
     );

@@ -17,6 +17,7 @@ import { FederationController } from './federation.controller.js';
 import { FindPerson } from './find-person.js';
 import { FinishSignIn } from './finish-sign-in.js';
 import { JudgePerson } from './judge-person.js';
+import { KeepFailure } from './keep-failure.js';
 import { LogoutController } from './logout.controller.js';
 import { GroupOverage } from './oidc/group-overage.js';
 import { LogoutTokens } from './oidc/logout-token.js';
@@ -57,6 +58,7 @@ const SAML = [SamlSignIn, KeepMetadata, RefreshMetadata, OwnMetadata];
     FindPerson,
     FinishSignIn,
     JudgePerson,
+    KeepFailure,
     OrderTest,
     ProveAgain,
     ProviderDocuments,

@@ -3,9 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { MeDto, TokensDto } from '../../src/auth/auth.dto.js';
 import type { SessionsDto } from '../../src/auth/sessions.dto.js';
 import type { ConnectionDto, RoleMappingDto } from '../../src/federation/connections.dto.js';
+import type { TestReportDto } from '../../src/federation/tests.dto.js';
 import type { SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
-import { startOidcPeer } from '../fakes/oidc-provider-peer.js';
+import { newPeerKey, startOidcPeer, type OidcPeer } from '../fakes/oidc-provider-peer.js';
 import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
 import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
@@ -354,10 +355,73 @@ describe('an answer that is not the provider’s own, or not to this sign-in, is
     const back = `${redirectUri}?${new URLSearchParams({ error: 'access_denied', state, iss: issuer.url }).toString()}`;
     expect(await refusedWith(await browser.get(back))).toBe('SSO_PROVIDER_ERROR');
     const after = await must(acme.api.get<ConnectionDto>(`/v1/sso/connections/${connection.id}`), 200);
-    expect(after.lastError).toMatch(/^SSO_PROVIDER_ERROR: /);
+    expect(after.lastError).toMatch(/^SSO_PROVIDER_ERROR: .* It says: access_denied\.$/);
     expect((await attempt(ann())).status).toBe(302);
     const healed = await must(acme.api.get<ConnectionDto>(`/v1/sso/connections/${connection.id}`), 200);
     expect(healed.lastError).toBeUndefined();
+  });
+
+  it.each<[string, Partial<Record<'tokenError' | 'challenge', string>>, RegExp]>([
+    [
+      'a secret that has expired',
+      { tokenError: 'invalid_client' },
+      /^OIDC_CLIENT_REFUSED: .* It says: invalid_client\.$/,
+    ],
+    [
+      'a client that is refused by 401 alone',
+      { challenge: 'Basic realm="x"' },
+      /^OIDC_CLIENT_REFUSED: [^:]*: [^:]*\.$/,
+    ],
+    [
+      'a code that is refused',
+      { tokenError: 'invalid_grant' },
+      /^OIDC_RESPONSE_INVALID: .* It says: invalid_grant\.$/,
+    ],
+    ['a code that is none', { tokenError: '<b>s3cret</b>' }, /^OIDC_RESPONSE_INVALID: The answer [^:]*\.$/],
+  ])('%s, told in words, by the button too', async (_name, wrong, said) => {
+    issuer.wrong = wrong;
+    expect((await attempt(ann())).status).toBe(401);
+    const path = `/v1/sso/connections/${connection.id}`;
+    const { lastError = '' } = await must(acme.api.get<ConnectionDto>(path), 200);
+    expect(lastError).toMatch(said);
+    const { url } = await must(owner.post<{ url: string }>(`${path}/test`), 200);
+    const browser = new Browser();
+    const { location } = await browser.get(url);
+    const { status, body } = await browser.get(issuer.approve(location ?? ''));
+    const { works, code, why } = body as TestReportDto;
+    expect([status, works, `${code}: ${why}`]).toEqual([200, false, lastError]);
+  });
+
+  it('a provider that is not there, told in words, by the button too', async () => {
+    const gone = await OidcIssuer.start();
+    const settings = { issuer: gone.url, clientId: CLIENT.id, clientSecret: CLIENT.secret };
+    const draft = owner.post<ConnectionDto>('/v1/sso/connections', {
+      name: 'gone',
+      type: 'oidc',
+      oidc: settings,
+    });
+    const { id } = await must(draft, 201);
+    await gone.close();
+    const ordered = await must(owner.post<{ url: string }>(`/v1/sso/connections/${id}/test`), 200);
+    const { status, body } = await new Browser().get(ordered.url);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ works: false, code: 'SSO_PROVIDER_UNREACHABLE', claims: {} });
+    const reports = owner.get<{ items: TestReportDto[] }>(`/v1/sso/connections/${id}/tests`);
+    expect((await must(reports, 200)).items).toHaveLength(1);
+    // An order is good for one.
+    expect((await new Browser().get(ordered.url)).status).toBe(401);
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query({
+        text: `UPDATE "${acme.id}".sso_connections SET state = 'active' WHERE id = $1`,
+        values: [id],
+      }),
+    );
+    expect((await new Browser().get(ssoUrl(app, acme, { id }, 'start'))).status).toBe(422);
+    const { lastError } = await must(acme.api.get<ConnectionDto>(`/v1/sso/connections/${id}`), 200);
+    expect(lastError).toMatch(
+      /^SSO_PROVIDER_UNREACHABLE: The provider did not answer, or not as the standard says\. ./,
+    );
+    await must(owner.delete(`/v1/sso/connections/${id}`), 204);
   });
 
   it('a second time', async () => {

@@ -8,6 +8,7 @@ import { GroupOverage } from './group-overage.js';
 import { oidcSaysSecondFactor } from '../said-second-factor.js';
 import { claimsOf, saysEmailVerified } from './oidc-claims.js';
 import { OidcClients } from './oidc-clients.js';
+import { oidcFailure } from './oidc-failure.js';
 
 type Tokens = Awaited<ReturnType<typeof client.authorizationCodeGrant>>;
 type Payload = Readonly<Record<string, unknown>>;
@@ -70,7 +71,7 @@ export class OidcSignIn {
         idTokenExpected: true,
       })
       .catch((error: unknown) => {
-        throw new SsoFailed(refusalOf(error), { cause: error });
+        throw oidcFailure(connection.settings.issuer, error);
       });
     const idToken = tokens.claims();
     if (!idToken || tokens.id_token === undefined) throw new SsoFailed('OIDC_RESPONSE_INVALID');
@@ -97,16 +98,17 @@ export class OidcSignIn {
   /** Some providers leave address and groups out of the ID token. What it says itself counts. */
   async #withUserInfo(
     configuration: client.Configuration,
-    { mapping }: OidcConnection,
+    connection: OidcConnection,
     tokens: Tokens,
     idToken: client.IDToken,
   ): Promise<Payload> {
+    const { mapping } = connection;
     const complete = [mapping.email, mapping.name].every((name) => Object.hasOwn(idToken, name));
     if (complete || configuration.serverMetadata().userinfo_endpoint === undefined) return idToken;
     const more = await client
       .fetchUserInfo(configuration, tokens.access_token, idToken.sub)
       .catch((error: unknown) => {
-        throw new SsoFailed(refusalOf(error), { cause: error });
+        throw oidcFailure(connection.settings.issuer, error);
       });
     return merged(idToken, more, mapping.email);
   }
@@ -129,11 +131,4 @@ function withoutVerified(idToken: Payload, fromMore: boolean): Payload {
 function requireAccountOf({ hostedDomain, entraTenantId }: OidcSettings, { hd, tid }: client.IDToken): void {
   if (hostedDomain !== undefined && hd !== hostedDomain) throw new SsoFailed('OIDC_HOSTED_DOMAIN');
   if (entraTenantId !== undefined && tid !== entraTenantId) throw new SsoFailed('OIDC_DIRECTORY');
-}
-
-function refusalOf(error: unknown): string {
-  if (error instanceof client.AuthorizationResponseError) return 'SSO_PROVIDER_ERROR';
-  if (error instanceof client.ClientError || error instanceof client.ResponseBodyError)
-    return 'OIDC_RESPONSE_INVALID';
-  return 'SSO_PROVIDER_UNREACHABLE';
 }
