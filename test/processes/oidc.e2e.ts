@@ -177,6 +177,19 @@ describe('a sign-in through an OpenID Connect provider', () => {
   });
 });
 
+describe('claims that a rule looks at', () => {
+  it('are asked for at the userinfo endpoint where the ID token has none, so that nobody loses a role by it', async () => {
+    issuer.userInfo = { groups: ['builders'] };
+    expect((await attempt(ann())).status).toBe(302);
+    expect((await lastEvent(acme, 'session.created'))?.changes).toMatchObject({ role: 'Developer' });
+    // What the ID token says itself counts, and nobody is asked.
+    const before = issuer.asked.length;
+    expect((await attempt(ann({ groups: ['others'] }))).status).toBe(302);
+    expect((await lastEvent(acme, 'session.created'))?.changes).toMatchObject({ role: 'Viewer' });
+    expect(issuer.asked.slice(before).map(({ path }) => path)).not.toContain('/userinfo');
+  });
+});
+
 describe('somebody who has a second factor here', () => {
   const json = { accept: 'application/json' };
   let totp: WithTotp;
@@ -250,6 +263,7 @@ describe('somebody who has a second factor here', () => {
     };
     const [, recoveryCode = ''] = totp.recoveryCodes;
     const sub = String(claims.sub);
+    await logOut({ sub });
     for (const named of [{ sub }, { sid: 'here' }, { sub, sid: 'here' }]) {
       const { challenge } = (await signIn({ sid: 'here' })).body as SecondFactorDueDto;
       await logOut({ sub: 'ann', sid: 'here' });
@@ -751,26 +765,67 @@ describe('somebody without a password who proves themselves again', () => {
 });
 
 describe('with a certified provider (oidc-provider)', () => {
-  it('a person signs in, is signed out by the provider within a second, and the other way round', async () => {
-    const peer = await startOidcPeer();
-    const one = await must(
-      owner.post<ConnectionDto>('/v1/sso/connections', {
-        name: 'peer',
-        type: 'oidc',
-        oidc: { issuer: peer.issuer, clientId: 'peer', clientSecret: 'the secret of the peer, long enough' },
-        provisioning: true,
-      }),
-      201,
-    );
-    const at = (what: string): string => ssoUrl(app, acme, one, what);
+  let peer: OidcPeer;
+  beforeEach(async () => {
+    peer = await startOidcPeer();
+  });
+  afterEach(() => peer.close());
+
+  /** A connection that each knows of the other. */
+  async function connected(more: object = {}, oidc: object = {}): Promise<(what: string) => string> {
+    const secret = 'the secret of the peer, long enough';
+    const made = owner.post<ConnectionDto>('/v1/sso/connections', {
+      name: 'peer',
+      type: 'oidc',
+      oidc: { issuer: peer.issuer, clientId: 'peer', clientSecret: secret, ...oidc },
+      provisioning: true,
+      ...more,
+    });
+    const { id } = await must(made, 201);
+    const at = (what: string): string => ssoUrl(app, acme, { id }, what);
     await peer.register({
       id: 'peer',
-      secret: 'the secret of the peer, long enough',
+      secret,
       redirectUri: at('callback'),
       signOutUri: `${app.baseUrl}/`,
       backChannelLogoutUri: at('backchannel-logout'),
     });
-    await must(owner.patch(`/v1/sso/connections/${one.id}`, { state: 'active' }), 200);
+    await must(owner.patch(`/v1/sso/connections/${id}`, { state: 'active' }), 200);
+    return at;
+  }
+
+  const comeBy = (at: (what: string) => string): Promise<Page> =>
+    new Browser().follow(`${at('start')}?returnTo=/agents`, (url) => !url.endsWith('/agents'));
+
+  it('a key that it replaces between two sign-ins is known at the second, and the former one is refused', async () => {
+    const at = await connected();
+    peer.account = { sub: 'kim', claims: { email: `kim@${domain}`, email_verified: true, name: 'Kim' } };
+    const [former, next] = [await newPeerKey(), await newPeerKey()];
+    await peer.signWith(former);
+    expect((await comeBy(at)).status).toBe(302);
+    await peer.signWith(next);
+    expect((await comeBy(at)).status).toBe(302);
+    await peer.signWith(former, next);
+    expect(await refusedWith(await comeBy(at))).toBe('OIDC_RESPONSE_INVALID');
+    expect(peer.errors).toEqual([]);
+  });
+
+  it('groups that it says at the userinfo endpoint alone give the role of their rule', async () => {
+    // The rest is in the ID token already: for nothing but the groups would anybody be asked.
+    const at = await connected(
+      { mapping: { email: 'sub', name: 'sub', groups: 'groups' }, roles: ROLES },
+      { scopes: ['email', 'profile', 'groups'], trustsEmail: true },
+    );
+    peer.account = { sub: `lee@${domain}`, claims: { groups: ['builders'] } };
+    for (const account of ['added', 'known']) {
+      expect((await comeBy(at)).status).toBe(302);
+      const { changes } = (await lastEvent(acme, 'session.created')) ?? {};
+      expect(changes).toMatchObject({ account, role: 'Developer' });
+    }
+  });
+
+  it('a person signs in, is signed out by the provider within a second, and the other way round', async () => {
+    const at = await connected();
     peer.account = {
       sub: 'hal',
       claims: { email: `hal@${domain}`, email_verified: true, name: 'Hal' },
@@ -808,7 +863,6 @@ describe('with a certified provider (oidc-provider)', () => {
     );
     const asked = await again.get(redirectTo);
     expect({ status: asked.status, errors: peer.errors }).toEqual({ status: 200, errors: [] });
-    await peer.close();
   });
 });
 

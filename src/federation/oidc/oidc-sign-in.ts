@@ -4,11 +4,12 @@ import type { AttemptSecrets } from '../attempts.js';
 import type { OidcConnection, OidcSettings } from '../connection.entity.js';
 import { SsoFailed } from '../federation.errors.js';
 import type { ProvenPerson } from '../proven-person.js';
-import { GroupOverage } from './group-overage.js';
+import { GroupOverage, isElsewhere } from './group-overage.js';
 import { oidcSaysSecondFactor } from '../said-second-factor.js';
 import { claimsOf, saysEmailVerified } from './oidc-claims.js';
 import { OidcClients } from './oidc-clients.js';
 import { oidcFailure } from './oidc-failure.js';
+import { OIDC_MAPPING } from './oidc-settings.js';
 
 type Tokens = Awaited<ReturnType<typeof client.authorizationCodeGrant>>;
 type Payload = Readonly<Record<string, unknown>>;
@@ -102,16 +103,24 @@ export class OidcSignIn {
     tokens: Tokens,
     idToken: client.IDToken,
   ): Promise<Payload> {
-    const { mapping } = connection;
-    const complete = [mapping.email, mapping.name].every((name) => Object.hasOwn(idToken, name));
+    const complete = neededOf(connection).every(
+      (name) => Object.hasOwn(idToken, name) || isElsewhere(idToken, name),
+    );
     if (complete || configuration.serverMetadata().userinfo_endpoint === undefined) return idToken;
     const more = await client
       .fetchUserInfo(configuration, tokens.access_token, idToken.sub)
       .catch((error: unknown) => {
         throw oidcFailure(connection.settings.issuer, error);
       });
-    return merged(idToken, more, mapping.email);
+    return merged(idToken, more, connection.mapping.email);
   }
+}
+
+/** What somebody is judged by: without a claim that a rule looks at they would get the default role, or lose the one that they have. */
+function neededOf({ mapping, roles, settings }: OidcConnection): string[] {
+  const { email, name, groups } = mapping;
+  const chosen = groups === OIDC_MAPPING[settings.provider].groups ? [] : [groups];
+  return [email, name, ...chosen, ...roles.rules.map(({ claim }) => claim)];
 }
 
 /** Whether an address is verified says whoever said the address. */
