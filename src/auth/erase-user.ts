@@ -4,11 +4,11 @@ import { TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { UserDto } from './auth.dto.js';
-import { CannotEraseSelf, LastOwner } from './auth.errors.js';
+import { CannotEraseSelf } from './auth.errors.js';
 import { endAccess } from './end-access.js';
 import { UserEntity } from './identity.entity.js';
 import { refuseAbove } from './grants.js';
-import { lockedUser, userDto } from './users.js';
+import { lockedUser, requireDispensable, userDto } from './users.js';
 
 /** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
 const FORGOTTEN = [
@@ -48,10 +48,11 @@ export class EraseUser {
   async execute(actor: Actor, id: string): Promise<UserDto> {
     if (actor.id === id) throw new CannotEraseSelf();
     return this.work.run(async () => {
-      const { user, soleOwner } = await lockedUser(this.database, id);
+      const locked = await lockedUser(this.database, id);
+      const { user } = locked;
       auditDetails({ resource: { type: 'user', id }, changes: { role: user.role } });
       refuseAbove(actor, user.role);
-      if (soleOwner) throw new LastOwner();
+      requireDispensable(locked);
       await endAccess(this.database, id);
       for (const text of FORGOTTEN) await this.database.query({ text, values: [id] });
       for (const statement of this.subjects.destroy(id)) await this.database.query(statement);

@@ -30,6 +30,6 @@ export { PasswordSignIn, type PasswordProof } from './password-sign-in.js';
 export { PasswordWrong, STEP_UP_SECONDS, StepUp, StepUpNeedsSession } from './step-up.js';
 export { StepUpGuard } from './step-up.guard.js';
 export { TokenTenant } from './token-tenant.js';
-export { lockedUser, Users } from './users.js';
+export { lockedUser, lockOwners, Users, type LockedUser } from './users.js';
 export { sessionCookie } from './session-cookie.js';
 export { SignInDto, TokensDto } from './auth.dto.js';
