@@ -16,6 +16,7 @@ import { PasswordSignIn } from './password-sign-in.js';
 import { EraseUser } from './erase-user.js';
 import { Principals } from './principals.js';
 import { ProvidedUsers } from './provided-users.js';
+import { RefreshChecks } from './refresh-checks.js';
 import { SessionList } from './session-list.js';
 import { OwnSessionsController, PersonSessionsController } from './sessions.controller.js';
 import { Sessions } from './sessions.js';
@@ -53,6 +54,7 @@ import { VerifyPassword } from './verify-password.js';
     PasswordSignIn,
     Principals,
     ProvidedUsers,
+    RefreshChecks,
     SessionList,
     Sessions,
     RotateApiKey,
@@ -72,6 +74,7 @@ import { VerifyPassword } from './verify-password.js';
     PasswordSignIn,
     Principals,
     ProvidedUsers,
+    RefreshChecks,
     SessionList,
     Sessions,
     Authenticate,

@@ -22,6 +22,7 @@ export { ApiKeyEntity, canonicalEmail, ROLES, UserEntity, type Role } from './id
 export { LastUse } from './last-use.js';
 export { Principals, secretHash } from './principals.js';
 export { ProvidedUsers, type ProvidedProfile } from './provided-users.js';
+export { RefreshChecks, type RefreshedSession } from './refresh-checks.js';
 export { deviceOf, placeOf } from './session-binding.js';
 export { SessionList } from './session-list.js';
 export { ShownOnce } from './shown-once.js';
