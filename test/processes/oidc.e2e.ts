@@ -4,7 +4,7 @@ import type { MeDto, TokensDto } from '../../src/auth/auth.dto.js';
 import type { SessionsDto } from '../../src/auth/sessions.dto.js';
 import type { ConnectionDto, RoleMappingDto } from '../../src/federation/connections.dto.js';
 import type { TestReportDto } from '../../src/federation/tests.dto.js';
-import type { SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
+import type { BegunTotpDto, SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
 import { newPeerKey, startOidcPeer, type OidcPeer } from '../fakes/oidc-provider-peer.js';
 import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
@@ -15,8 +15,8 @@ import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { proveFactor, withTotp, type WithTotp } from '../support/second-factors.js';
 import { activeConnection, lastEvent, ssoUrl, steppedUp, verifiedDomain } from '../support/single-sign-on.js';
-import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
-import { codeNow } from '../support/totp.js';
+import { createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
+import { codeBefore, codeNow } from '../support/totp.js';
 
 const ROLES: RoleMappingDto = {
   rules: [{ claim: 'groups', value: 'builders', role: 'Developer' }],
@@ -761,6 +761,53 @@ describe('somebody without a password who proves themselves again', () => {
       status: 403,
       code: 'STEP_UP_NEEDS_SESSION',
     });
+  });
+});
+
+describe('somebody whose provider never says that it has just asked', () => {
+  const json = { accept: 'application/json' };
+  const signedIn = async (sub: string): Promise<Client> => {
+    issuer.claims = ann({ sub, email: `${sub}@${domain}` });
+    const browser = new Browser();
+    const begun = await browser.get(ssoUrl(app, acme, connection, 'start'), json);
+    const { authorizationUrl } = begun.body as { authorizationUrl: string };
+    const page = await browser.get(issuer.approve(authorizationUrl), json);
+    return client(app.baseUrl, (page.body as TokensDto).accessToken);
+  };
+  /** As if so much had happened ten minutes earlier. */
+  const earlier = async (session: Client, column: 'created_at' | 'stepped_up_at'): Promise<void> => {
+    const { items } = await must(session.get<SessionsDto>('/v1/auth/sessions'), 200);
+    const id = items.find(({ current }) => current)?.id;
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query(
+        `UPDATE "${acme.id}".sessions SET ${column} = ${column} - interval '10 minutes' WHERE id = $1`,
+        [id],
+      ),
+    );
+  };
+  const begin = (session: Client) => session.post<BegunTotpDto>('/v1/me/second-factors/totp', {});
+  const REQUIRED = { status: 403, code: 'STEP_UP_REQUIRED' };
+
+  it('sets a first factor up by a sign-in that is minutes old, and proves that one from then on', async () => {
+    const session = await signedIn('max');
+    // For nothing else does the sign-in do.
+    expect(await refusal(session.post('/v1/me/recovery-codes'))).toEqual(REQUIRED);
+    const { id, secret } = await must(begin(session), 201);
+    const path = `/v1/me/second-factors/totp/${id}/confirm`;
+    await must(session.post(path, { code: await codeBefore(secret) }), 200);
+    await earlier(session, 'stepped_up_at');
+    expect(await refusal(begin(session))).toEqual(REQUIRED);
+    await must(session.post('/v1/auth/step-up', { totp: codeNow(secret) }), 200);
+    expect((await session.post('/v1/me/recovery-codes')).status).toBe(201);
+  });
+
+  it('sets none up by one that is older, nor by a password, which is to be proved again', async () => {
+    const old = await signedIn('ned');
+    await earlier(old, 'created_at');
+    expect(await refusal(begin(old))).toEqual(REQUIRED);
+    const person = await createPerson(acme.api, 'Viewer');
+    const { accessToken } = await signIn(app, acme.slug, person);
+    expect(await refusal(begin(client(app.baseUrl, accessToken)))).toEqual(REQUIRED);
   });
 });
 
