@@ -27,6 +27,7 @@ const LONG = [
   'pooled-database',
   'rate-limits',
   'saml',
+  'saml-rollover',
   'saml-simplesamlphp',
   'siem',
   'transport',

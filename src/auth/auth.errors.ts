@@ -98,6 +98,17 @@ export class LastOwner extends AppError {
   }
 }
 
+/** Without one nobody would get in while the identity provider is away. */
+export class LastBreakGlassOwner extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'LAST_BREAK_GLASS_OWNER';
+  constructor() {
+    super(
+      'A domain refuses passwords, and this is the last Owner who may use one all the same. Name another first: PUT /v1/sso/break-glass.',
+    );
+  }
+}
+
 /** Erasing oneself would end the session that does it, and nobody could say any more who did. */
 export class CannotEraseSelf extends AppError {
   readonly kind = 'conflict';

@@ -19,6 +19,7 @@ import { EraseUser } from './erase-user.js';
 import { ErasureFollowers } from './erasure-followers.js';
 import { Principals } from './principals.js';
 import { ProvidedUsers } from './provided-users.js';
+import { RefreshChecks } from './refresh-checks.js';
 import { SessionList } from './session-list.js';
 import { OwnSessionsController, PersonSessionsController } from './sessions.controller.js';
 import { Sessions } from './sessions.js';
@@ -59,6 +60,7 @@ import { VerifyPassword } from './verify-password.js';
     PasswordSignIn,
     Principals,
     ProvidedUsers,
+    RefreshChecks,
     SessionList,
     Sessions,
     RotateApiKey,
@@ -80,6 +82,7 @@ import { VerifyPassword } from './verify-password.js';
     PasswordSignIn,
     Principals,
     ProvidedUsers,
+    RefreshChecks,
     SessionList,
     Sessions,
     Authenticate,

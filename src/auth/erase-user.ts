@@ -6,11 +6,11 @@ import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { UserDto } from './auth.dto.js';
 import { Authority } from './authority.js';
-import { CannotEraseSelf, LastOwner } from './auth.errors.js';
+import { CannotEraseSelf } from './auth.errors.js';
 import { endAccess } from './end-access.js';
 import { ErasureFollowers } from './erasure-followers.js';
 import { UserEntity } from './identity.entity.js';
-import { lockedUser, userDto } from './users.js';
+import { lockedUser, requireDispensable, userDto } from './users.js';
 
 /** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
 const FORGOTTEN = [
@@ -65,10 +65,11 @@ export class EraseUser {
     if (actor.id === id) throw new CannotEraseSelf();
     const tenant = currentTenant();
     const erased = await this.work.run(async () => {
-      const { user, soleOwner } = await lockedUser(this.database, id);
+      const locked = await lockedUser(this.database, id);
+      const { user } = locked;
       auditDetails({ resource: { type: 'user', id }, changes: { role: user.role } });
       await this.authority.overPerson(actor, user);
-      if (soleOwner) throw new LastOwner();
+      requireDispensable(locked);
       await endAccess(this.database, id);
       for (const text of FORGOTTEN) await this.database.query({ text, values: [id] });
       for (const text of SEALED_FOR_NOBODY) await this.database.query({ text, values: [] });

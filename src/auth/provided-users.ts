@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { BlindLookup, Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
-import { EmailTaken, LastOwner } from './auth.errors.js';
+import { EmailTaken } from './auth.errors.js';
 import { distrust, endAccess } from './end-access.js';
 import { UserEntity, type Role } from './identity.entity.js';
 import { SessionList } from './session-list.js';
-import { lockedUser, Users } from './users.js';
+import { lockedUser, requireDispensable, Users, type LockedUser } from './users.js';
 
 /** What a directory says of somebody, of what an account has. */
 export interface ProvidedProfile {
@@ -62,11 +62,12 @@ export class ProvidedUsers {
    * A person, locked until the end of the transaction. Only who is an Owner waits for what happens to other owners.
    * @throws {ResourceNotFound}
    */
-  async locked(id: string): Promise<{ readonly user: UserEntity; readonly soleOwner: boolean }> {
+  async locked(id: string): Promise<LockedUser> {
     const users = this.database.repository(UserEntity);
     const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
     if (!user || user.status === 'erased') throw new ResourceNotFound('user');
-    return user.role === 'Owner' ? lockedUser(this.database, id) : { user, soleOwner: false };
+    if (user.role === 'Owner') return lockedUser(this.database, id);
+    return { user, soleOwner: false, soleBreakGlass: false };
   }
 
   async byEmail(email: string): Promise<UserEntity | null> {
@@ -93,14 +94,12 @@ export class ProvidedUsers {
   /**
    * Lets a locked person in again, or ends all access at once: sessions, tokens, keys, streams and runs, in every process
    * within a second. Nothing to do where it is so already.
-   * @throws {LastOwner | QuotaExceeded}
+   * @throws {LastOwner | LastBreakGlassOwner | QuotaExceeded}
    */
-  async setActive(
-    { user, soleOwner }: { user: UserEntity; soleOwner: boolean },
-    active: boolean,
-  ): Promise<boolean> {
+  async setActive(locked: LockedUser, active: boolean): Promise<boolean> {
+    const { user } = locked;
     if ((user.status === 'active') === active) return false;
-    if (!active && soleOwner) throw new LastOwner();
+    if (!active) requireDispensable(locked);
     if (active) await this.users.requireRoom();
     user.status = active ? 'active' : 'disabled';
     user.epoch += 1;

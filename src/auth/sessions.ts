@@ -16,6 +16,7 @@ import { AccessTokens, ACCESS_TOKEN_SECONDS } from './access-tokens.js';
 import { InvalidCredential, NoSession, SignInFailed } from './auth.errors.js';
 import type { UserEntity } from './identity.entity.js';
 import { secretHash } from './principals.js';
+import { RefreshChecks, type RefreshedSession } from './refresh-checks.js';
 import { fingerprintsOf, isBoundTo } from './session-binding.js';
 import { SessionList } from './session-list.js';
 import { TokenTenant } from './token-tenant.js';
@@ -64,6 +65,9 @@ interface RefreshRow extends Record<string, unknown> {
   user_id: string;
   epoch: number;
   key_thumbprint: string | null;
+  method: SignInMethod;
+  second_factor_at: Date | null;
+  enrolment_only: boolean;
   exact_fingerprint: Buffer | null;
   fingerprint: Buffer;
   agent_fingerprint: Buffer | null;
@@ -79,6 +83,7 @@ export class Sessions {
     private readonly tokens: AccessTokens,
     private readonly list: SessionList,
     private readonly tenants: TokenTenant,
+    private readonly checks: RefreshChecks,
   ) {}
 
   /**
@@ -199,7 +204,7 @@ export class Sessions {
   ): Promise<Tokens | undefined> {
     const rules = signInRules(tenant);
     const [row] = await this.database.query<RefreshRow>({
-      text: `SELECT r.session_id, r.used_at, r.key_thumbprint, u.id AS user_id, u.epoch, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint,
+      text: `SELECT r.session_id, r.used_at, r.key_thumbprint, u.id AS user_id, u.epoch, s.method, s.second_factor_at, s.enrolment_only, s.exact_fingerprint, s.fingerprint, s.agent_fingerprint,
           greatest(0, extract(epoch FROM least(s.ends_at, s.created_at + make_interval(secs => $2)) - now()))::integer AS seconds_left,
           (r.expires_at > now() AND s.revoked_at IS NULL AND u.status = 'active'
             AND ($3::integer IS NULL OR s.last_used_at > now() - make_interval(secs => $3))) AS alive
@@ -217,6 +222,7 @@ export class Sessions {
     }
     if (row.key_thumbprint !== null && row.key_thumbprint !== thumbprint) throw new InvalidCredential();
     if (!row.alive || row.seconds_left === 0 || !this.#isBound(row, rules)) throw new InvalidCredential();
+    if (!(await this.checks.pass(tenant, sessionOf(row)))) throw new InvalidCredential();
     await this.database.query({
       text: 'UPDATE refresh_tokens SET used_at = now() WHERE token_hash = $1',
       values: [token],
@@ -273,4 +279,9 @@ export class Sessions {
     });
     await this.database.query(announce({ kind: 'session', tenant, id: sessionId }));
   }
+}
+
+function sessionOf({ user_id, method, second_factor_at, enrolment_only }: RefreshRow): RefreshedSession {
+  const secondFactorProved = second_factor_at !== null;
+  return { userId: user_id, method, secondFactorProved, enrolmentOnly: enrolment_only };
 }

@@ -16,6 +16,8 @@ export class StepUpGuard implements CanActivate {
     const { endpoint, tenant, actor } = contextOf(execution.switchToHttp().getRequest<Request>());
     if (!endpoint?.stepUp) return true;
     if (!tenant) throw new Error('Only routes of an organisation ask for a password again.');
-    return this.database.within(tenant, () => this.stepUp.require(actor)).then(() => true);
+    return this.database
+      .within(tenant, () => this.stepUp.require(actor, endpoint.stepUp === 'or_first_factor'))
+      .then(() => true);
   }
 }

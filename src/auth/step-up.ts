@@ -98,12 +98,18 @@ export class StepUp {
     auditDetails({ resource: { type: 'session', id: sessionId } });
   }
 
-  /** @throws {StepUpRequired | StepUpNeedsSession} */
-  async require({ sessionId }: Actor): Promise<void> {
+  /**
+   * @param forFirstFactor whether it is for setting up a first factor: some providers never say that they have just asked, so a
+   * sign-in through one that is as new counts, of a person who has no factor yet; with one, that one is what is proved
+   * @throws {StepUpRequired | StepUpNeedsSession}
+   */
+  async require({ sessionId }: Actor, forFirstFactor = false): Promise<void> {
     if (sessionId === undefined) throw new StepUpNeedsSession();
     const rows = await this.database.query({
-      text: 'SELECT 1 FROM sessions WHERE id = $1 AND stepped_up_at > now() - make_interval(secs => $2)',
-      values: [sessionId, STEP_UP_SECONDS],
+      text: `SELECT 1 FROM sessions s WHERE s.id = $1 AND (s.stepped_up_at > now() - make_interval(secs => $2)
+          OR ($3 AND s.method IN ('oidc', 'saml') AND s.created_at > now() - make_interval(secs => $2)
+            AND NOT EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = s.user_id AND f.active_at IS NOT NULL)))`,
+      values: [sessionId, STEP_UP_SECONDS, forFirstFactor],
     });
     if (rows.length === 0) throw new StepUpRequired();
   }

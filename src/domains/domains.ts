@@ -79,8 +79,15 @@ export class Domains {
   }
 
   /** Whether people of the domain must sign in through a connection. @throws {DomainNotVerified} */
-  setSsoRequired(id: string, ssoRequired: boolean, version: number | undefined): Promise<DomainDto> {
+  /** @param ready throws where somebody would be shut out; asked in the unit of work */
+  setSsoRequired(
+    id: string,
+    ssoRequired: boolean,
+    version: number | undefined,
+    ready: () => Promise<void>,
+  ): Promise<DomainDto> {
     return this.work.run(async () => {
+      if (ssoRequired) await ready();
       const row = await findDomain(this.database, id, 'FOR UPDATE');
       if (version !== undefined && version !== row.version) throw new VersionMismatch();
       const since = (await this.registry.heldBy(currentTenant().id)).get(row.name);

@@ -1,3 +1,4 @@
+export { fitBreakGlassOwners, isLastBreakGlassOwner } from './break-glass-owners.js';
 export { domainOf } from './domain-name.js';
 export { DomainRegistry } from './domain-registry.js';
 export { Domains } from './domains.js';

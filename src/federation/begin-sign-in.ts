@@ -7,9 +7,12 @@ import { Attempts, newState, type AttemptPurpose, type AttemptSecrets } from './
 import { bindBrowser } from './browser-binding.js';
 import { ConnectionStore } from './connection-store.js';
 import { isOidc, isSaml, type ConnectionEntity } from './connection.entity.js';
+import { KeepFailure } from './keep-failure.js';
 import { OidcSignIn } from './oidc/oidc-sign-in.js';
 import { safeReturnTo } from './return-to.js';
 import { SamlSignIn } from './saml/saml-sign-in.js';
+import { TestReports } from './test-reports.js';
+import type { TestReportDto } from './tests.dto.js';
 
 /** What whoever begins a sign-in may say. */
 export interface BeginOptions {
@@ -20,10 +23,17 @@ export interface BeginOptions {
 }
 
 export interface Begun {
+  readonly kind: 'begun';
   /** Of the provider. */
   readonly url: string;
   /** Ties the sign-in to the browser. */
   readonly cookie: string;
+}
+
+/** A test that came to its end before the provider was asked anything. */
+export interface TestFailed {
+  readonly kind: 'tested';
+  readonly report: TestReportDto;
 }
 
 /** Sends a browser to the provider. */
@@ -36,15 +46,27 @@ export class BeginSignIn {
     private readonly oidc: OidcSignIn,
     private readonly saml: SamlSignIn,
     private readonly addresses: Addresses,
+    private readonly failures: KeepFailure,
+    private readonly reports: TestReports,
   ) {}
 
-  async execute(connectionId: string, options: BeginOptions): Promise<Begun> {
+  async execute(connectionId: string, options: BeginOptions): Promise<Begun | TestFailed> {
     const { test } = options;
     // Whoever has ordered a test may try what is not active yet; each order is good for one.
     const ordered = typeof test === 'string' && test.length <= 100;
     const connection = ordered ? await this.store.find(connectionId) : await this.store.active(connectionId);
-    if (ordered) await this.attempts.consume(connection.id, test, 'any');
-    return this.#begin(connection, ordered ? 'test' : 'sign_in', options);
+    if (!ordered) return this.#begin(connection, 'sign_in', options);
+    await this.attempts.consume(connection.id, test, 'any');
+    try {
+      return await this.#begin(connection, 'test', options);
+    } catch (error) {
+      const report = await this.reports.failed(connection.id, error);
+      auditDetails({
+        action: 'sso_connection.test_received',
+        resource: { type: 'sso_connection', id: connection.id },
+      });
+      return { kind: 'tested', report };
+    }
   }
 
   /** Sends somebody who has a session of the connection there again. @throws {StepUpNeedsSession} */
@@ -62,7 +84,15 @@ export class BeginSignIn {
     session?: AttemptSecrets['session'],
   ): Promise<Begun> {
     const state = newState();
-    const { url, secrets } = await this.#ask(connection, state, options.loginHint, session !== undefined);
+    const { url, secrets } = await this.#ask(
+      connection,
+      state,
+      options.loginHint,
+      session !== undefined,
+    ).catch(async (error: unknown) => {
+      if (purpose !== 'test') await this.failures.keep(connection.id, error);
+      throw error;
+    });
     const browser = bindBrowser(state, isSaml(connection) ? 'none' : 'lax');
     const returnTo = safeReturnTo(options.returnTo, this.addresses.baseUrl);
     await this.work.run(async () => {
@@ -75,10 +105,10 @@ export class BeginSignIn {
         secrets: { ...secrets, returnTo, ...(session && { session }) },
       });
     });
-    return { url, cookie: browser.cookie };
+    return { kind: 'begun', url, cookie: browser.cookie };
   }
 
-  #ask(connection: ConnectionEntity, state: string, hint: unknown, anew: boolean) {
+  async #ask(connection: ConnectionEntity, state: string, hint: unknown, anew: boolean) {
     if (isOidc(connection)) {
       const redirectUri = this.addresses.of(connection.id, 'callback');
       const loginHint = typeof hint === 'string' && hint.length <= 254 ? hint : undefined;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { In } from 'typeorm';
-import { UserEntity } from '../auth/index.js';
-import { Domains, SsoNotReady, type DomainDto } from '../domains/index.js';
+import { lockOwners, UserEntity } from '../auth/index.js';
+import { Domains, fitBreakGlassOwners, SsoNotReady, type DomainDto } from '../domains/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
@@ -29,6 +29,7 @@ export class BreakGlass {
 
   async set(actor: Actor, userIds: readonly string[]): Promise<BreakGlassDto> {
     return this.work.run(async () => {
+      await lockOwners(this.database);
       const owners = await this.database.repository(UserEntity).findBy({ id: In([...userIds]) });
       const fit = owners.filter(
         (one) => one.role === 'Owner' && one.status === 'active' && one.passwordHash !== null,
@@ -47,10 +48,10 @@ export class BreakGlass {
 
   /** Nobody is shut out: there has to be a way in, and one for when that fails. @throws {SsoNotReady} */
   async setSsoRequired(id: string, ssoRequired: boolean, version: number | undefined): Promise<DomainDto> {
-    if (ssoRequired) {
-      const [active, named] = await Promise.all([this.store.countActive(), this.get()]);
-      if (active === 0 || named.userIds.length === 0) throw new SsoNotReady();
-    }
-    return this.domains.setSsoRequired(id, ssoRequired, version);
+    return this.domains.setSsoRequired(id, ssoRequired, version, async () => {
+      await lockOwners(this.database);
+      const fit = await fitBreakGlassOwners(this.database);
+      if (fit.length === 0 || (await this.store.countActive()) === 0) throw new SsoNotReady();
+    });
   }
 }

@@ -96,6 +96,7 @@ export class CompleteSignIn implements OnModuleInit {
       cookies,
       until,
       note,
+      foundBy: marksOf(connection, identityId, sid),
       secondFactorAt: proved ? (person.authenticatedAt ?? new Date()) : undefined,
     });
     if (admitted.kind === 'signed_in')
@@ -125,7 +126,7 @@ export class CompleteSignIn implements OnModuleInit {
       });
     }
     const { user } = verdict;
-    if (!roles.everySignIn || user.role === mapped.role || mapped.role === 'Owner') return user;
+    if (!roles.everySignIn || user.role === mapped.role) return user;
     return this.users.assignRole(user, mapped.role);
   }
 
@@ -162,6 +163,21 @@ export class CompleteSignIn implements OnModuleInit {
 /** A provider's name of its session, by which it ends it. */
 export function sidHash(sid: string): Buffer {
   return hash('sha256', sid, 'buffer');
+}
+
+/** By which a sign-in is found that waits for a second factor. */
+export function identityMark(identityId: string): string {
+  return `identity:${identityId}`;
+}
+
+/** Of a session at the provider, of whomever or of one person alone. */
+export function sidMark(connectionId: string, sid: string, identityId = ''): string {
+  return `sid:${connectionId}:${sidHash(sid).toString('base64url')}:${identityId}`;
+}
+
+function marksOf({ id }: ConnectionEntity, identityId: string, sid: string | undefined): string[] {
+  if (sid === undefined) return [identityMark(identityId)];
+  return [identityMark(identityId), sidMark(id, sid), sidMark(id, sid, identityId)];
 }
 
 function isTaken(error: unknown): boolean {

@@ -7,6 +7,9 @@ import { ConnectionEntity } from './connection.entity.js';
 
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const LONGEST_ERROR = 500;
+/** An error that stays until what it tells of works again, whoever signs in meanwhile. */
+const METADATA = 'SAML_METADATA';
+const OF_METADATA = `${METADATA}: `;
 
 /** Connections as sign-ins see them. */
 @Injectable()
@@ -53,13 +56,39 @@ export class ConnectionStore {
     return this.database.repository(ConnectionEntity).countBy({ state: 'active' });
   }
 
-  /** What the last sign-in met, for who administers the connection; undefined once one succeeded. */
-  async remember(id: string, error: string | undefined): Promise<void> {
+  /** What the last sign-in met, for who administers the connection: unless it is what unreadable metadata has led to. */
+  async remember(id: string, code: string, words: string): Promise<void> {
     await this.work.bookkeeping('the sign-in itself is the event', () =>
       this.database.query({
-        text: `UPDATE sso_connections SET last_error = $2, last_error_at = CASE WHEN $2::text IS NULL THEN NULL ELSE now() END
-          WHERE id = $1 AND (last_error IS NOT NULL OR $2::text IS NOT NULL)`,
-        values: [id, error?.slice(0, LONGEST_ERROR) ?? null],
+        text: `UPDATE sso_connections SET last_error = $2, last_error_at = now()
+          WHERE id = $1 AND (last_error IS DISTINCT FROM $2 OR last_error_at < now() - interval '1 minute')
+            AND NOT ($3 = 'SAML_SIGNATURE_INVALID' AND starts_with(coalesce(last_error, ''), $4))`,
+        values: [id, `${code}: ${words}`.slice(0, LONGEST_ERROR), code, OF_METADATA],
+      }),
+    );
+  }
+
+  /** A sign-in has succeeded. That it did says nothing of metadata. */
+  async succeeded({ id, lastError }: ConnectionEntity): Promise<void> {
+    if (lastError !== null && !lastError.startsWith(OF_METADATA)) await this.#forget(id, false);
+  }
+
+  /** @param why what an administrator may know of it */
+  async rememberMetadataError(id: string, why: string | undefined): Promise<void> {
+    await this.remember(id, METADATA, `The metadata could not be read again. ${why ?? 'Try its address.'}`);
+  }
+
+  /** It was read again. */
+  forgetMetadataError(id: string): Promise<void> {
+    return this.#forget(id, true);
+  }
+
+  async #forget(id: string, ofMetadata: boolean): Promise<void> {
+    await this.work.bookkeeping('what has happened has its event', () =>
+      this.database.query({
+        text: `UPDATE sso_connections SET last_error = NULL, last_error_at = NULL
+          WHERE id = $1 AND starts_with(last_error, $2) = $3`,
+        values: [id, OF_METADATA, ofMetadata],
       }),
     );
   }

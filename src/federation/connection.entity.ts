@@ -1,6 +1,7 @@
 import { Column, CreateDateColumn, Entity, PrimaryColumn, UpdateDateColumn, VersionColumn } from 'typeorm';
 import type { Role } from '../auth/index.js';
 import { Encrypted, type Sealed } from '../encryption/index.js';
+import { roleMappingColumn, type RoleMapping } from './mapped-role.js';
 
 export const CONNECTION_TYPES = ['oidc', 'saml'] as const;
 export type ConnectionType = (typeof CONNECTION_TYPES)[number];
@@ -58,20 +59,6 @@ export interface AttributeMapping {
   readonly groups: string;
 }
 
-/** The first rule that fits says the role. */
-export interface RoleRule {
-  readonly claim: string;
-  readonly value: string;
-  readonly role: Role;
-}
-
-export interface RoleMapping {
-  readonly rules: readonly RoleRule[];
-  readonly defaultRole: Role;
-  /** Whether the role is set anew with each sign-in. */
-  readonly everySignIn: boolean;
-}
-
 /** A way in through an identity provider, as an organisation has set it. */
 @Entity('sso_connections')
 export class ConnectionEntity {
@@ -96,7 +83,7 @@ export class ConnectionEntity {
   @Column('jsonb')
   mapping!: AttributeMapping;
 
-  @Column('jsonb')
+  @Column('jsonb', { transformer: roleMappingColumn })
   roles!: RoleMapping;
 
   /** Of whoever set it last: nobody signs in through it who holds more. */

@@ -13,7 +13,7 @@ import {
   MaxLength,
   ValidateNested,
 } from 'class-validator';
-import { ROLES, type Role } from '../auth/index.js';
+import { ROLES } from '../auth/index.js';
 import { Optional } from '../platform/http/fields.js';
 import {
   CONNECTION_STATES,
@@ -23,6 +23,7 @@ import {
   SECOND_FACTOR_TRUSTS,
   type SecondFactorTrust,
 } from './connection.entity.js';
+import { MAPPED_ROLES, type MappedRole } from './mapped-role.js';
 
 const URL_OPTIONS = {
   protocols: ['http', 'https'],
@@ -156,9 +157,10 @@ export class RoleRuleDto {
   @Length(1, 500)
   value!: string;
 
-  @IsIn(ROLES)
-  @ApiProperty({ enum: ROLES })
-  role!: Role;
+  /** Nobody becomes an Owner by what a provider says: people make Owners. */
+  @IsIn(MAPPED_ROLES)
+  @ApiProperty({ enum: MAPPED_ROLES })
+  role!: MappedRole;
 }
 
 export class RoleMappingDto {
@@ -169,9 +171,9 @@ export class RoleMappingDto {
   @Type(() => RoleRuleDto)
   rules!: RoleRuleDto[];
 
-  @IsIn(ROLES)
-  @ApiProperty({ enum: ROLES })
-  defaultRole!: Role;
+  @IsIn(MAPPED_ROLES)
+  @ApiProperty({ enum: MAPPED_ROLES })
+  defaultRole!: MappedRole;
 
   /** Whether the role is set anew with each sign-in, except an Owner's. */
   @IsBoolean()

@@ -11,7 +11,7 @@ import { UnitOfWork } from '../requests/index.js';
 import { connectionDto } from './connection-dto.js';
 import { ConnectionSettings } from './connection-settings.js';
 import { ConnectionStore } from './connection-store.js';
-import { ConnectionEntity, isOidc, type RoleMapping } from './connection.entity.js';
+import { ConnectionEntity, isOidc } from './connection.entity.js';
 import type {
   ConnectionDto,
   ConnectionListDto,
@@ -19,6 +19,7 @@ import type {
   UpdateConnectionDto,
 } from './connections.dto.js';
 import { ConnectionNeeded, TooManyConnections } from './federation.errors.js';
+import type { RoleMapping } from './mapped-role.js';
 import { OidcClients } from './oidc/oidc-clients.js';
 
 const MOST = 20;

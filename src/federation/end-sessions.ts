@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Sessions } from '../auth/index.js';
 import { BlindLookup } from '../encryption/index.js';
+import { Challenges } from '../mfa/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { sidHash } from './complete-sign-in.js';
+import { identityMark, sidHash, sidMark } from './complete-sign-in.js';
 import type { ConnectionEntity } from './connection.entity.js';
 import { FederatedIdentityEntity, subjectKey } from './federated-identity.entity.js';
 import { LogoutTokenInvalid } from './federation.errors.js';
@@ -21,7 +22,7 @@ export interface EndedAtProvider {
   readonly once: { readonly id: string; readonly until: Date };
 }
 
-/** Ends sessions that a provider says are over; every process hears of it by the feed. */
+/** Ends sessions that a provider says are over, and sign-ins that wait for a second factor; every process hears of it by the feed. */
 @Injectable()
 export class EndSessions {
   constructor(
@@ -29,6 +30,7 @@ export class EndSessions {
     private readonly work: UnitOfWork,
     private readonly lookup: BlindLookup,
     private readonly sessions: Sessions,
+    private readonly challenges: Challenges,
     private readonly replays: Replays,
   ) {}
 
@@ -38,31 +40,49 @@ export class EndSessions {
       const { id, until } = ended.once;
       if (!(await this.replays.first(connection.id, 'logout', id, until)))
         throw new LogoutTokenInvalid('LOGOUT_REPLAYED');
-      const ids = await this.#named(connection, ended);
+      const identityId = await this.#identity(connection, ended);
+      const unknown = identityId === undefined && ended.subject !== undefined;
+      // First what has no session yet: one that gets it at this moment is then among the sessions.
+      const signIns = unknown ? 0 : await this.#endUnderWay(connection, identityId, ended.sids);
+      const ids = unknown ? [] : await this.#sessions(connection, identityId, ended.sids);
       await this.sessions.endIn(ids);
       auditDetails({
         resource: { type: 'sso_connection', id: connection.id },
-        changes: { sessions: ids.length },
+        changes: { sessions: ids.length, ...(signIns > 0 && { signIns }) },
       });
-      return ids.length;
+      return ids.length + signIns;
     });
   }
 
-  async #named(connection: ConnectionEntity, { issuer, subject, sids }: EndedAtProvider): Promise<string[]> {
-    const identity =
-      subject === undefined
-        ? undefined
-        : await this.lookup.findOne(
-            FederatedIdentityEntity,
-            'subject',
-            subjectKey(connection.id, issuer, subject),
-          );
-    if (subject !== undefined && !identity) return [];
+  async #identity(
+    { id }: ConnectionEntity,
+    { issuer, subject }: EndedAtProvider,
+  ): Promise<string | undefined> {
+    if (subject === undefined) return undefined;
+    const key = subjectKey(id, issuer, subject);
+    return (await this.lookup.findOne(FederatedIdentityEntity, 'subject', key))?.id;
+  }
+
+  async #endUnderWay(
+    connection: ConnectionEntity,
+    identityId: string | undefined,
+    sids: readonly string[],
+  ): Promise<number> {
+    if (sids.length > 0)
+      return this.challenges.endFound(sids.map((sid) => sidMark(connection.id, sid, identityId)));
+    return identityId === undefined ? 0 : this.challenges.endFound([identityMark(identityId)]);
+  }
+
+  async #sessions(
+    connection: ConnectionEntity,
+    identityId: string | undefined,
+    sids: readonly string[],
+  ): Promise<string[]> {
     const rows = await this.database.query<{ id: string }>({
       text: `SELECT s.id FROM federated_sessions f JOIN sessions s ON s.id = f.id
         WHERE f.connection_id = $1 AND s.revoked_at IS NULL
           AND ($2::uuid IS NULL OR f.identity_id = $2) AND ($3::bytea[] IS NULL OR f.sid_hash = ANY ($3))`,
-      values: [connection.id, identity?.id ?? null, sids.length > 0 ? sids.map(sidHash) : null],
+      values: [connection.id, identityId ?? null, sids.length > 0 ? sids.map(sidHash) : null],
     });
     return rows.map(({ id }) => id);
   }

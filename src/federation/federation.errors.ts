@@ -6,6 +6,8 @@ export const REFUSALS = {
   SSO_BROWSER_OTHER: 'The sign-in was begun in another browser.',
   SSO_PROVIDER_ERROR: 'The provider has refused the sign-in.',
   SSO_PROVIDER_UNREACHABLE: 'The provider did not answer, or not as the standard says.',
+  OIDC_CLIENT_REFUSED:
+    'The provider does not take the client id with its secret: the secret may be wrong, or have expired.',
   OIDC_RESPONSE_INVALID: 'The answer of the provider, or its ID token, is not valid.',
   OIDC_HOSTED_DOMAIN: 'The account is of another Google Workspace (hd).',
   OIDC_DIRECTORY: 'The account is of another Entra ID directory (tid).',
@@ -31,12 +33,16 @@ export class SsoFailed extends AppError {
   readonly code = 'SSO_FAILED';
   override readonly auditCode: string;
 
-  constructor(refusal: string, options?: ErrorOptions) {
+  /** Said to administrators beside what the refusal means: our own words, or a code of the standards. */
+  readonly detail: string | undefined;
+
+  constructor(refusal: string, { detail, ...options }: ErrorOptions & { detail?: string | undefined } = {}) {
     super(
       'Signing in through your company did not work. Try again; if it stays, tell your administrator when it happened.',
       options,
     );
     this.auditCode = refusal;
+    this.detail = detail;
   }
 }
 

@@ -17,6 +17,7 @@ import { FederationController } from './federation.controller.js';
 import { FindPerson } from './find-person.js';
 import { FinishSignIn } from './finish-sign-in.js';
 import { JudgePerson } from './judge-person.js';
+import { KeepFailure } from './keep-failure.js';
 import { LogoutController } from './logout.controller.js';
 import { GroupOverage } from './oidc/group-overage.js';
 import { LogoutTokens } from './oidc/logout-token.js';
@@ -29,13 +30,14 @@ import { ProviderLogout } from './provider-logout.js';
 import { Replays } from './replays.js';
 import { KeepMetadata } from './saml/keep-metadata.js';
 import { OwnMetadata } from './saml/own-metadata.js';
+import { RefreshMetadata } from './saml/refresh-metadata.js';
 import { SamlSignIn } from './saml/saml-sign-in.js';
 import { SetupGuide } from './setup-guide.js';
 import { SignInController } from './sign-in.controller.js';
 import { TestReports } from './test-reports.js';
 
 const OIDC = [OidcClients, OidcSignIn, GroupOverage, LogoutTokens];
-const SAML = [SamlSignIn, KeepMetadata, OwnMetadata];
+const SAML = [SamlSignIn, KeepMetadata, RefreshMetadata, OwnMetadata];
 
 @Module({
   imports: [AuthModule, DomainsModule, MfaModule],
@@ -56,6 +58,7 @@ const SAML = [SamlSignIn, KeepMetadata, OwnMetadata];
     FindPerson,
     FinishSignIn,
     JudgePerson,
+    KeepFailure,
     OrderTest,
     ProveAgain,
     ProviderDocuments,

@@ -5,7 +5,6 @@ import { SecondFactorConfig } from '../platform/config/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
 import { auditDetails } from '../platform/http/request-context.js';
-import { Log } from '../platform/observability/log.js';
 import { Addresses } from './addresses.js';
 import { Attempts, type Attempt } from './attempts.js';
 import { boundBrowser, unbindBrowser } from './browser-binding.js';
@@ -13,10 +12,10 @@ import { CompleteSignIn } from './complete-sign-in.js';
 import { ConnectionStore } from './connection-store.js';
 import { isOidc, isSaml, type ConnectionEntity } from './connection.entity.js';
 import { SsoFailed } from './federation.errors.js';
+import { KeepFailure } from './keep-failure.js';
 import { OidcSignIn } from './oidc/oidc-sign-in.js';
 import { ProveAgain } from './prove-again.js';
 import type { ProvenPerson } from './proven-person.js';
-import { refusalInWords } from './refusal-in-words.js';
 import { SamlSignIn } from './saml/saml-sign-in.js';
 import { TestReports } from './test-reports.js';
 import type { TestReportDto } from './tests.dto.js';
@@ -57,7 +56,7 @@ export class FinishSignIn {
     private readonly reports: TestReports,
     private readonly addresses: Addresses,
     private readonly pages: SecondFactorConfig,
-    private readonly log: Log,
+    private readonly failures: KeepFailure,
   ) {}
 
   async execute(
@@ -121,10 +120,10 @@ export class FinishSignIn {
     try {
       const person = await this.#prove(connection, answer, attempt);
       const admitted = await this.complete.execute(tenant, connection, person, cookies);
-      if (connection.lastError !== null) await this.store.remember(connection.id, undefined);
+      await this.store.succeeded(connection);
       return admitted;
     } catch (error) {
-      await this.#remember(connection, error);
+      await this.failures.keep(connection.id, error);
       throw error;
     }
   }
@@ -137,9 +136,7 @@ export class FinishSignIn {
     try {
       return await this.reports.received(connection, await this.#prove(connection, answer, attempt));
     } catch (error) {
-      if (!(error instanceof SsoFailed)) throw error;
-      this.log.debug(`a test of a connection failed: ${error.auditCode}`);
-      return this.reports.failed(connection, error.auditCode);
+      return this.reports.failed(connection.id, error);
     }
   }
 
@@ -157,14 +154,5 @@ export class FinishSignIn {
     if (answer.type === 'saml' && isSaml(connection))
       return this.saml.finish(connection, answer.response, attempt?.secrets.requestId);
     throw new ResourceNotFound('connection');
-  }
-
-  /** For whoever administers it. That it could not be written down changes nothing for the person. */
-  async #remember(connection: ConnectionEntity, error: unknown): Promise<void> {
-    const code = error instanceof SsoFailed ? error.auditCode : undefined;
-    if (code === undefined) return;
-    await this.store
-      .remember(connection.id, `${code}: ${refusalInWords(code)}`)
-      .catch((failure: unknown) => this.log.error('the error of a connection could not be kept', failure));
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ROLES } from '../auth/identity.entity.js';
 import { isAbove } from '../auth/index.js';
 import { mapClaims } from './map-claims.js';
+import { MAPPED_ROLES, roleMappingColumn } from './mapped-role.js';
 
 const MAPPING = { email: 'email', name: 'name', groups: 'groups' };
 const RULES = [
@@ -44,13 +45,13 @@ describe('what a provider said', () => {
   });
 
   it('never gives more than whoever set the connection holds, whatever rules and claims say', () => {
-    const role = fc.constantFrom(...ROLES);
+    const role = fc.constantFrom(...MAPPED_ROLES);
     const rule = fc.record({ claim: fc.constant('groups'), value: fc.constantFrom('a', 'b', 'c'), role });
     fc.assert(
       fc.property(
         fc.array(rule),
         role,
-        role,
+        fc.constantFrom(...ROLES),
         fc.subarray(['a', 'b', 'c']),
         (rules, defaultRole, highest, groups) => {
           const given = mapClaims({ groups }, MAPPING, { rules, defaultRole, everySignIn: false }, highest);
@@ -59,5 +60,16 @@ describe('what a provider said', () => {
         },
       ),
     );
+  });
+
+  it('makes nobody an Owner, not by a rule of before either', () => {
+    const stored = {
+      rules: [{ claim: 'groups', value: 'bosses', role: 'Owner' as const }],
+      defaultRole: 'Owner' as const,
+      everySignIn: true,
+    };
+    const mapping = roleMappingColumn.from(stored);
+    for (const groups of [['bosses'], []])
+      expect(mapClaims({ groups }, MAPPING, mapping, 'Owner')).toMatchObject({ role: 'Admin' });
   });
 });

@@ -1,5 +1,6 @@
 import { isAbove, type Role } from '../auth/index.js';
-import type { AttributeMapping, RoleMapping } from './connection.entity.js';
+import type { AttributeMapping } from './connection.entity.js';
+import type { MappedRole, RoleMapping } from './mapped-role.js';
 
 /** What a provider said of somebody, proven: each claim or attribute with its values. */
 export type Claims = Readonly<Record<string, readonly string[]>>;
@@ -8,11 +9,11 @@ export interface MappedPerson {
   readonly email?: string;
   readonly name?: string;
   readonly groups: readonly string[];
-  readonly role: Role;
+  readonly role: MappedRole;
   /** Which rule gave the role; undefined: it is the default. */
   readonly rule?: number;
   /** The role that the rules gave, where the connection must not give it. */
-  readonly capped?: Role;
+  readonly capped?: MappedRole;
 }
 
 const LONGEST_NAME = 200;
@@ -40,8 +41,8 @@ export function mapClaims(
 }
 
 /** Of two roles the one that may less. */
-export function lower(one: Role, other: Role): Role {
-  return isAbove(one, other) ? other : one;
+export function lower(one: MappedRole, other: Role): MappedRole {
+  return other !== 'Owner' && isAbove(one, other) ? other : one;
 }
 
 function first(claims: Claims, name: string): string | undefined {

@@ -14,7 +14,8 @@ import { LogoutTokenInvalid } from './federation.errors.js';
 import { LogoutTokens } from './oidc/logout-token.js';
 import { OidcClients } from './oidc/oidc-clients.js';
 import type { LogoutHint } from './proven-person.js';
-import { checkLogout, type LogoutMessage } from './saml/check-logout.js';
+import { checkLogout, type LogoutMessage, type LogoutRequest } from './saml/check-logout.js';
+import { KeepMetadata } from './saml/keep-metadata.js';
 import { SamlRefused } from './saml/saml-refusals.js';
 
 /** Signing out here and at the provider, whoever begins. */
@@ -28,6 +29,7 @@ export class ProviderLogout {
     private readonly endSessions: EndSessions,
     private readonly clients: OidcClients,
     private readonly tokens: LogoutTokens,
+    private readonly metadata: KeepMetadata,
     private readonly addresses: Addresses,
     private readonly log: Log,
   ) {}
@@ -61,15 +63,12 @@ export class ProviderLogout {
   async singleLogout(connectionId: string, message: LogoutMessage, relayState: string): Promise<string> {
     const connection = await this.store.active(connectionId);
     if (!isSaml(connection)) throw new LogoutTokenInvalid('SAML_MALFORMED');
-    const { settings, secrets } = connection;
-    const request = await checkLogout(message, {
-      keys: { certificates: settings.certificates, privateKey: secrets?.reveal().privateKey ?? '' },
-      issuer: settings.entityId,
-      destination: this.addresses.of(connection.id, 'logout'),
-      now: new Date(),
-    }).catch((cause: unknown) => {
-      throw cause instanceof SamlRefused ? new LogoutTokenInvalid(cause.refusal, { cause }) : cause;
-    });
+    const { settings } = connection;
+    const request = await this.#checked(await this.metadata.current(connection), message).catch(
+      (cause: unknown) => {
+        throw cause instanceof SamlRefused ? new LogoutTokenInvalid(cause.refusal, { cause }) : cause;
+      },
+    );
     const ended = await this.endSessions.execute(connection, {
       issuer: settings.entityId,
       subject: request.nameId,
@@ -79,6 +78,25 @@ export class ProviderLogout {
     if (settings.logoutUrl === undefined) return '/';
     const answered = { ID: request.id } as Profile;
     return this.#requester(connection).getLogoutResponseUrlAsync(answered, relayState, {}, ended > 0);
+  }
+
+  /** A provider that has replaced its certificate since: with the one that it publishes now. */
+  async #checked(connection: SamlConnection, message: LogoutMessage): Promise<LogoutRequest> {
+    const check = ({ id, settings, secrets }: SamlConnection): Promise<LogoutRequest> =>
+      checkLogout(message, {
+        keys: { certificates: settings.certificates, privateKey: secrets?.reveal().privateKey ?? '' },
+        issuer: settings.entityId,
+        destination: this.addresses.of(id, 'logout'),
+        now: new Date(),
+      });
+    try {
+      return await check(connection);
+    } catch (error) {
+      if (!(error instanceof SamlRefused) || error.refusal !== 'SAML_SIGNATURE_INVALID') throw error;
+      const renewed = await this.metadata.otherCertificates(connection);
+      if (!renewed) throw error;
+      return check(renewed);
+    }
   }
 
   async #logoutUrl(sessionId: string | undefined): Promise<string | undefined> {

@@ -37,8 +37,13 @@ const TOKENS_OR_REPORT = {
   schema: { oneOf: [{ $ref: getSchemaPath(TokensDto) }, { $ref: getSchemaPath(TestReportDto) }] },
 };
 
+const ADDRESS_OR_REPORT = {
+  description: 'Where to go, for a program; for a test that came to its end already, what it has found.',
+  schema: { oneOf: [{ $ref: getSchemaPath(StartedDto) }, { $ref: getSchemaPath(TestReportDto) }] },
+};
+
 /** The browser's way to a provider and back. Whatever goes wrong on it is one answer, and has its reason in the event. */
-@ApiExtraModels(TokensDto, TestReportDto)
+@ApiExtraModels(StartedDto, TokensDto, TestReportDto)
 @Controller('v1/sso/:tenant/:connection')
 export class SignInController {
   constructor(
@@ -54,7 +59,7 @@ export class SignInController {
     description: 'The e-mail address, for the provider’s form.',
   })
   @ApiFoundResponse({ description: TO_PROVIDER })
-  @ApiOkResponse({ type: StartedDto })
+  @ApiOkResponse(ADDRESS_OR_REPORT)
   @Endpoint({
     permission: PUBLIC,
     reason: 'whoever signs in has no credential yet',
@@ -72,11 +77,13 @@ export class SignInController {
   ): Promise<StreamedAnswer> {
     if (!tenant) throw new ResourceNotFound('connection');
     const query = parametersOf(request);
-    const { url, cookie } = await this.begin.execute(connection, {
+    const begun = await this.begin.execute(connection, {
       returnTo: query.get('returnTo') ?? undefined,
       loginHint: query.get('loginHint') ?? undefined,
       test: query.get('test') ?? undefined,
     });
+    if (begun.kind === 'tested') return new BodyAnswer(begun.report);
+    const { url, cookie } = begun;
     return isProgram(request)
       ? new BodyAnswer({ authorizationUrl: url }, { cookies: [cookie] })
       : new Redirection(url, [cookie]);

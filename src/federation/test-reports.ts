@@ -8,7 +8,7 @@ import { REFUSALS } from './federation.errors.js';
 import { JudgePerson, type Judgement } from './judge-person.js';
 import type { ProvenPerson } from './proven-person.js';
 import type { TestReportDto } from './tests.dto.js';
-import { refusalInWords } from './refusal-in-words.js';
+import { failureInWords } from './refusal-in-words.js';
 
 sealedColumn({ table: 'sso_reports', column: 'report', key: [['id', 'uuid']] });
 
@@ -36,9 +36,11 @@ export class TestReports {
     );
   }
 
-  /** One that did not. */
-  failed(connection: ConnectionEntity, code: string): Promise<TestReportDto> {
-    return this.#keep(connection.id, { works: false, code, why: refusalInWords(code), claims: {} });
+  /** One that did not. Rethrows what is neither the connection's fault nor the provider's. */
+  async failed(connectionId: string, error: unknown): Promise<TestReportDto> {
+    const failure = failureInWords(error);
+    if (!failure) throw error;
+    return this.#keep(connectionId, { works: false, ...failure, claims: {} });
   }
 
   async list(connectionId: string): Promise<TestReportDto[]> {

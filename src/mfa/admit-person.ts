@@ -2,12 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { Sessions, type Opening, type SignedIn, type SignInMethod, type UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
-import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
 import { secondFactorRules } from '../sign-in/index.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Factors, type FactorType } from './factors.js';
 import type { SecondFactorDueDto } from './mfa.dto.js';
-import { requiredFrom, standingOf } from './requirement.js';
+import { isOverdue } from './requirement.js';
 import { TrustedDevices } from './trusted-devices.js';
 
 export type AdmittedUser = Pick<UserEntity, 'id' | 'epoch' | 'role'>;
@@ -25,6 +24,8 @@ export interface FirstProof {
   readonly until?: Date | undefined;
   /** Given back with the session, if it is opened later (`AfterSecondFactor`). */
   readonly note?: unknown;
+  /** What it is ended by between the two proofs (`Challenges.endFound`). */
+  readonly foundBy?: readonly string[];
 }
 
 export type Admitted =
@@ -52,17 +53,18 @@ export class AdmitPerson {
     if (first.secondFactorAt)
       return this.#open(tenant, user, first, { secondFactorAt: first.secondFactorAt });
     const rules = secondFactorRules(tenant);
-    const types = await this.factors.typesOf(user.id, tenant);
-    if (types.length === 0) {
-      const enrolmentOnly = await this.#isOverdue(rules, user);
+    const { counting, had, asked } = await this.factors.askedOf(user.id, tenant);
+    if (asked.length === 0) {
+      // Who had a factor that counts no more does not fall back to less than they had.
+      const enrolmentOnly = had || (await isOverdue(this.database, rules, user.id));
       return this.#open(tenant, user, first, { enrolmentOnly });
     }
     const provedAt = await this.devices.provedAt(user.id, first.cookies, rules.trustedDeviceDays);
-    if (provedAt) {
+    if (provedAt && counting.length > 0) {
       await this.devices.used(user.id, first.cookies);
       return this.#open(tenant, user, first, { secondFactorAt: provedAt });
     }
-    return { kind: 'second_factor_due', due: await this.#due(user, types, first) };
+    return { kind: 'second_factor_due', due: await this.#due(user, asked, first) };
   }
 
   /** Whether the person has a second factor. */
@@ -89,7 +91,7 @@ export class AdmitPerson {
   async #due(
     user: AdmittedUser,
     types: readonly FactorType[],
-    { method, until, note, halfway }: FirstProof,
+    { method, until, note, foundBy, halfway }: FirstProof,
   ): Promise<SecondFactorDueDto> {
     await halfway?.();
     auditDetails({
@@ -97,11 +99,13 @@ export class AdmitPerson {
       resource: { type: 'user', id: user.id },
       changes: { method, types },
     });
-    return this.ask.begin('sign_in', types, { userId: user.id, epoch: user.epoch, method, until, note });
-  }
-
-  async #isOverdue(rules: SecondFactorRules, { id }: AdmittedUser): Promise<boolean> {
-    const from = requiredFrom(rules, await standingOf(this.database, id));
-    return from !== undefined && from.getTime() <= Date.now();
+    return this.ask.begin('sign_in', types, {
+      userId: user.id,
+      epoch: user.epoch,
+      method,
+      until,
+      note,
+      foundBy,
+    });
   }
 }

@@ -33,6 +33,8 @@ export interface NewChallenge {
   readonly method?: SignInMethod;
   readonly until?: Date | undefined;
   readonly note?: unknown;
+  /** What whoever gave the first proof ends it by (`endFound`). */
+  readonly foundBy?: readonly string[] | undefined;
 }
 
 interface Row extends Record<string, unknown> {
@@ -92,15 +94,15 @@ export class Challenges {
     });
     if ((found?.count ?? 0) >= MOST_UNDER_WAY) throw new ChallengesBusy();
     const token = newChallengeToken(currentTenant().id);
-    const { userId, sessionId, epoch, method, until, note } = challenge;
+    const { userId, sessionId, epoch, method, until, note, foundBy } = challenge;
     const sealed =
       note === undefined
         ? null
         : await this.encryption.sealJson(currentTenant(), notePlace(id), note, userId);
     await this.database.query({
       text: `INSERT INTO second_factor_challenges
-          (id, token_hash, purpose, user_id, session_id, epoch, place, method, note, ends_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() + make_interval(secs => ${CHALLENGE_SECONDS}))`,
+          (id, token_hash, purpose, user_id, session_id, epoch, place, method, note, ends_at, found_by, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now() + make_interval(secs => ${CHALLENGE_SECONDS}))`,
       values: [
         id,
         tokenHash(token),
@@ -112,6 +114,7 @@ export class Challenges {
         method ?? null,
         sealed,
         until ?? null,
+        foundBy ?? null,
       ],
     });
     return token;
@@ -179,6 +182,15 @@ export class Challenges {
       text: 'DELETE FROM second_factor_challenges WHERE user_id = $1',
       values: [userId],
     });
+  }
+
+  /** Ends those that are found by any of these, in the running unit of work: whoever proves the factor now comes too late. */
+  async endFound(by: readonly string[]): Promise<number> {
+    const rows = await this.database.query({
+      text: 'DELETE FROM second_factor_challenges WHERE found_by && $1::text[] RETURNING id',
+      values: [by],
+    });
+    return rows.length;
   }
 }
 

@@ -6,6 +6,7 @@ import { UnitOfWork } from '../requests/index.js';
 import { secondFactorRules } from '../sign-in/index.js';
 import { AfterSecondFactor } from './after-second-factor.js';
 import { Challenges, tenantOfChallenge, type Challenge } from './challenges.js';
+import { Factors } from './factors.js';
 import { ChallengeInvalid, FactorRefused, SecondFactorFailed } from './mfa.errors.js';
 import type { CompleteSignInDto } from './mfa.dto.js';
 import { Notices } from './notices.js';
@@ -16,6 +17,8 @@ export interface Completed {
   readonly signedIn: SignedIn;
   /** Of a browser that is believed from now on. */
   readonly device: string | undefined;
+  /** What was proved counts no more: the session is good for setting up what does. */
+  readonly enrolmentOnly: boolean;
 }
 
 /** Opens the session of somebody who has proved a second factor after the first. */
@@ -26,6 +29,7 @@ export class CompleteSignIn {
     private readonly tenants: TokenTenant,
     private readonly challenges: Challenges,
     private readonly prove: ProveFactor,
+    private readonly factors: Factors,
     private readonly sessions: Sessions,
     private readonly devices: TrustedDevices,
     private readonly followers: AfterSecondFactor,
@@ -70,21 +74,25 @@ export class CompleteSignIn {
     const { method, until, note } = challenge;
     await this.challenges.use(challenge);
     await this.prove.use(user.id, proof);
+    const enrolmentOnly = (await this.factors.typesOf(user.id, tenant)).length === 0;
     const { sessionId, ...signedIn } = await this.sessions.openIn(tenant, user, method, {
       until,
-      secondFactorAt: new Date(),
+      enrolmentOnly,
+      ...(!enrolmentOnly && { secondFactorAt: new Date() }),
     });
     await this.followers.opened(method, { id: sessionId, userId: user.id }, note);
     const days = secondFactorRules(tenant).trustedDeviceDays;
-    const device = trustDevice && days > 0 ? await this.devices.trust(user.id, days) : undefined;
+    const trusted = trustDevice && days > 0 && !enrolmentOnly;
+    const device = trusted ? await this.devices.trust(user.id, days) : undefined;
     if (device) await this.prove.alsoHappened(user.id, 'trusted_device.added', { device: device.id, days });
     auditDetails({
       changes: {
         user: user.id,
         method,
         secondFactor: proof.method,
+        ...(enrolmentOnly && { enrolmentOnly }),
       },
     });
-    return { signedIn, device: device?.cookie };
+    return { signedIn, device: device?.cookie, enrolmentOnly };
   }
 }

@@ -28,8 +28,8 @@ export class DescribeChallenge {
       const user = await this.database.repository(UserEntity).findOneBy({ id: userId });
       if (!user) throw new ChallengeInvalid();
       auditDetails({ resource: { type: 'user', id: user.id } });
-      const types = await this.factors.typesOf(user.id, tenant);
-      return { ...(await this.ask.describe(token, user.id, types)), expiresIn: secondsLeft };
+      const { asked } = await this.factors.askedOf(user.id, tenant);
+      return { ...(await this.ask.describe(token, user.id, asked)), expiresIn: secondsLeft };
     });
   }
 }

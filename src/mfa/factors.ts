@@ -7,7 +7,7 @@ import { SecondFactorConfig } from '../platform/config/index.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
 import { secondFactorRules } from '../sign-in/index.js';
 import { TooManySecondFactors } from './mfa.errors.js';
-import { textMessagesCount } from './requirement.js';
+import { textMessagesCount, textMessagesOffered } from './requirement.js';
 
 export const FACTOR_TYPES = ['totp', 'webauthn', 'sms'] as const;
 export type FactorType = (typeof FACTOR_TYPES)[number];
@@ -44,6 +44,15 @@ export interface Factor {
   readonly createdAt: Date;
   readonly lastUsedAt: Date | null;
   readonly details: FactorDetails;
+}
+
+export interface AskedFactors {
+  /** Kinds that count. */
+  readonly counting: FactorType[];
+  /** Whether there is any, although it may count no more. */
+  readonly had: boolean;
+  /** Those that count; where none does any more, what can be proved all the same before another is set up. */
+  readonly asked: readonly FactorType[];
 }
 
 interface Row extends Record<string, unknown> {
@@ -83,15 +92,23 @@ export class Factors {
 
   /** Which kinds of them there are that count for their person in this organisation. */
   async typesOf(userId: string, tenant: Pick<RequestTenant, 'signInRules'>): Promise<FactorType[]> {
+    return (await this.askedOf(userId, tenant)).counting;
+  }
+
+  /** Which are asked for when their person signs in. */
+  async askedOf(userId: string, tenant: Pick<RequestTenant, 'signInRules'>): Promise<AskedFactors> {
     const rows = await this.database.query<{ type: FactorType; role: string }>({
       text: `SELECT DISTINCT f.type, ${ROLE_OF_STANDING} AS role FROM second_factors f JOIN users u ON u.id = f.user_id
         WHERE f.user_id = $1 AND f.active_at IS NOT NULL ORDER BY f.type DESC`,
       values: [userId],
     });
     const rules = secondFactorRules(tenant);
-    return rows
+    const counting = rows
       .filter(({ type, role }) => type !== 'sms' || textMessagesCount(this.config, rules, role))
       .map(({ type }) => type);
+    const had = rows.length > 0;
+    const left: readonly FactorType[] = textMessagesOffered(this.config, rules) && had ? ['sms'] : [];
+    return { counting, had, asked: counting.length > 0 ? counting : left };
   }
 
   /** Takes the others of a kind away, in the running unit of work. */

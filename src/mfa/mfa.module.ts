@@ -6,6 +6,7 @@ import { AdmitPerson } from './admit-person.js';
 import { AfterSecondFactor } from './after-second-factor.js';
 import { AskSecondFactor } from './ask-second-factor.js';
 import { Challenges } from './challenges.js';
+import { CheckRefresh } from './check-refresh.js';
 import { CompleteSignIn } from './complete-sign-in.js';
 import { DescribeChallenge } from './describe-challenge.js';
 import { Enrolment } from './enrolment.js';
@@ -48,6 +49,7 @@ import { WebauthnController } from './webauthn/webauthn.controller.js';
     AfterSecondFactor,
     AskSecondFactor,
     Challenges,
+    CheckRefresh,
     CompleteSignIn,
     DescribeChallenge,
     EnrolSms,
@@ -69,6 +71,6 @@ import { WebauthnController } from './webauthn/webauthn.controller.js';
     TextMessages,
     TrustedDevices,
   ],
-  exports: [AdmitPerson, AfterSecondFactor],
+  exports: [AdmitPerson, AfterSecondFactor, Challenges],
 })
 export class MfaModule {}

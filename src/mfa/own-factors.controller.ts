@@ -39,7 +39,7 @@ export class OwnFactorsController {
   @Endpoint({
     permission: 'second_factor:manage',
     audit: 'second_factor.begun',
-    stepUp: true,
+    stepUp: 'or_first_factor',
     whileEnrolling: true,
     summary: 'Begins setting an authenticator app up: what it has to know, also as a QR code.',
   })

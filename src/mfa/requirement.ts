@@ -40,6 +40,16 @@ export function requiredFrom(rules: SecondFactorRules, { role, askedAt }: Standi
   return new Date(Math.max(askedAt.getTime(), since) + graceDays * DAY_MS);
 }
 
+/** Whether a person has to have one by now. */
+export async function isOverdue(
+  database: TenantDatabase,
+  rules: SecondFactorRules,
+  userId: string,
+): Promise<boolean> {
+  const from = requiredFrom(rules, await standingOf(database, userId));
+  return from !== undefined && from.getTime() <= Date.now();
+}
+
 /**
  * Whether codes in text messages count for somebody: they are too easily had by others to be all that stands between a
  * stranger and whoever administers.
@@ -49,5 +59,13 @@ export function textMessagesCount(
   rules: SecondFactorRules,
   role: string,
 ): boolean {
-  return textMessages !== undefined && rules.textMessages === true && !ADMINS.has(role);
+  return textMessagesOffered({ textMessages }, rules) && !ADMINS.has(role);
+}
+
+/** Whether they can be sent at all. */
+export function textMessagesOffered(
+  { textMessages }: Pick<SecondFactorConfig, 'textMessages'>,
+  rules: SecondFactorRules,
+): boolean {
+  return textMessages !== undefined && rules.textMessages === true;
 }

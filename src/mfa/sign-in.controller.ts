@@ -77,8 +77,8 @@ export class SignInController {
     @Body() body: CompleteSignInDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<TokensDto> {
-    const { signedIn, device } = await this.complete.execute(body);
-    return tokensOf(response, signedIn, device === undefined ? [] : [device]);
+    const { signedIn, device, enrolmentOnly } = await this.complete.execute(body);
+    return tokensOf(response, signedIn, device === undefined ? [] : [device], enrolmentOnly);
   }
 }
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Authority, ProvidedUsers, type UserEntity } from '../auth/index.js';
+import { Authority, ProvidedUsers, type LockedUser } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
@@ -18,7 +18,7 @@ interface Outcome {
   readonly sessionsEnded?: number;
   readonly disabled?: true;
   /** Why nothing did. */
-  readonly kept?: 'role_above_transmitter' | 'last_owner';
+  readonly kept?: 'role_above_transmitter' | 'last_owner' | 'last_break_glass_owner';
 }
 
 /** Takes a security event: what it ends, that it has come, and the event that tells of it commit together. */
@@ -83,7 +83,7 @@ export class ReceiveSet {
   async #affect({ highest_role }: TransmitterRow, id: string, effect: Effect): Promise<Outcome[]> {
     const held = await this.#locked(id);
     if (!held) return [];
-    const { user, soleOwner } = held;
+    const { user, soleOwner, soleBreakGlass } = held;
     if (effect === 'none') return [{ user: id }];
     // Whoever sets a transmitter, and signs its events, could otherwise end the access of those above.
     if (await this.authority.isPersonAbove(user, highest_role))
@@ -93,10 +93,11 @@ export class ReceiveSet {
       return [{ user: id, sessionsEnded }];
     }
     if (soleOwner && user.status === 'active') return [{ user: id, kept: 'last_owner' }];
+    if (soleBreakGlass) return [{ user: id, kept: 'last_break_glass_owner' }];
     return [{ user: id, ...((await this.users.setActive(held, false)) && { disabled: true }) }];
   }
 
-  async #locked(id: string): Promise<{ user: UserEntity; soleOwner: boolean } | undefined> {
+  async #locked(id: string): Promise<LockedUser | undefined> {
     try {
       return await this.users.locked(id);
     } catch (error) {

@@ -387,6 +387,29 @@ describe('a second factor that is asked for', () => {
     expect((await tenant.api.get('/v1/users')).status).toBe(200);
   });
 
+  it('ends where it is refreshed a session that was opened in the days of grace, once they are over', async () => {
+    const tenant = await createTenant(app);
+    const viewer = await createPerson(tenant.api, 'Viewer');
+    await daysPassed(app, tenant, 13);
+    const refresh = (refreshToken: string) =>
+      client(app.baseUrl, undefined, BROWSER).post<{ refreshToken: string }>('/v1/auth/refresh', {
+        refreshToken,
+      });
+    const opened = (await login(app, tenant, tenant.owner)).body;
+    const theirs = (await login(app, tenant, viewer)).body;
+    const refreshed = await must(refresh(opened.refreshToken), 200);
+    await daysPassed(app, tenant, 1);
+    expect(await refusal(refresh(refreshed.refreshToken))).toEqual({
+      status: 401,
+      code: 'INVALID_CREDENTIAL',
+    });
+    expect((await refresh(theirs.refreshToken)).status).toBe(200);
+    // One that is good for setting up a factor goes on, and is good for nothing else.
+    const anew = (await login(app, tenant, tenant.owner)).body;
+    expect(anew).toMatchObject({ enrolmentOnly: true });
+    expect((await refresh(anew.refreshToken)).status).toBe(200);
+  });
+
   it('is set up by a session that is good for nothing else, which then is good for everything', async () => {
     const tenant = await createTenant(app);
     await daysPassed(app, tenant, 14);

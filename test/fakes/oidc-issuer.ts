@@ -36,6 +36,8 @@ export class OidcIssuer {
   forge: ((token: string) => string | Promise<string>) | undefined;
   /** Members of the discovery document that differ. */
   published: Record<string, unknown> = {};
+  /** What the token endpoint answers instead: an error of RFC 6749, or a challenge with nothing else. */
+  wrong: { readonly tokenError?: string; readonly challenge?: string } = {};
   userInfo: Record<string, unknown> | undefined;
   groups: { status: number; value: unknown } = { status: 200, value: [] };
   readonly asked: { path: string; body: string; authorization: string | undefined }[] = [];
@@ -74,6 +76,7 @@ export class OidcIssuer {
     this.header = {};
     this.forge = undefined;
     this.published = {};
+    this.wrong = {};
     this.userInfo = undefined;
     this.groups = { status: 200, value: [] };
   }
@@ -130,7 +133,10 @@ export class OidcIssuer {
     return json({ error: 'not_found' }, 404);
   }
 
-  async #token(form: URLSearchParams) {
+  async #token(form: URLSearchParams): Promise<FakeAnswer> {
+    const { tokenError, challenge } = this.wrong;
+    if (tokenError !== undefined) return json({ error: tokenError, error_description: 's3cret <b>' }, 400);
+    if (challenge !== undefined) return { status: 401, headers: { 'www-authenticate': challenge }, body: '' };
     const asked = this.#codes.get(form.get('code') ?? '');
     this.#codes.delete(form.get('code') ?? '');
     if (!asked) return json({ error: 'invalid_grant' }, 400);

@@ -1,5 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
 
 /** What of `oidc-provider` is used; it has no types of its own. */
 interface Provider {
@@ -29,14 +31,30 @@ export interface OidcPeer {
   readonly errors: string[];
   /** Has to be told of its one client before it is used. */
   register(client: PeerClient): Promise<void>;
+  /** Signs with this key from now on; what it publishes is that one, or another that it is told. */
+  signWith(key: JWK, published?: JWK): Promise<void>;
   close(): Promise<void>;
 }
 
 const MODULE: string = 'oidc-provider';
 
+/** A key to sign ID tokens with. */
+export async function newPeerKey(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+  return { ...(await exportJWK(privateKey)), kid: randomUUID(), use: 'sig', alg: 'RS256' };
+}
+
 export async function startOidcPeer(): Promise<OidcPeer> {
   let provider: Provider | undefined;
+  let registered: PeerClient | undefined;
+  let key = await newPeerKey();
+  let otherPublished: JWK | undefined;
   const server = createServer((request, response) => {
+    if (otherPublished && request.url === '/jwks') {
+      const { kty, n, e, kid, use, alg } = otherPublished;
+      const body = JSON.stringify({ keys: [{ kty, n, e, kid, use, alg }] });
+      return void response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+    }
     if (!provider) return void response.writeHead(503).end();
     if (!request.url?.startsWith('/interaction/')) return provider.callback()(request, response);
     agree(provider, peer.account.sub, request, response).catch((error: unknown) => {
@@ -51,7 +69,13 @@ export async function startOidcPeer(): Promise<OidcPeer> {
     account: { sub: 'ann', claims: {} },
     errors: [],
     register: async (client) => {
-      provider = await newProvider(issuer, client, peer);
+      registered = client;
+      provider = await newProvider(issuer, client, peer, key);
+    },
+    signWith: async (next, published) => {
+      if (!registered) throw new Error('The provider has no client yet.');
+      [key, otherPublished] = [next, published];
+      provider = await newProvider(issuer, registered, peer, next);
     },
     close: () =>
       new Promise((done) => {
@@ -62,7 +86,7 @@ export async function startOidcPeer(): Promise<OidcPeer> {
   return peer;
 }
 
-async function newProvider(issuer: string, client: PeerClient, peer: OidcPeer): Promise<Provider> {
+async function newProvider(issuer: string, client: PeerClient, peer: OidcPeer, key: JWK): Promise<Provider> {
   const { default: Made } = (await import(MODULE)) as {
     default: new (
       issuer: string,
@@ -82,7 +106,13 @@ async function newProvider(issuer: string, client: PeerClient, peer: OidcPeer): 
         backchannel_logout_session_required: true,
       },
     ],
-    claims: { openid: ['sub', 'sid'], email: ['email', 'email_verified'], profile: ['name'] },
+    jwks: { keys: [key] },
+    claims: {
+      openid: ['sub', 'sid'],
+      email: ['email', 'email_verified'],
+      profile: ['name'],
+      groups: ['groups'],
+    },
     // As most providers do: address and name only at the userinfo endpoint.
     conformIdTokenClaims: true,
     pkce: { required: () => true },
@@ -123,7 +153,7 @@ async function agree(
 ): Promise<void> {
   const { params } = await provider.interactionDetails(request, response);
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
-  grant.addOIDCScope('openid email profile');
+  grant.addOIDCScope('openid email profile groups');
   const grantId = await grant.save();
   await provider.interactionFinished(request, response, { login: { accountId }, consent: { grantId } });
 }

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { TokensDto } from '../../src/auth/auth.dto.js';
 import type { EnrolledDto } from '../../src/mfa/mfa.dto.js';
 import { startFakeServer, type FakeServer } from '../fakes/http-server.js';
 import { startApplication, type Application } from '../support/application.js';
@@ -229,7 +230,40 @@ describe('who may have one', () => {
     const person = await developer();
     await withTelephone(person);
     await must(acme.api.patch(`/v1/users/${person.id}`, { role: 'Admin' }), 200);
-    expect((await login(app, acme, person)).status).toBe(200);
+    // It is still to be proved, and leads to setting up what counts: days of grace are for who had no factor.
+    const { challenge, methods } = await challenged(app, acme, person);
+    expect(methods).toEqual(['sms', 'recovery_code']);
+    const described = anyone().post<Begun & { methods: string[] }>('/v1/auth/second-factor/options', {
+      challenge,
+    });
+    expect((await must(described, 200)).methods).toEqual(methods);
+    await must(send(challenge), 200);
+    const tokens = await must(proveFactor(app, challenge, { sms: lastCode(), trustDevice: true }), 200);
+    expect(tokens.enrolmentOnly).toBe(true);
+    const session = client(app.baseUrl, tokens.accessToken, BROWSER);
+    expect(await refusal(session.get('/v1/users'))).toMatchObject({ status: 403 });
+    expect((await session.get('/v1/me/second-factors')).status).toBe(200);
+    expect((await challenged(app, acme, person)).methods).toContain('sms');
+  });
+
+  it('is nobody whom a grant makes an Admin: the session ends where it would be refreshed', async () => {
+    const [person, another] = [await developer(), await developer()];
+    const sessions: TokensDto[] = [];
+    for (const one of [person, another]) {
+      await withTelephone(one);
+      const { challenge } = await challenged(app, acme, one);
+      await must(send(challenge), 200);
+      sessions.push(await must(proveFactor(app, challenge, { sms: lastCode() }), 200));
+    }
+    const [granted, other] = sessions;
+    const body = { principal: { type: 'user', id: person.id }, role: 'Admin' };
+    await must(acme.api.post('/v1/grants', body), 201);
+    const refresh = (tokens: TokensDto | undefined) =>
+      client(app.baseUrl, undefined, BROWSER).post<TokensDto>('/v1/auth/refresh', {
+        refreshToken: tokens?.refreshToken ?? '',
+      });
+    expect((await refresh(granted)).status).toBe(401);
+    expect((await refresh(other)).status).toBe(200);
   });
 
   it('is nobody any more once the organisation takes that back', async () => {
@@ -239,7 +273,9 @@ describe('who may have one', () => {
     const owner = await steppedUp(app, acme);
     await setSecondFactor(owner, { textMessages: false });
     expect(await refusal(send(challenge))).toEqual(NOT_OFFERED);
-    expect((await login(app, acme, person)).status).toBe(200);
+    // Nothing is left that could be proved, and who had a factor does not fall back to a password alone.
+    const { enrolmentOnly } = await must(login(app, acme, person), 200);
+    expect(enrolmentOnly).toBe(true);
     await setSecondFactor(owner, { textMessages: true });
     expect((await login(app, acme, person)).status).toBe(202);
     expect(messages).toEqual([]);

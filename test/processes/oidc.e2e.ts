@@ -2,20 +2,28 @@ import { SignJWT, type JWTPayload } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeDto, TokensDto } from '../../src/auth/auth.dto.js';
 import type { SessionsDto } from '../../src/auth/sessions.dto.js';
-import type { ConnectionDto } from '../../src/federation/connections.dto.js';
-import type { SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
+import type { ConnectionDto, RoleMappingDto } from '../../src/federation/connections.dto.js';
+import type { TestReportDto } from '../../src/federation/tests.dto.js';
+import type { BegunTotpDto, SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
-import { startOidcPeer } from '../fakes/oidc-provider-peer.js';
+import { newPeerKey, startOidcPeer, type OidcPeer } from '../fakes/oidc-provider-peer.js';
 import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
 import { grant, makeRole } from '../support/access.js';
 import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
 import { client, must, refusal, type Client } from '../support/client.js';
+import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
 import { proveFactor, withTotp, type WithTotp } from '../support/second-factors.js';
 import { activeConnection, lastEvent, ssoUrl, steppedUp, verifiedDomain } from '../support/single-sign-on.js';
-import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
-import { codeNow } from '../support/totp.js';
+import { createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
+import { codeBefore, codeNow } from '../support/totp.js';
+
+const ROLES: RoleMappingDto = {
+  rules: [{ claim: 'groups', value: 'builders', role: 'Developer' }],
+  defaultRole: 'Viewer',
+  everySignIn: true,
+};
 
 let app: Application;
 let names: FakeNameServer;
@@ -40,11 +48,7 @@ beforeAll(async () => {
     type: 'oidc',
     oidc: { issuer: issuer.url, clientId: CLIENT.id, clientSecret: CLIENT.secret },
     provisioning: true,
-    roles: {
-      rules: [{ claim: 'groups', value: 'builders', role: 'Developer' }],
-      defaultRole: 'Viewer',
-      everySignIn: true,
-    },
+    roles: ROLES,
   });
 });
 afterAll(async () => {
@@ -174,6 +178,19 @@ describe('a sign-in through an OpenID Connect provider', () => {
   });
 });
 
+describe('claims that a rule looks at', () => {
+  it('are asked for at the userinfo endpoint where the ID token has none, so that nobody loses a role by it', async () => {
+    issuer.userInfo = { groups: ['builders'] };
+    expect((await attempt(ann())).status).toBe(302);
+    expect((await lastEvent(acme, 'session.created'))?.changes).toMatchObject({ role: 'Developer' });
+    // What the ID token says itself counts, and nobody is asked.
+    const before = issuer.asked.length;
+    expect((await attempt(ann({ groups: ['others'] }))).status).toBe(302);
+    expect((await lastEvent(acme, 'session.created'))?.changes).toMatchObject({ role: 'Viewer' });
+    expect(issuer.asked.slice(before).map(({ path }) => path)).not.toContain('/userinfo');
+  });
+});
+
 describe('somebody who has a second factor here', () => {
   const json = { accept: 'application/json' };
   let totp: WithTotp;
@@ -236,6 +253,30 @@ describe('somebody who has a second factor here', () => {
     await must(set('active'), 200);
     // Nothing of it has happened: the code is still good.
     const anew = (await signIn()).body as SecondFactorDueDto;
+    expect((await proveFactor(app, anew.challenge, { recoveryCode }, {})).status).toBe(200);
+  });
+
+  it('comes in no more once the provider has logged them out, between the two, and somebody else still does', async () => {
+    const logOut = async (named: Record<string, unknown>): Promise<void> => {
+      const body = new URLSearchParams({ logout_token: await issuer.logoutToken(named) });
+      const url = ssoUrl(app, acme, connection, 'backchannel-logout');
+      expect((await fetch(url, { method: 'POST', body })).status).toBe(200);
+    };
+    const [, recoveryCode = ''] = totp.recoveryCodes;
+    const sub = String(claims.sub);
+    await logOut({ sub });
+    for (const named of [{ sub }, { sid: 'here' }, { sub, sid: 'here' }]) {
+      const { challenge } = (await signIn({ sid: 'here' })).body as SecondFactorDueDto;
+      await logOut({ sub: 'ann', sid: 'here' });
+      await logOut({ sub, sid: 'elsewhere' });
+      const described = client(app.baseUrl).post('/v1/auth/second-factor/options', { challenge });
+      expect((await described).status).toBe(200);
+      await logOut(named);
+      expect((await lastEvent(acme, 'sso.ended'))?.changes).toMatchObject({ signIns: 1 });
+      const late = proveFactor(app, challenge, { recoveryCode }, {});
+      expect(await refusal(late)).toEqual({ status: 401, code: 'CHALLENGE_INVALID' });
+    }
+    const anew = (await signIn({ sid: 'here' })).body as SecondFactorDueDto;
     expect((await proveFactor(app, anew.challenge, { recoveryCode }, {})).status).toBe(200);
   });
 
@@ -329,10 +370,73 @@ describe('an answer that is not the provider’s own, or not to this sign-in, is
     const back = `${redirectUri}?${new URLSearchParams({ error: 'access_denied', state, iss: issuer.url }).toString()}`;
     expect(await refusedWith(await browser.get(back))).toBe('SSO_PROVIDER_ERROR');
     const after = await must(acme.api.get<ConnectionDto>(`/v1/sso/connections/${connection.id}`), 200);
-    expect(after.lastError).toMatch(/^SSO_PROVIDER_ERROR: /);
+    expect(after.lastError).toMatch(/^SSO_PROVIDER_ERROR: .* It says: access_denied\.$/);
     expect((await attempt(ann())).status).toBe(302);
     const healed = await must(acme.api.get<ConnectionDto>(`/v1/sso/connections/${connection.id}`), 200);
     expect(healed.lastError).toBeUndefined();
+  });
+
+  it.each<[string, Partial<Record<'tokenError' | 'challenge', string>>, RegExp]>([
+    [
+      'a secret that has expired',
+      { tokenError: 'invalid_client' },
+      /^OIDC_CLIENT_REFUSED: .* It says: invalid_client\.$/,
+    ],
+    [
+      'a client that is refused by 401 alone',
+      { challenge: 'Basic realm="x"' },
+      /^OIDC_CLIENT_REFUSED: [^:]*: [^:]*\.$/,
+    ],
+    [
+      'a code that is refused',
+      { tokenError: 'invalid_grant' },
+      /^OIDC_RESPONSE_INVALID: .* It says: invalid_grant\.$/,
+    ],
+    ['a code that is none', { tokenError: '<b>s3cret</b>' }, /^OIDC_RESPONSE_INVALID: The answer [^:]*\.$/],
+  ])('%s, told in words, by the button too', async (_name, wrong, said) => {
+    issuer.wrong = wrong;
+    expect((await attempt(ann())).status).toBe(401);
+    const path = `/v1/sso/connections/${connection.id}`;
+    const { lastError = '' } = await must(acme.api.get<ConnectionDto>(path), 200);
+    expect(lastError).toMatch(said);
+    const { url } = await must(owner.post<{ url: string }>(`${path}/test`), 200);
+    const browser = new Browser();
+    const { location } = await browser.get(url);
+    const { status, body } = await browser.get(issuer.approve(location ?? ''));
+    const { works, code, why } = body as TestReportDto;
+    expect([status, works, `${code}: ${why}`]).toEqual([200, false, lastError]);
+  });
+
+  it('a provider that is not there, told in words, by the button too', async () => {
+    const gone = await OidcIssuer.start();
+    const settings = { issuer: gone.url, clientId: CLIENT.id, clientSecret: CLIENT.secret };
+    const draft = owner.post<ConnectionDto>('/v1/sso/connections', {
+      name: 'gone',
+      type: 'oidc',
+      oidc: settings,
+    });
+    const { id } = await must(draft, 201);
+    await gone.close();
+    const ordered = await must(owner.post<{ url: string }>(`/v1/sso/connections/${id}/test`), 200);
+    const { status, body } = await new Browser().get(ordered.url);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ works: false, code: 'SSO_PROVIDER_UNREACHABLE', claims: {} });
+    const reports = owner.get<{ items: TestReportDto[] }>(`/v1/sso/connections/${id}/tests`);
+    expect((await must(reports, 200)).items).toHaveLength(1);
+    // An order is good for one.
+    expect((await new Browser().get(ordered.url)).status).toBe(401);
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query({
+        text: `UPDATE "${acme.id}".sso_connections SET state = 'active' WHERE id = $1`,
+        values: [id],
+      }),
+    );
+    expect((await new Browser().get(ssoUrl(app, acme, { id }, 'start'))).status).toBe(422);
+    const { lastError } = await must(acme.api.get<ConnectionDto>(`/v1/sso/connections/${id}`), 200);
+    expect(lastError).toMatch(
+      /^SSO_PROVIDER_UNREACHABLE: The provider did not answer, or not as the standard says\. ./,
+    );
+    await must(owner.delete(`/v1/sso/connections/${id}`), 204);
   });
 
   it('a second time', async () => {
@@ -436,15 +540,6 @@ describe('somebody who is proven and still not let in', () => {
     expect(await refusedWith(await attempt(ann({ sub: 'boss', email: `boss@${domain}` }), own))).toBe(
       'SSO_ROLE_ABOVE_CONNECTION',
     );
-    const roles = {
-      rules: [{ claim: 'groups', value: 'a', role: 'Owner' as const }],
-      defaultRole: 'Viewer' as const,
-      everySignIn: false,
-    };
-    expect(await refusal(session.patch(`/v1/sso/connections/${own.id}`, { roles }))).toEqual({
-      status: 403,
-      code: 'GRANT_EXCEEDS_OWN',
-    });
     // The same through the connection that the Owner has set.
     expect((await attempt(ann({ sub: 'boss', email: `boss@${domain}` }))).status).toBe(302);
     // Touched by an Admin, it is an Admin's.
@@ -474,6 +569,36 @@ describe('somebody who is proven and still not let in', () => {
     };
     expect(await refusedWith(await as('raised'))).toBe('SSO_ROLE_ABOVE_CONNECTION');
     expect((await as('plain')).status).toBe(302);
+  });
+
+  it('as an Owner, whatever rules say: an Owner is made by people', async () => {
+    const roles = (role: string, defaultRole = 'Viewer') => ({
+      rules: [{ claim: 'groups', value: 'bosses', role }],
+      defaultRole,
+      everySignIn: true,
+    });
+    const path = `/v1/sso/connections/${connection.id}`;
+    for (const wrong of [roles('Owner'), roles('Admin', 'Owner')])
+      expect(await refusal(owner.patch(path, { roles: wrong }))).toEqual({
+        status: 400,
+        code: 'INVALID_REQUEST',
+      });
+    // A row of before: what it says is read as Admin.
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query({
+        text: `UPDATE "${acme.id}".sso_connections SET roles = $2 WHERE id = $1`,
+        values: [connection.id, JSON.stringify(roles('Owner', 'Owner'))],
+      }),
+    );
+    const read = await must(owner.get<ConnectionDto>(path), 200);
+    expect(read.roles).toEqual(roles('Admin', 'Admin'));
+    for (const groups of [['bosses'], []]) {
+      const sub = `jit-${groups.length}`;
+      await attempt(ann({ sub, email: `${sub}@${domain}`, groups }));
+      const added = await lastEvent(acme, 'session.created');
+      expect(added?.changes).toMatchObject({ account: 'added', role: 'Admin' });
+    }
+    await must(owner.patch(path, { roles: ROLES }), 200);
   });
 
   it('an account of another Google Workspace or Entra directory', async () => {
@@ -661,27 +786,115 @@ describe('somebody without a password who proves themselves again', () => {
   });
 });
 
-describe('with a certified provider (oidc-provider)', () => {
-  it('a person signs in, is signed out by the provider within a second, and the other way round', async () => {
-    const peer = await startOidcPeer();
-    const one = await must(
-      owner.post<ConnectionDto>('/v1/sso/connections', {
-        name: 'peer',
-        type: 'oidc',
-        oidc: { issuer: peer.issuer, clientId: 'peer', clientSecret: 'the secret of the peer, long enough' },
-        provisioning: true,
-      }),
-      201,
+describe('somebody whose provider never says that it has just asked', () => {
+  const json = { accept: 'application/json' };
+  const signedIn = async (sub: string): Promise<Client> => {
+    issuer.claims = ann({ sub, email: `${sub}@${domain}` });
+    const browser = new Browser();
+    const begun = await browser.get(ssoUrl(app, acme, connection, 'start'), json);
+    const { authorizationUrl } = begun.body as { authorizationUrl: string };
+    const page = await browser.get(issuer.approve(authorizationUrl), json);
+    return client(app.baseUrl, (page.body as TokensDto).accessToken);
+  };
+  /** As if so much had happened ten minutes earlier. */
+  const earlier = async (session: Client, column: 'created_at' | 'stepped_up_at'): Promise<void> => {
+    const { items } = await must(session.get<SessionsDto>('/v1/auth/sessions'), 200);
+    const id = items.find(({ current }) => current)?.id;
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query(
+        `UPDATE "${acme.id}".sessions SET ${column} = ${column} - interval '10 minutes' WHERE id = $1`,
+        [id],
+      ),
     );
-    const at = (what: string): string => ssoUrl(app, acme, one, what);
+  };
+  const begin = (session: Client) => session.post<BegunTotpDto>('/v1/me/second-factors/totp', {});
+  const REQUIRED = { status: 403, code: 'STEP_UP_REQUIRED' };
+
+  it('sets a first factor up by a sign-in that is minutes old, and proves that one from then on', async () => {
+    const session = await signedIn('max');
+    // For nothing else does the sign-in do.
+    expect(await refusal(session.post('/v1/me/recovery-codes'))).toEqual(REQUIRED);
+    const { id, secret } = await must(begin(session), 201);
+    const path = `/v1/me/second-factors/totp/${id}/confirm`;
+    await must(session.post(path, { code: await codeBefore(secret) }), 200);
+    await earlier(session, 'stepped_up_at');
+    expect(await refusal(begin(session))).toEqual(REQUIRED);
+    await must(session.post('/v1/auth/step-up', { totp: codeNow(secret) }), 200);
+    expect((await session.post('/v1/me/recovery-codes')).status).toBe(201);
+  });
+
+  it('sets none up by one that is older, nor by a password, which is to be proved again', async () => {
+    const old = await signedIn('ned');
+    await earlier(old, 'created_at');
+    expect(await refusal(begin(old))).toEqual(REQUIRED);
+    const person = await createPerson(acme.api, 'Viewer');
+    const { accessToken } = await signIn(app, acme.slug, person);
+    expect(await refusal(begin(client(app.baseUrl, accessToken)))).toEqual(REQUIRED);
+  });
+});
+
+describe('with a certified provider (oidc-provider)', () => {
+  let peer: OidcPeer;
+  beforeEach(async () => {
+    peer = await startOidcPeer();
+  });
+  afterEach(() => peer.close());
+
+  /** A connection that each knows of the other. */
+  async function connected(more: object = {}, oidc: object = {}): Promise<(what: string) => string> {
+    const secret = 'the secret of the peer, long enough';
+    const made = owner.post<ConnectionDto>('/v1/sso/connections', {
+      name: 'peer',
+      type: 'oidc',
+      oidc: { issuer: peer.issuer, clientId: 'peer', clientSecret: secret, ...oidc },
+      provisioning: true,
+      ...more,
+    });
+    const { id } = await must(made, 201);
+    const at = (what: string): string => ssoUrl(app, acme, { id }, what);
     await peer.register({
       id: 'peer',
-      secret: 'the secret of the peer, long enough',
+      secret,
       redirectUri: at('callback'),
       signOutUri: `${app.baseUrl}/`,
       backChannelLogoutUri: at('backchannel-logout'),
     });
-    await must(owner.patch(`/v1/sso/connections/${one.id}`, { state: 'active' }), 200);
+    await must(owner.patch(`/v1/sso/connections/${id}`, { state: 'active' }), 200);
+    return at;
+  }
+
+  const comeBy = (at: (what: string) => string): Promise<Page> =>
+    new Browser().follow(`${at('start')}?returnTo=/agents`, (url) => !url.endsWith('/agents'));
+
+  it('a key that it replaces between two sign-ins is known at the second, and the former one is refused', async () => {
+    const at = await connected();
+    peer.account = { sub: 'kim', claims: { email: `kim@${domain}`, email_verified: true, name: 'Kim' } };
+    const [former, next] = [await newPeerKey(), await newPeerKey()];
+    await peer.signWith(former);
+    expect((await comeBy(at)).status).toBe(302);
+    await peer.signWith(next);
+    expect((await comeBy(at)).status).toBe(302);
+    await peer.signWith(former, next);
+    expect(await refusedWith(await comeBy(at))).toBe('OIDC_RESPONSE_INVALID');
+    expect(peer.errors).toEqual([]);
+  });
+
+  it('groups that it says at the userinfo endpoint alone give the role of their rule', async () => {
+    // The rest is in the ID token already: for nothing but the groups would anybody be asked.
+    const at = await connected(
+      { mapping: { email: 'sub', name: 'sub', groups: 'groups' }, roles: ROLES },
+      { scopes: ['email', 'profile', 'groups'], trustsEmail: true },
+    );
+    peer.account = { sub: `lee@${domain}`, claims: { groups: ['builders'] } };
+    for (const account of ['added', 'known']) {
+      expect((await comeBy(at)).status).toBe(302);
+      const { changes } = (await lastEvent(acme, 'session.created')) ?? {};
+      expect(changes).toMatchObject({ account, role: 'Developer' });
+    }
+  });
+
+  it('a person signs in, is signed out by the provider within a second, and the other way round', async () => {
+    const at = await connected();
     peer.account = {
       sub: 'hal',
       claims: { email: `hal@${domain}`, email_verified: true, name: 'Hal' },
@@ -719,7 +932,6 @@ describe('with a certified provider (oidc-provider)', () => {
     );
     const asked = await again.get(redirectTo);
     expect({ status: asked.status, errors: peer.errors }).toEqual({ status: 200, errors: [] });
-    await peer.close();
   });
 });
 

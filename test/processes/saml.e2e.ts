@@ -13,7 +13,7 @@ import { Browser, type Page } from '../support/browser.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { activeConnection, lastEvent, ssoUrl, steppedUp, verifiedDomain } from '../support/single-sign-on.js';
-import { withTotp } from '../support/second-factors.js';
+import { proveFactor, withTotp } from '../support/second-factors.js';
 import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
 
 let app: Application;
@@ -371,8 +371,10 @@ describe('somebody with a second factor', () => {
     const password = 'correct horse battery staple 1';
     const body = { email, password, role: 'Viewer' };
     const { id: personId } = await must(acme.api.post<{ id: string }>('/v1/users', body), 201);
-    await withTotp(app, acme, { id: personId, email, password });
-    const signedInAs = async (context: string, methods: readonly string[] = []): Promise<string> => {
+    const { recoveryCodes } = await withTotp(app, acme, { id: personId, email, password });
+    const signedInAs = async (context: string, methods: readonly string[] = []): Promise<string> =>
+      (await sentTo(context, methods)).pathname;
+    const sentTo = async (context: string, methods: readonly string[] = []): Promise<URL> => {
       const browser = new Browser();
       const { id, relayState } = requestOf((await start(browser)).location ?? '');
       const attributes = {
@@ -382,7 +384,7 @@ describe('somebody with a second factor', () => {
       const response = idp.signed(parts({ requestId: id, nameId: 'two', attributes, context }));
       const page = await browser.post(our.acsUrl, { SAMLResponse: encode(response), RelayState: relayState });
       expect(page.status).toBe(302);
-      return new URL(page.location ?? '', app.baseUrl).pathname;
+      return new URL(page.location ?? '', app.baseUrl);
     };
     const trust = (secondFactor: string) =>
       must(owner.patch(`/v1/sso/connections/${connection.id}`, { saml: { secondFactor } }), 200);
@@ -395,6 +397,18 @@ describe('somebody with a second factor', () => {
     await trust('always');
     expect(await signedInAs(PASSWORD)).toBe('/agents');
     await trust('claimed');
+    // Whom the provider logs out before the second factor is proved comes in no more.
+    const slo = ssoUrl(app, acme, connection, 'logout');
+    const challenge = new URLSearchParams((await sentTo(PASSWORD)).hash.slice(1)).get('challenge') ?? '';
+    const logout = (nameId: string) =>
+      new Browser().get(`${slo}?${idp.logoutQuery({ destination: slo, nameId })}`);
+    const described = () => client(app.baseUrl).post('/v1/auth/second-factor/options', { challenge });
+    expect((await logout('ann')).status).toBe(302);
+    expect((await described()).status).toBe(200);
+    expect((await logout('two')).status).toBe(302);
+    expect(await refusal(described())).toEqual({ status: 401, code: 'CHALLENGE_INVALID' });
+    const late = proveFactor(app, challenge, { recoveryCode: recoveryCodes[0] ?? '' }, {});
+    expect(await refusal(late)).toEqual({ status: 401, code: 'CHALLENGE_INVALID' });
   });
 });
 

@@ -14,6 +14,11 @@ const GRAPH_HOSTS: ReadonlySet<string> = new Set([
 /** Azure AD Graph, which tokens still name and which answers nobody any more. */
 const RETIRED = 'graph.windows.net';
 
+/** Whether a claim is there, only somewhere else: the ID token itself says where. */
+export function isElsewhere(payload: Readonly<Record<string, unknown>>, claim: string): boolean {
+  return member(payload['_claim_names'], claim) !== undefined;
+}
+
 interface Distributed {
   readonly issuer: string;
   readonly accessToken: string;

@@ -4,10 +4,12 @@ import type { AttemptSecrets } from '../attempts.js';
 import type { OidcConnection, OidcSettings } from '../connection.entity.js';
 import { SsoFailed } from '../federation.errors.js';
 import type { ProvenPerson } from '../proven-person.js';
-import { GroupOverage } from './group-overage.js';
+import { GroupOverage, isElsewhere } from './group-overage.js';
 import { oidcSaysSecondFactor } from '../said-second-factor.js';
 import { claimsOf, saysEmailVerified } from './oidc-claims.js';
 import { OidcClients } from './oidc-clients.js';
+import { oidcFailure } from './oidc-failure.js';
+import { OIDC_MAPPING } from './oidc-settings.js';
 
 type Tokens = Awaited<ReturnType<typeof client.authorizationCodeGrant>>;
 type Payload = Readonly<Record<string, unknown>>;
@@ -70,7 +72,7 @@ export class OidcSignIn {
         idTokenExpected: true,
       })
       .catch((error: unknown) => {
-        throw new SsoFailed(refusalOf(error), { cause: error });
+        throw oidcFailure(connection.settings.issuer, error);
       });
     const idToken = tokens.claims();
     if (!idToken || tokens.id_token === undefined) throw new SsoFailed('OIDC_RESPONSE_INVALID');
@@ -97,19 +99,28 @@ export class OidcSignIn {
   /** Some providers leave address and groups out of the ID token. What it says itself counts. */
   async #withUserInfo(
     configuration: client.Configuration,
-    { mapping }: OidcConnection,
+    connection: OidcConnection,
     tokens: Tokens,
     idToken: client.IDToken,
   ): Promise<Payload> {
-    const complete = [mapping.email, mapping.name].every((name) => Object.hasOwn(idToken, name));
+    const complete = neededOf(connection).every(
+      (name) => Object.hasOwn(idToken, name) || isElsewhere(idToken, name),
+    );
     if (complete || configuration.serverMetadata().userinfo_endpoint === undefined) return idToken;
     const more = await client
       .fetchUserInfo(configuration, tokens.access_token, idToken.sub)
       .catch((error: unknown) => {
-        throw new SsoFailed(refusalOf(error), { cause: error });
+        throw oidcFailure(connection.settings.issuer, error);
       });
-    return merged(idToken, more, mapping.email);
+    return merged(idToken, more, connection.mapping.email);
   }
+}
+
+/** What somebody is judged by: without a claim that a rule looks at they would get the default role, or lose the one that they have. */
+function neededOf({ mapping, roles, settings }: OidcConnection): string[] {
+  const { email, name, groups } = mapping;
+  const chosen = groups === OIDC_MAPPING[settings.provider].groups ? [] : [groups];
+  return [email, name, ...chosen, ...roles.rules.map(({ claim }) => claim)];
 }
 
 /** Whether an address is verified says whoever said the address. */
@@ -129,11 +140,4 @@ function withoutVerified(idToken: Payload, fromMore: boolean): Payload {
 function requireAccountOf({ hostedDomain, entraTenantId }: OidcSettings, { hd, tid }: client.IDToken): void {
   if (hostedDomain !== undefined && hd !== hostedDomain) throw new SsoFailed('OIDC_HOSTED_DOMAIN');
   if (entraTenantId !== undefined && tid !== entraTenantId) throw new SsoFailed('OIDC_DIRECTORY');
-}
-
-function refusalOf(error: unknown): string {
-  if (error instanceof client.AuthorizationResponseError) return 'SSO_PROVIDER_ERROR';
-  if (error instanceof client.ClientError || error instanceof client.ResponseBodyError)
-    return 'OIDC_RESPONSE_INVALID';
-  return 'SSO_PROVIDER_UNREACHABLE';
 }

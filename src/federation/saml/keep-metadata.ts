@@ -1,18 +1,16 @@
 import { X509Certificate } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { EventRecorder } from '../../audit/index.js';
-import { currentTenant, TenantDatabase } from '../../platform/database/index.js';
-import { Log } from '../../platform/observability/log.js';
-import { UnitOfWork } from '../../requests/index.js';
-import type { SamlConnection, SamlSettings } from '../connection.entity.js';
-import { ProviderDocuments } from '../provider-documents.js';
-import { readMetadata } from './idp-metadata.js';
+import { currentTenant } from '../../platform/database/index.js';
+import type { SamlConnection } from '../connection.entity.js';
+import { RefreshMetadata } from './refresh-metadata.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Whoever sends wrong signatures must not make us ask the provider each time: once in so long for each connection. */
-const RETRY_MS = 10_000;
+const RETRY_MS = 2_000;
 const SOON_MS = 30 * DAY_MS;
 const KEPT = 5_000;
 
@@ -24,74 +22,68 @@ const KEPT = 5_000;
 @Injectable()
 export class KeepMetadata {
   readonly #asked = new LRUCache<string, number>({ max: KEPT });
-  readonly #retried = new LRUCache<string, number>({ max: KEPT });
   readonly #warned = new LRUCache<string, number>({ max: KEPT });
+  /** Under way, and those that begin when their time has come: for each connection at most one of each. */
+  readonly #running = new Map<string, Promise<SamlConnection | undefined>>();
+  readonly #next = new Map<string, Promise<SamlConnection | undefined>>();
 
   constructor(
-    private readonly database: TenantDatabase,
-    private readonly work: UnitOfWork,
-    private readonly documents: ProviderDocuments,
+    private readonly refresh: RefreshMetadata,
     private readonly events: EventRecorder,
-    private readonly log: Log,
   ) {}
 
   /** For a sign-in that begins. A provider that does not answer leaves things as they are. */
   async current(connection: SamlConnection): Promise<SamlConnection> {
     const now = Date.now();
-    const refreshed =
-      now - (this.#asked.get(connection.id) ?? 0) >= HOUR_MS ? await this.#ask(connection) : undefined;
+    const due = now - (this.#asked.get(connection.id) ?? 0) >= HOUR_MS;
+    const refreshed = due ? await this.#ask(connection) : undefined;
     await this.#warn(refreshed ?? connection, now);
     return refreshed ?? connection;
   }
 
-  /** For a signature that fits no certificate; undefined where the provider publishes no other ones. */
+  /**
+   * For a signature that fits no certificate; undefined where the provider publishes no other ones. However many ask at
+   * once, the provider is asked once: by a request that begins after them, so that it tells of what they have met.
+   */
   async otherCertificates(connection: SamlConnection): Promise<SamlConnection | undefined> {
-    const now = Date.now();
-    if (now - (this.#retried.get(connection.id) ?? 0) < RETRY_MS) return undefined;
-    this.#retried.set(connection.id, now);
-    return this.#ask(connection);
-  }
-
-  async #ask(connection: SamlConnection): Promise<SamlConnection | undefined> {
-    const { metadataUrl } = connection.settings;
-    this.#asked.set(connection.id, Date.now());
-    if (metadataUrl === undefined) return undefined;
-    try {
-      const found = readMetadata(
-        await this.documents.text(metadataUrl, 'application/samlmetadata+xml, text/xml'),
-      );
-      const { settings } = connection;
-      // Another provider behind the same address is for an administrator to accept.
-      if (found.entityId !== settings.entityId) throw new Error('The metadata names another entity id.');
-      const next: SamlSettings = { ...settings, ...found };
-      if (JSON.stringify(next) === JSON.stringify(settings)) return undefined;
-      await this.#save(connection, next);
-      return Object.assign(connection, { settings: next });
-    } catch (error) {
-      this.log.warn(`the metadata of connection ${connection.id} could not be read again: ${String(error)}`);
-      return undefined;
+    const { id, settings } = connection;
+    // Another sign-in may have found them since this one read its connection, here or in another process.
+    const saved = await this.refresh.saved(connection);
+    if (saved || settings.metadataUrl === undefined) return saved;
+    const begun = this.#running.get(id);
+    if (begun) {
+      await begun;
+      const meanwhile = await this.refresh.saved(connection);
+      if (meanwhile) return meanwhile;
     }
+    const found = await this.#askNext(connection);
+    return (await this.refresh.saved(connection)) ?? found;
   }
 
-  async #save({ id, version }: SamlConnection, settings: SamlSettings): Promise<void> {
-    await this.work.runAs(
-      () => ({
-        action: 'sso_connection.metadata_refreshed',
-        actor: { type: 'system', id: 'federation' },
-        outcome: 'success',
-        resource: { type: 'sso_connection', id },
-        changes: {
-          signOnUrl: settings.signOnUrl,
-          certificates: settings.certificates.map((pem) => new X509Certificate(pem).fingerprint256),
-        },
-      }),
-      () =>
-        // Only where nobody has changed it meanwhile: then it is read again in an hour.
-        this.database.query({
-          text: 'UPDATE sso_connections SET settings = $2, updated_at = now() WHERE id = $1 AND version = $3',
-          values: [id, JSON.stringify(settings), version],
-        }),
-    );
+  #askNext(connection: SamlConnection): Promise<SamlConnection | undefined> {
+    const { id } = connection;
+    const waiting = this.#next.get(id);
+    if (waiting) return waiting;
+    const next = pause(this.#untilNext(id)).then(() => {
+      this.#next.delete(id);
+      return this.#ask(connection);
+    });
+    this.#next.set(id, next);
+    return next;
+  }
+
+  #untilNext(id: string): number {
+    return Math.max(0, (this.#asked.get(id) ?? 0) + RETRY_MS - Date.now());
+  }
+
+  #ask(connection: SamlConnection): Promise<SamlConnection | undefined> {
+    const { id } = connection;
+    this.#asked.set(id, Date.now());
+    const asked = this.refresh.execute(connection).finally(() => {
+      if (this.#running.get(id) === asked) this.#running.delete(id);
+    });
+    this.#running.set(id, asked);
+    return asked;
   }
 
   /** Said once a day, by each process that sees it: the rule `certificate.expiry` makes one alert of it. */

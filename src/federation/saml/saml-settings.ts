@@ -32,7 +32,7 @@ export function samlSettings(
     ...(provider.signOnUrl === undefined ? [fault('signOnUrl', 'is required without metadata')] : []),
     ...(provider.certificates === undefined ? [fault('certificates', 'are required without metadata')] : []),
     ...[provider.signOnUrl, provider.logoutUrl, given.metadataUrl].flatMap((url) =>
-      url === undefined || url.startsWith('https:') || (plainHttp && url.startsWith('http:'))
+      isSafeAddress(url, plainHttp)
         ? []
         : [fault('signOnUrl', 'and the other addresses must begin with https://')],
     ),
@@ -54,6 +54,11 @@ export function samlSettings(
     secondFactor: given.secondFactor ?? before?.secondFactor ?? 'claimed',
     ownCertificate,
   };
+}
+
+/** Where browsers are sent, and where metadata is read. */
+export function isSafeAddress(url: string | undefined, plainHttp: boolean): boolean {
+  return url === undefined || url.startsWith('https:') || (plainHttp && url.startsWith('http:'));
 }
 
 function providerOf(

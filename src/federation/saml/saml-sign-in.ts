@@ -40,7 +40,9 @@ export class SamlSignIn {
     requestId: string | undefined,
   ): Promise<ProvenPerson> {
     try {
-      const checked = await this.#check(connection, encoded, requestId);
+      // A sign-in that begins there has had nobody look before.
+      const current = requestId === undefined ? await this.metadata.current(connection) : connection;
+      const checked = await this.#check(current, encoded, requestId);
       return personOf(connection.settings.entityId, connection.mapping.email, checked);
     } catch (error) {
       if (error instanceof SamlRefused) throw new SsoFailed(error.refusal, { cause: error });

@@ -42,8 +42,8 @@ export class SendCode {
     { id, userId, secondsLeft }: { id: string; userId: string; secondsLeft: number },
   ): Promise<SentCodeDto> {
     auditDetails({ resource: { type: 'user', id: userId }, subject: userId });
-    const counts = (await this.factors.typesOf(userId, tenant)).includes('sms');
-    const factor = counts && (await this.factors.of(userId)).find(({ type }) => type === 'sms');
+    const isAsked = (await this.factors.askedOf(userId, tenant)).asked.includes('sms');
+    const factor = isAsked && (await this.factors.of(userId)).find(({ type }) => type === 'sms');
     const number = factor ? factor.details.number : undefined;
     if (number === undefined) throw new TextMessagesNotOffered();
     const code = await this.work.bookkeeping('whether it was sent is the event', () =>

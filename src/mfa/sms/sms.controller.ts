@@ -20,7 +20,7 @@ export class SmsController {
     permission: 'second_factor:manage',
     audit: 'second_factor.begun',
     limit: 'sign-in',
-    stepUp: true,
+    stepUp: 'or_first_factor',
     whileEnrolling: true,
     summary: 'Begins setting a telephone up: sends it a code in a text message.',
     problems: [422, 503],

@@ -28,7 +28,7 @@ export class WebauthnController {
   @Endpoint({
     permission: 'second_factor:manage',
     audit: 'second_factor.begun',
-    stepUp: true,
+    stepUp: 'or_first_factor',
     whileEnrolling: true,
     summary: 'Begins setting a security key or passkey up: what `navigator.credentials.create()` needs.',
   })

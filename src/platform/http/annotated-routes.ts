@@ -67,7 +67,8 @@ export function describeRoute({ method, path, options }: DeclaredRoute): string 
       : `${options.permission}${describeOn(options.on)}`;
   const audit = options.audit === UNAUDITED ? 'UNAUDITED' : options.audit;
   const limit = options.limit === undefined ? '' : ` | limited as ${options.limit}`;
-  const stepUp = options.stepUp ? ' | password proved again' : '';
+  const first = options.stepUp === 'or_first_factor' ? ', or a first factor' : '';
+  const stepUp = options.stepUp ? ` | password proved again${first}` : '';
   const enrolling = options.whileEnrolling ? ' | while enrolling' : '';
   return `${method} ${path} | ${permission} | ${audit}${limit}${stepUp}${enrolling}`;
 }

@@ -15,6 +15,9 @@ export type On =
   | { readonly body: string; readonly names: 'project' | 'agent' }
   | { readonly rows: 'project' | 'agent' | 'run' };
 
+/** For setting up a second factor: of somebody who has none, a sign-in through a provider in the last minutes does as well. */
+export type StepUpForFirstFactor = 'or_first_factor';
+
 interface Common {
   /** One sentence for the reference. */
   readonly summary: string;
@@ -25,7 +28,7 @@ interface Common {
   /** A stricter limit than that of all requests (src/limits). */
   readonly limit?: 'sign-in';
   /** Only for a person who has proved in the last minutes that it is they: what cannot be taken back, or concerns everything. */
-  readonly stepUp?: true;
+  readonly stepUp?: true | StepUpForFirstFactor;
   /** The organisation is the path's parameter `tenant`, by slug or id, whatever credential a browser may send along. */
   readonly tenantInPath?: true;
   /** Open to a person too who has to set up a second factor before anything else. */

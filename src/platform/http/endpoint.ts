@@ -32,7 +32,11 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       ? `Public: ${options.reason}`
       : `Permission \`${options.permission}\`${describeOn(options.on)}`;
   const audit = options.audit === UNAUDITED ? 'Not audited' : `Audit event \`${options.audit}\``;
-  const stepUp = options.stepUp ? ' Needs `POST /v1/auth/step-up` in the five minutes before.' : '';
+  const first =
+    options.stepUp === 'or_first_factor'
+      ? ', or, of somebody without a second factor, a sign-in through a provider'
+      : '';
+  const stepUp = options.stepUp ? ` Needs \`POST /v1/auth/step-up\` in the five minutes before${first}.` : '';
   return applyDecorators(
     served,
     SetMetadata(ENDPOINT, Object.freeze({ ...options })),
