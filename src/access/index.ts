@@ -13,9 +13,11 @@ export {
 export { requireFilterable, Untranslatable } from './condition.js';
 export { readableRows } from './readable-rows.js';
 export {
+  areAdministrative,
   DEFAULT_ROLES,
   grantablePermissions,
   includedScopes,
+  isAdministrative,
   isInTheTree,
   isPermission,
   leastRole,

@@ -103,6 +103,48 @@ describe('privileges', () => {
     expect(found([grant('Admin')])).toEqual(['privileges.granted bob']);
     expect(found([grant('Developer')])).toEqual([]);
   });
+  const gives = (action: string, changes: object, id = 'it') =>
+    found([event(START, action, { changes: { ...changes }, resource: { type: 'x', id } })]);
+  it.each<[string, string, object, object]>([
+    [
+      'a grant',
+      'grant.created',
+      { principal: { type: 'group', id: 'it' }, role: 'Admin', on: { type: 'project', id: 'p' } },
+      { role: 'Developer' },
+    ],
+    [
+      'a grant of a role of one’s own',
+      'grant.created',
+      { roleId: 'r', administrative: true },
+      { roleId: 'r' },
+    ],
+    [
+      'a role that gains',
+      'role.updated',
+      { before: ['agent:read'], permissions: ['agent:read', 'user:update'] },
+      { before: ['user:update'], permissions: ['user:update', 'agent:delete', 'audit:read'] },
+    ],
+    ['a group', 'group.members_changed', { administrative: true }, { added: { count: 1 } }],
+    ['a group of a directory', 'scim_group.updated', { administrative: true }, { added: { count: 1 } }],
+    ['a directory', 'scim_user.created', { role: 'Admin' }, { role: 'Member' }],
+    ['a key', 'api_key.created', { scopes: ['*:admin'] }, { scopes: ['agent:admin', '*:write'] }],
+    [
+      'a client',
+      'oauth_client.updated',
+      { fields: ['scopes'], role: 'Admin', scopes: ['user:admin'] },
+      { fields: ['name'], role: 'Admin', scopes: ['user:admin'] },
+    ],
+  ])('that administer are found when they are given by %s', (_by, action, administrative, harmless) => {
+    expect(gives(action, administrative)).toEqual(['privileges.granted it']);
+    expect(gives(action, harmless)).toEqual([]);
+  });
+  it('that a provider gives to whoever signs in are found, and those that somebody had are not', () => {
+    const signIn = (changes: object) => gives('session.created', { user: 'bob', role: 'Admin', ...changes });
+    expect(signIn({ account: 'added' })).toEqual(['privileges.granted bob']);
+    expect(signIn({ account: 'known', roleBefore: 'Viewer' })).toEqual(['privileges.granted bob']);
+    expect(signIn({ account: 'known' })).toEqual([]);
+    expect(signIn({ account: 'known', roleBefore: 'Owner' })).toEqual([]);
+  });
 });
 
 describe('people taken away', () => {

@@ -4,8 +4,9 @@ import type { Match, ObservedEvent } from './observed-event.js';
 import { defaultsOf, type DetectionSettings, type RuleName, type RuleSettings } from './rule-catalogue.js';
 import { bulkReads, exports } from './rules/exfiltration.js';
 import { brokenGlass, failedLogins } from './rules/failed-logins.js';
+import { grantedPower } from './rules/granted-power.js';
 import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
-import { deniedAdministration, exceededGrant, grantedPower } from './rules/privileges.js';
+import { deniedAdministration, exceededGrant } from './rules/privileges.js';
 import { massRemoval } from './rules/provisioning.js';
 import { unusualActions, unusualRate } from './rules/unusual.js';
 

@@ -61,7 +61,7 @@ export const RULES = {
     severity: 'P4',
     threshold: 1,
     windowSeconds: HOUR,
-    means: 'Times that one person was made Owner or Admin.',
+    means: 'Times that one person, group, role or key has got administrative power, whichever way.',
   },
   'unusual.rate': {
     severity: 'P3',

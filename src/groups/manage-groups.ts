@@ -71,12 +71,19 @@ export class ManageGroups {
     return this.work.run(async () => {
       await this.#locked(id, version);
       auditDetails({ resource: resource(id) });
-      if (addPeople.length + addGroups.length > 0) await this.grants.requireGivable(actor, id, addPeople);
+      const administrative =
+        addPeople.length + addGroups.length > 0 && (await this.grants.requireGivable(actor, id, addPeople));
       const { removed } = await this.members.remove(id, removePeople);
       const { added } = await this.members.add(id, addPeople);
       const { removed: groupsRemoved } = await this.subgroups.remove(id, removeGroups);
       const { added: groupsAdded } = await this.subgroups.add(id, addGroups);
-      auditDetails({ changes: membersInEvent({ added, removed, groupsAdded, groupsRemoved }) });
+      const gains = administrative && added.length + groupsAdded.length > 0;
+      auditDetails({
+        changes: {
+          ...membersInEvent({ added, removed, groupsAdded, groupsRemoved }),
+          ...(gains && { administrative }),
+        },
+      });
       return groupDto(await this.groups.find(id));
     });
   }

@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { organisation, permissionsOf, ResourceTree, type PermissionName } from '../access/index.js';
+import {
+  isAdministrative,
+  organisation,
+  permissionsOf,
+  ResourceTree,
+  type PermissionName,
+} from '../access/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import type { Grantable } from '../platform/http/grants.js';
 import type { Actor } from '../platform/http/request-context.js';
@@ -25,18 +31,25 @@ export class GroupGrants {
 
   /**
    * Putting somebody into a group is a grant of what it holds, and of what the groups hold that it is in: nobody gives that
-   * way either what they do not have, or anything to themselves.
+   * way either what they do not have, or anything to themselves. Answers whether that is administrative power.
    */
-  async requireGivable(actor: Actor, groupId: string, people: readonly string[]): Promise<void> {
+  async requireGivable(actor: Actor, groupId: string, people: readonly string[]): Promise<boolean> {
     const grants = await this.#of(groupId);
     if (grants.length > 0 && people.includes(actor.userId ?? actor.id)) throw new GrantToSelf();
     const tenant = currentTenant();
-    for (const { role, permissions, resource_type: kind, resource_id: id } of grants) {
+    for (const grant of grants) {
+      const { resource_type: kind, resource_id: id } = grant;
       const resource =
         kind === 'organisation' ? organisation(tenant.id) : await this.tree.find(tenant, kind, id);
       if (!resource) continue;
-      await this.held.on(actor, role === null ? (permissions ?? []) : permissionsOf(role), resource);
+      await this.held.on(actor, given(grant), resource);
     }
+    return grants.some(isPower);
+  }
+
+  /** Whether whoever comes into a group is given administrative power by that. */
+  async areAdministrative(groupId: string): Promise<boolean> {
+    return (await this.#of(groupId)).some(isPower);
   }
 
   #of(groupId: string): Promise<Row[]> {
@@ -49,4 +62,12 @@ export class GroupGrants {
       values: [groupId],
     });
   }
+}
+
+function given({ role, permissions }: Row): readonly PermissionName[] {
+  return role === null ? (permissions ?? []) : permissionsOf(role);
+}
+
+function isPower(grant: Row): boolean {
+  return given(grant).some(isAdministrative);
 }
