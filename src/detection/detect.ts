@@ -16,6 +16,7 @@ import { Detector } from './detector.js';
 import { DetectionRules } from './detection-rules.js';
 import { DetectionStates, type DetectionState } from './detection-state.js';
 import type { ObservedEvent } from './observed-event.js';
+import { networkOf } from './network.js';
 import { RULES, type DetectionSettings } from './rule-catalogue.js';
 
 /** Bytes of events that are looked at in one transaction. */
@@ -132,7 +133,10 @@ export class Detect {
       ...((person ?? email) !== undefined && {
         account: await this.#hash(tenant, 'account', person ?? email ?? ''),
       }),
-      ...(ip !== undefined && { address: await this.#hash(tenant, 'address', ip) }),
+      ...(ip !== undefined && {
+        address: await this.#hash(tenant, 'address', ip),
+        network: await this.#hash(tenant, 'network', networkOf(ip)),
+      }),
       subject: { ...(email !== undefined && { email }), ...(ip !== undefined && { ip }) },
       ...(person !== undefined && { person }),
     };

@@ -1,56 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EventBody } from '../audit/index.js';
-import { AUDIT_ACTIONS } from '../platform/events/index.js';
+import { DAY, event, failed, found, HOUR, NONE, START, times } from '../../test/support/observed-events.js';
 import { Detector } from './detector.js';
 import { Memory } from './memory.js';
 import type { ObservedEvent } from './observed-event.js';
 import { defaultsOf, RULE_NAMES, type DetectionSettings, type RuleName } from './rule-catalogue.js';
-
-const NONE: DetectionSettings = new Map();
-const START = 497_222 * 3_600;
-const HOUR = 3_600;
-const DAY = 86_400;
-
-let seq = 0;
-function event(
-  at: number,
-  action: string,
-  body: Partial<EventBody> = {},
-  who: Pick<ObservedEvent, 'account' | 'address'> = {},
-): ObservedEvent {
-  seq += 1;
-  return {
-    seq,
-    at,
-    body: {
-      v: 1,
-      id: String(seq),
-      at: '',
-      tenant: 't_0000000000000001',
-      region: 'r',
-      action,
-      actor: { type: 'user', id: 'ann' },
-      outcome: 'success',
-      ...body,
-    },
-    subject: { email: 'ann@acme.example', ip: '192.0.2.1' },
-    ...who,
-  };
-}
-const found = (events: readonly ObservedEvent[], settings = NONE): string[] => {
-  const detector = new Detector(new Memory(), settings);
-  return events.flatMap((one) => detector.observe(one).map(({ rule, key }) => `${rule} ${key}`));
-};
-const times = (count: number, one: (at: number) => ObservedEvent): ObservedEvent[] =>
-  Array.from({ length: count }, (_, at) => one(at));
-const failed = (at: number, account: string, address: string) =>
-  event(
-    at,
-    'session.created',
-    { outcome: 'denied', actor: { type: 'anonymous', id: 'anonymous' } },
-    { account, address },
-  );
 
 describe('failed sign-ins', () => {
   it('are found for an account at the fifth, and not before', () => {
@@ -156,36 +110,6 @@ describe('people taken away', () => {
     expect(found(ten)).toEqual(['provisioning.mass_removal okta']);
     expect(found(times(20, (at) => removed(at * 600)))).toEqual([]);
     expect(found(times(20, (at) => removed(at, 'scim_user.reactivated')))).toEqual([]);
-  });
-});
-
-describe('what is unusual for an actor', () => {
-  const usual = (days: number): ObservedEvent[] =>
-    times(days * 24 * 20, (at) => event(START + at * 180, at % 2 ? 'agent.read' : 'agent.listed'));
-  it('is many times the calls of its other hours', () => {
-    const end = START + 4 * DAY;
-    expect(found(usual(4))).toEqual([]);
-    expect(found([...usual(4), ...times(199, (at) => event(end + at, 'agent.read'))])).toEqual([]);
-    expect(found([...usual(4), ...times(250, (at) => event(end + at, 'agent.read'))])).toEqual([
-      'unusual.rate ann',
-    ]);
-  });
-  it('is nothing for an actor that is always busy', () => {
-    const busy = times(30 * 600, (at) => event(START + at * 6, 'agent.updated'));
-    expect(
-      found([...busy, ...times(600, (at) => event(START + 30 * HOUR + at * 6, 'agent.updated'))]),
-    ).toEqual([]);
-  });
-  it('is what a well-known actor has never done, three kinds of it', () => {
-    const end = START + 4 * DAY;
-    const news = ['run.read', 'run.listed', 'user.listed'].map((action, at) => event(end + at, action));
-    expect(found([...usual(4), ...news.slice(0, 2)])).toEqual([]);
-    expect(found([...usual(4), ...news])).toEqual(['unusual.actions ann']);
-  });
-  it('is not what a new actor does', () => {
-    // To read a saved export is an export, by whomever.
-    const reads = AUDIT_ACTIONS.filter((name) => name.endsWith('read') && name !== 'audit_export.read');
-    expect(found(reads.map((name) => event(START, name)))).toEqual([]);
   });
 });
 

@@ -75,6 +75,25 @@ export const RULES = {
     windowSeconds: HOUR,
     means: 'Kinds of calls that an actor known for three days makes for the first time.',
   },
+  'unusual.organisation_rate': {
+    severity: 'P3',
+    threshold: 5,
+    windowSeconds: DAY,
+    means:
+      "The organisation's calls in an hour, as a multiple of what is usual for it; at least 1,000 calls.",
+  },
+  'unusual.organisation_actions': {
+    severity: 'P3',
+    threshold: 3,
+    windowSeconds: HOUR,
+    means: 'Kinds of calls that nobody in an organisation known for three days has made before.',
+  },
+  'unusual.organisation_networks': {
+    severity: 'P3',
+    threshold: 5,
+    windowSeconds: HOUR,
+    means: 'Networks that people sign in from, and from which nobody in the organisation has for a month.',
+  },
   'provisioning.mass_removal': {
     severity: 'P2',
     threshold: 10,
