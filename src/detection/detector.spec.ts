@@ -122,6 +122,25 @@ describe('exfiltration', () => {
       'exfiltration.reads ann',
     );
   });
+  it('is twenty thousand rows in ten minutes, in however few lists, of data or of people', () => {
+    const page = (action: string) => (at: number) => event(START + at, action, { changes: { rows: 200 } });
+    for (const action of ['run.listed', 'scim_user.listed', 'scim.searched', 'grant.listed']) {
+      expect(found(times(99, page(action)))).toEqual([]);
+      expect(found(times(100, page(action)))).toEqual(['exfiltration.rows ann']);
+    }
+    const denied = (at: number) =>
+      event(START + at, 'run.listed', { outcome: 'denied', changes: { rows: 200 } });
+    expect(found(times(200, denied))).toEqual([]);
+    const odd = [-5_000_000, 1e300, '20000', {}].map((rows, at) =>
+      event(START + at, 'run.listed', { changes: { rows } }),
+    );
+    expect(found([...odd, ...times(100, page('run.listed'))])).toEqual(['exfiltration.rows ann']);
+  });
+  it('is reading what administrators read as well, a thousand times', () => {
+    expect(found(times(1_000, (at) => event(START + Math.floor(at / 2), 'role.listed')))).toContain(
+      'exfiltration.reads ann',
+    );
+  });
   it('may be an export', () => {
     expect(found([event(START, 'audit.exported')])).toEqual(['exfiltration.exports ann']);
   });

@@ -2,7 +2,7 @@ import type { Finding } from '../alerts/index.js';
 import { Memory } from './memory.js';
 import type { Match, ObservedEvent } from './observed-event.js';
 import { defaultsOf, type DetectionSettings, type RuleName, type RuleSettings } from './rule-catalogue.js';
-import { bulkReads, exports } from './rules/exfiltration.js';
+import { bulkReads, bulkRows, exports } from './rules/exfiltration.js';
 import { brokenGlass, failedLogins } from './rules/failed-logins.js';
 import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
 import { grantedPower } from './rules/granted-power.js';
@@ -29,6 +29,7 @@ const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
   'privileges.granted': grantedPower,
   'provisioning.mass_removal': massRemoval,
   'exfiltration.reads': bulkReads,
+  'exfiltration.rows': bulkRows,
   'exfiltration.exports': exports,
   'delivery.failing': failingDelivery,
   'certificate.expiry': expiringCertificate,

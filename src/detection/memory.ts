@@ -69,8 +69,8 @@ export class Memory {
     this.#networks = new Map(networks);
   }
 
-  /** Counts one more of a key, and answers how many there were within the last seconds, to a sixtieth of them. */
-  count(key: string, at: number, seconds: number): number {
+  /** Counts one more of a key, or several, and answers how many there were within the last seconds, to a sixtieth of them. */
+  count(key: string, at: number, seconds: number, more = 1): number {
     const width = Math.max(1, Math.ceil(seconds / SLICES));
     const now = Math.floor(at / width);
     const oldest = Math.floor((at - seconds) / width);
@@ -79,8 +79,8 @@ export class Memory {
       ([slice]) => slice > oldest && slice <= now + 1,
     );
     const last = slices.at(-1);
-    if (last && last[0] >= now) slices[slices.length - 1] = [last[0], last[1] + 1];
-    else slices.push([now, 1]);
+    if (last && last[0] >= now) slices[slices.length - 1] = [last[0], last[1] + more];
+    else slices.push([now, more]);
     touch(this.#windows, key, { slices, at }, MOST_WINDOWS);
     this.#latest = Math.max(this.#latest, at);
     return slices.reduce((sum, [, count]) => sum + count, 0);

@@ -104,7 +104,13 @@ export const RULES = {
     severity: 'P2',
     threshold: 1_000,
     windowSeconds: 10 * MINUTE,
-    means: 'Reads of one actor.',
+    means: 'Reads of one actor, of whatever.',
+  },
+  'exfiltration.rows': {
+    severity: 'P2',
+    threshold: 20_000,
+    windowSeconds: 10 * MINUTE,
+    means: 'What lists have answered one actor, row by row; whatever else was read is one.',
   },
   'exfiltration.exports': {
     severity: 'P3',
