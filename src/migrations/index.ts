@@ -22,6 +22,7 @@ import { CellRequestBodies20261122007500 } from './cell-20-request-bodies.js';
 import { CellDomains20261122009000 } from './cell-21-domains.js';
 import { CellOwnBytes20261129060000 } from './cell-22-own-bytes.js';
 import { CellSettledCommits20261130081500 } from './cell-23-settled-commits.js';
+import { CellRechecks20261130090000 } from './cell-24-rechecks.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -78,6 +79,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellDomains20261122009000,
   CellOwnBytes20261129060000,
   CellSettledCommits20261130081500,
+  CellRechecks20261130090000,
 ];
 
 /** Applied once per tenant. */

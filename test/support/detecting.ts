@@ -10,6 +10,7 @@ import { PersonalParts } from '../../src/audit/personal-parts.js';
 import { Detect } from '../../src/detection/detect.js';
 import { DetectionRules } from '../../src/detection/detection-rules.js';
 import { DetectionStates } from '../../src/detection/detection-state.js';
+import { RecheckLogs } from '../../src/detection/recheck-logs.js';
 import { FollowLogs } from '../../src/detection/follow-logs.js';
 import { RegionConfig } from '../../src/platform/config/index.js';
 import type { TenantId, TenantRef } from '../../src/platform/database/index.js';
@@ -17,7 +18,7 @@ import type { AuditAction } from '../../src/platform/events/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 import { UnitOfWork } from '../../src/requests/index.js';
 import { Idempotency } from '../../src/requests/idempotency.js';
-import type { Residence } from '../../src/tenancy/index.js';
+import type { Residence, TenantRegistry } from '../../src/tenancy/index.js';
 import { coldLogOf, indexerOf } from './log-parts.js';
 import { MemoryObjects } from './memory-objects.js';
 import { openSealing, type Sealing } from './sealing.js';
@@ -53,6 +54,8 @@ export interface Detecting {
   follow(): Promise<void>;
   forgetHints(): Promise<void>;
   /** Whatever was in the memory of the process that appends is gone. */
+  /** Verifies so many events anew of whichever log has waited longest, as one more process. */
+  recheck(events: number): Promise<void>;
   restart(): Promise<void>;
   alerts(tenant: TenantRef): Promise<FoundAlert[]>;
   actions(tenant: TenantRef): Promise<string[]>;
@@ -121,6 +124,13 @@ export async function openDetecting(): Promise<Detecting> {
         const found = await database.repository(AlertEntity).find({ order: { id: 'ASC' } });
         return found.map(({ rule, key, severity, status, occurrences, details, subject }) => ({
           rule,
+    recheck: async (events) => {
+      const cold = coldLogOf(cells, new MemoryObjects());
+      const here = { current: (id: TenantId) => Promise.resolve(cells.home.tenant(id)) };
+      const tenants = here as unknown as TenantRegistry;
+      const regions = new RegionConfig(undefined, {});
+      await new RecheckLogs(cells, cold, recorder(), tenants, regions, new Log('silent')).round(events);
+    },
           key,
           severity,
           status,
