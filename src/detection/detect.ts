@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { chainHash, leafHash } from '@waxell/transparency';
-import { RaiseAlerts, type AlertEntity, type Finding } from '../alerts/index.js';
+import { RaiseAlerts, type Finding, type Raised } from '../alerts/index.js';
 import {
   EventRecorder,
   ExportLog,
@@ -102,7 +102,7 @@ export class Detect {
     }
     await this.work.runAs(raisedEvent, async () => {
       await this.states.save(state, seq, chain);
-      return { opened: await this.alerts.raise(findings), found: findings.length };
+      return { raised: await this.alerts.raise(findings), found: findings.length };
     });
   }
 
@@ -188,8 +188,9 @@ function brokenFinding({ seq, kind }: Break, settings: DetectionSettings): Findi
   };
 }
 
-function raisedEvent({ opened, found }: { opened: readonly AlertEntity[]; found: number }): AuditEvent {
-  const [first] = opened;
+function raisedEvent({ raised, found }: { readonly raised: Raised; readonly found: number }): AuditEvent {
+  const { opened, reopened } = raised;
+  const [first] = [...opened, ...reopened];
   return {
     action: 'alert.raised',
     actor: DETECTION,
@@ -207,3 +208,6 @@ function text(personal: Record<string, unknown> | undefined, name: string): stri
   const value = personal?.[name];
   return typeof value === 'string' ? value : undefined;
 }
+      ...(reopened.length > 0 && {
+        reopened: reopened.map(({ id, rule, severity }) => ({ id, rule, severity })),
+      }),

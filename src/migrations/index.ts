@@ -46,6 +46,7 @@ import { TenantSharedSignals20261129060000 } from './tenant-21-shared-signals.js
 import { TenantDirectoryClients20261129061000 } from './tenant-22-directory-clients.js';
 import { TenantReplays20261129062000 } from './tenant-23-replays.js';
 import { TenantRolelessDirectories20261129063000 } from './tenant-24-roleless-directories.js';
+import { TenantReopenedAlerts20261130090200 } from './tenant-25-reopened-alerts.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -108,4 +109,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantDirectoryClients20261129061000,
   TenantReplays20261129062000,
   TenantRolelessDirectories20261129063000,
+  TenantReopenedAlerts20261130090200,
 ];
