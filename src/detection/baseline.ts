@@ -56,6 +56,11 @@ export function observed(baseline: Baseline, action: string, at: number, mostAct
     baseline.hour = hour;
     baseline.count = 0;
   }
+  // What an older version has counted in an hour that is yet to come.
+  if (hour < baseline.hour) {
+    baseline.hour = hour;
+    baseline.count = 0;
+  }
   baseline.events += 1;
   baseline.count += 1;
   const first = !baseline.actions.has(action) && baseline.actions.size < mostActions;

@@ -21,6 +21,8 @@ export interface StoredMemory {
   readonly organisation?: readonly StoredBaseline[];
   /** Networks that somebody signed in from, with the day of the last time. */
   readonly networks?: readonly (readonly [string, number])[];
+  /** The second of the latest event. */
+  readonly clock?: readonly number[];
 }
 
 const MOST_WINDOWS = 1_000;
@@ -33,6 +35,8 @@ const MOST_NETWORKS = 2_000;
 /** A window is counted in so many slices: what is kept of it does not grow with what is counted. */
 const SLICES = 60;
 const DAY = 86_400;
+/** So much the clocks of two processes may differ. */
+const CLOCKS_DIFFER_SECONDS = 60;
 /** What nobody was counted under for so long is forgotten: a hash of an address is of somebody too. */
 const KEPT_DAYS = 30;
 const KEPT_SECONDS = KEPT_DAYS * DAY;
@@ -48,7 +52,7 @@ export class Memory {
   readonly #actors: Map<string, Baseline>;
   #organisation: Baseline | undefined;
   readonly #networks: Map<string, number>;
-  /** The latest second that anything was counted in. */
+  /** The second of the latest event: no later one is counted before it. */
   #latest: number;
 
   constructor({
@@ -57,8 +61,10 @@ export class Memory {
     actors = [],
     organisation = [],
     networks = [],
+    clock = [],
   }: StoredMemory = {}) {
-    this.#latest = Math.max(0, ...windows.map(([, , at = 0]) => at), ...found.map(([, at]) => at));
+    this.#latest =
+      clock[0] ?? Math.max(0, ...windows.map(([, , at = 0]) => at), ...found.map(([, at]) => at));
     this.#windows = new Map(
       windows.map(([key, slices, at = this.#latest]) => [key, { slices: [...slices], at }]),
     );
@@ -67,6 +73,18 @@ export class Memory {
     const [all] = organisation;
     this.#organisation = all && loadedBaseline(all);
     this.#networks = new Map(networks);
+  }
+
+  /**
+   * The second that an event counts for, which its own time is what somebody has written: no earlier than the event before
+   * it, and no later than now. One from the future says nothing of when it was, and counts for when the one before it was.
+   */
+  timeOf(at: number, now: number): number {
+    // What an older version has remembered may lie in the future as well.
+    const before = Math.min(this.#latest, now);
+    const credible = Number.isFinite(at) && at <= now + CLOCKS_DIFFER_SECONDS;
+    this.#latest = credible ? Math.min(Math.max(at, before), now) : before || now;
+    return this.#latest;
   }
 
   /** Counts one more of a key, or several, and answers how many there were within the last seconds, to a sixtieth of them. */
@@ -89,7 +107,7 @@ export class Memory {
   /** Whether this was not found within the last seconds; remembers that it was found now. */
   isNew(key: string, at: number, seconds: number): boolean {
     const before = this.#found.get(key);
-    if (before !== undefined && at - before < seconds) return false;
+    if (before !== undefined && before <= at && at - before < seconds) return false;
     touch(this.#found, key, at, MOST_FOUND);
     this.#latest = Math.max(this.#latest, at);
     return true;
@@ -135,6 +153,7 @@ export class Memory {
       found: [...this.#found].filter(([, at]) => at >= oldest),
       actors: [...this.#actors].map(([id, baseline]) => [id, storedBaseline(baseline)]),
       organisation: this.#organisation ? [storedBaseline(this.#organisation)] : [],
+      clock: this.#latest > 0 ? [this.#latest] : [],
       networks: [...this.#networks].filter(([, day]) => day >= Math.floor(oldest / DAY)),
     };
   }

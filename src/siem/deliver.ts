@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { EventRecorder, ExportLog, type AuditEvent, type ExportedEvent } from '../audit/index.js';
+import {
+  EventRecorder,
+  ExportLog,
+  hasReadableParts,
+  type AuditEvent,
+  type ExportedEvent,
+} from '../audit/index.js';
 import { KeysDestroyed } from '../encryption/index.js';
 import { TenantDatabase, type Cell, type TenantRef } from '../platform/database/index.js';
 import { OutgoingHttp } from '../platform/egress/index.js';
@@ -68,7 +74,7 @@ export class Deliver {
         return 'waits';
       }
       const sender = this.sender(destination);
-      const exported = await this.exportLog.after(tenant, lease.seq, TURN_BYTES);
+      const exported = await this.exportLog.after(tenant, lease.seq, TURN_BYTES, hasReadableParts);
       const { personalData } = destination.settings;
       const encoded = exported.map((event) => ({
         seq: event.seq,
