@@ -102,6 +102,7 @@ export const PERMISSIONS = {
   'installation_log:export': { grantee: 'operator', scope: 'tenant:admin' },
   'installation_alert:read': { grantee: 'operator', scope: 'tenant:read' },
   'installation_alert:manage': { grantee: 'operator', scope: 'tenant:admin' },
+  'metrics:read': { grantee: 'operator', scope: 'tenant:read' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:move': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },

@@ -457,6 +457,12 @@ const ROWS = {
   'detection_rule.listed': ['administration', 'informational', api('read'), 'Rules were listed.'],
   'detection_rule.updated': ['administration', 'high', api('update'), 'A rule was set.'],
   'certificate.expiring': ['system', 'high', api('other'), 'A certificate is about to expire, or has.'],
+  'metrics.read': [
+    'administration',
+    'informational',
+    api('read'),
+    'What the installation measures was read.',
+  ],
   'audit.chain_broken': ['system', 'critical', api('other'), 'A log does not go on from where it was.'],
   'audit.event_rejected': ['system', 'critical', api('other'), 'The outbox held what is no event.'],
   'signing_key.rotated': ['administration', 'high', api('update'), 'Access tokens get a new signing key.'],
