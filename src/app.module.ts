@@ -24,6 +24,7 @@ import { GroupsModule } from './groups/index.js';
 import { ImpersonationEntity, ImpersonationModule } from './impersonation/index.js';
 import { KeysModule } from './keys/index.js';
 import { CELL_MIGRATIONS, TENANT_MIGRATIONS } from './migrations/index.js';
+import { MetricsModule } from './metrics/index.js';
 import { MfaModule } from './mfa/index.js';
 import { MovesModule } from './moves/index.js';
 import { ClientEntity, ClientSecretEntity, OAuthModule } from './oauth/index.js';
@@ -48,6 +49,7 @@ import {
   TenantDatabase,
   TenantErasure,
 } from './platform/database/index.js';
+import { Gauges } from './platform/observability/gauges.js';
 import { HealthController, Readiness } from './platform/observability/health.controller.js';
 import { Log } from './platform/observability/log.js';
 import { Mailer, NameServer, OutgoingHttp, ProviderHttp } from './platform/egress/index.js';
@@ -178,6 +180,7 @@ export class AppModule {
         OrganisationsModule,
         MovesModule,
         KeysModule,
+        MetricsModule,
         ...(works ? [RunWorkerModule] : []),
       ],
       controllers: [HealthController],
@@ -283,6 +286,7 @@ class BackendsModule {
           return feed;
         },
       },
+      Gauges,
       TenantDatabase,
       TenantErasure,
       TenantObjects,
@@ -291,6 +295,7 @@ class BackendsModule {
     ];
     const exports = [
       Log,
+      Gauges,
       AuthConfig,
       PasswordConfig,
       SecondFactorConfig,

@@ -14,9 +14,11 @@ export { requireFilterable, Untranslatable } from './condition.js';
 export { actionsOf, type PolicyHead } from './policy-heads.js';
 export { readableRows } from './readable-rows.js';
 export {
+  areAdministrative,
   DEFAULT_ROLES,
   grantablePermissions,
   includedScopes,
+  isAdministrative,
   isInTheTree,
   isPermission,
   leastRole,

@@ -102,6 +102,7 @@ export const PERMISSIONS = {
   'installation_log:export': { grantee: 'operator', scope: 'tenant:admin' },
   'installation_alert:read': { grantee: 'operator', scope: 'tenant:read' },
   'installation_alert:manage': { grantee: 'operator', scope: 'tenant:admin' },
+  'metrics:read': { grantee: 'operator', scope: 'tenant:read' },
   'tenant:create': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:move': { grantee: 'operator', scope: 'tenant:admin' },
   'tenant:read': { grantee: 'operator', scope: 'tenant:read' },
@@ -154,6 +155,13 @@ export function grantablePermissions(): PermissionName[] {
   return permissionsOf('Admin');
 }
 
+/** By which somebody changes what others may do, or what is known of it: an Admin's or Owner's, and more than reading. */
+export function isAdministrative(permission: string): boolean {
+  if (!isPermission(permission)) return false;
+  const least = leastRole(permission);
+  return (least === 'Admin' || least === 'Owner') && PERMISSIONS[permission].scope.endsWith(':admin');
+}
+
 export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as readonly PermissionName[];
 
 export function isPermission(name: string): name is PermissionName {
@@ -179,6 +187,13 @@ export function coversScope(scopes: readonly string[], wanted: string): boolean 
     const every = on === '*' && RESOURCES.includes(resource);
     return (every || on === resource) && LEVELS.indexOf(upTo as ScopeLevel) >= needed;
   });
+}
+
+/** Whether a key with these scopes administers, for somebody who may. */
+export function areAdministrative(scopes: readonly string[]): boolean {
+  return PERMISSION_NAMES.some(
+    (name) => isAdministrative(name) && coversScope(scopes, PERMISSIONS[name].scope),
+  );
 }
 
 /** Every scope that the given ones include: admin includes write, write includes read, `*` every resource. */

@@ -22,6 +22,7 @@ export function alertDto(alert: AlertEntity, now = new Date()): AlertDto {
     acknowledgeBy: alert.acknowledgeBy.toISOString(),
     ...(inTime !== undefined && { acknowledgedInTime: inTime }),
     escalations: alert.escalations,
+    reopenings: alert.reopenings,
     ...(acknowledgedAt && { acknowledgedAt: acknowledgedAt.toISOString() }),
     ...(acknowledgedBy !== null && { acknowledgedBy }),
     ...(resolvedAt && { resolvedAt: resolvedAt.toISOString() }),

@@ -60,6 +60,10 @@ export class AlertEntity {
   @Column('integer')
   escalations!: number;
 
+  /** How often something was found after somebody had acknowledged it. */
+  @Column('integer')
+  reopenings!: number;
+
   @Column('timestamptz', { name: 'acknowledged_at', nullable: true })
   acknowledgedAt!: Date | null;
 

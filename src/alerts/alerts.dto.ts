@@ -53,6 +53,8 @@ export class AlertDto {
   acknowledgedInTime?: boolean;
   /** How often it was told again because nobody had acknowledged it in time. */
   escalations!: number;
+  /** How often it was opened again by what was found after somebody had acknowledged it. */
+  reopenings!: number;
   @ApiProperty({ format: 'date-time' })
   acknowledgedAt?: string;
   acknowledgedBy?: string;

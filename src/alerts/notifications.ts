@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { TenantDatabase } from '../platform/database/index.js';
 import type { AlertEntity } from './alert.entity.js';
 
-export type NotificationKind = 'opened' | 'escalated' | 'acknowledged' | 'resolved';
+export type NotificationKind = 'opened' | 'reopened' | 'escalated' | 'acknowledged' | 'resolved';
 
 /** What is to be told of an alert, to one channel. */
 export interface Notification extends Record<string, unknown> {

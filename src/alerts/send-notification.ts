@@ -66,6 +66,7 @@ export class SendNotification {
 
 const SUBJECTS: Readonly<Record<NotificationKind, string>> = {
   opened: '',
+  reopened: 'Again: ',
   escalated: 'Not acknowledged in time: ',
   acknowledged: 'Acknowledged: ',
   resolved: 'Resolved: ',

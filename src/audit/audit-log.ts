@@ -18,6 +18,11 @@ export class AuditLog implements OnApplicationBootstrap, OnApplicationShutdown {
     for (const cell of this.#writers.keys()) this.outboxFilled(cell);
   }
 
+  /** Events of this process that wait to be durable in a cell. */
+  waiting(cell: string): number {
+    return this.#writer(cell).waiting;
+  }
+
   /** Resolves when the event is durable. @throws {LogClosed} where the log goes on in another cell */
   append(tenant: { readonly id: string; readonly cell: string }, event: CanonicalEvent): Promise<void> {
     return this.#writer(tenant.cell).append(tenant.id, event);

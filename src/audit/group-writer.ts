@@ -51,6 +51,11 @@ export class GroupWriter {
 
   constructor(private readonly cell: Cell) {}
 
+  /** Events that wait to be written. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Resolves when the event is durable. @throws {LogClosed} where the tenant's log goes on in another cell */
   append(tenant: string, { bytes, search }: CanonicalEvent): Promise<void> {
     if (this.#waiting.length >= MAX_WAITING) {

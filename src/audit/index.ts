@@ -15,6 +15,7 @@ export { ExportLog, type ExportedEvent } from './export-log.js';
 export { EventRecorder } from './event-recorder.js';
 export { IndexLog, type FollowedEvent } from './index-log.js';
 export { LogReader } from './log-reader.js';
+export { hasReadableParts, readEvent } from './read-event.js';
 export { MoveLog } from './move-log.js';
 export { requireTimes, SearchLog } from './search-log.js';
 export { eventLine, packed, unpacked, type StoredEvent } from './stored-event.js';

@@ -24,6 +24,7 @@ const OF_TENANT = [
   'restores',
   'exports',
   'looked_at',
+  'rechecked',
   'delivered',
   'indexed',
   'postings',

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { chainHash, leafHash } from '@waxell/transparency';
-import { RaiseAlerts, type AlertEntity, type Finding } from '../alerts/index.js';
+import { RaiseAlerts, type Finding, type Raised } from '../alerts/index.js';
 import {
   EventRecorder,
   ExportLog,
+  hasReadableParts,
+  readEvent,
   type AuditEvent,
   type EventBody,
   type ExportedEvent,
@@ -16,12 +18,15 @@ import { Detector } from './detector.js';
 import { DetectionRules } from './detection-rules.js';
 import { DetectionStates, type DetectionState } from './detection-state.js';
 import type { ObservedEvent } from './observed-event.js';
+import { networkOf } from './network.js';
 import { RULES, type DetectionSettings } from './rule-catalogue.js';
 
 /** Bytes of events that are looked at in one transaction. */
 const PAGE_BYTES = 524_288;
+/** What happened longer ago is told as late: whoever reads it should not think that it happens now. */
+const LATE_SECONDS = 86_400;
 /** What happened longer ago teaches what is usual, and alarms nobody any more. */
-const NEWS_SECONDS = 86_400;
+const OLD_SECONDS = 7 * 86_400;
 const DETECTION = { type: 'system', id: 'detection' } as const;
 
 /** A log that does not go on from where it was. */
@@ -34,6 +39,13 @@ export interface Look {
   readonly seq: number;
   readonly more: boolean;
   readonly events: readonly FollowedEvent[];
+  /** Events that are not as events are written; they were looked at as far as they can be told. */
+  readonly odd: number;
+}
+
+interface Observing {
+  readonly event: ObservedEvent;
+  readonly odd: boolean;
 }
 
 /**
@@ -57,16 +69,17 @@ export class Detect {
   look(tenant: TenantRef, head: number): Promise<Look> {
     return this.database.within(tenant, async () => {
       const [state, settings] = await Promise.all([this.states.load(), this.rules.settings()]);
-      const page = await this.exportLog.after(tenant, state.seq, PAGE_BYTES, namesSomebody);
+      const page = await this.exportLog.after(tenant, state.seq, PAGE_BYTES, isOpened);
       const last = page.at(-1);
       const walk = walkOf(state, page, head);
       if (walk.broken) await this.#tellInstallation(tenant, walk.broken);
-      if (!last && !walk.broken) return { seq: state.seq, more: false, events: [] };
-      const observed = await Promise.all(page.map((one) => this.#observed(tenant, one)));
+      if (!last && !walk.broken) return { seq: state.seq, more: false, events: [], odd: 0 };
+      const observing = await Promise.all(page.map((one) => this.#observed(tenant, one)));
+      const observed = observing.map(({ event }) => event);
       const findings = this.#findings(state, settings, observed, walk.broken);
       const seq = last?.seq ?? head;
       await this.#commit(state, seq, walk.chain, findings);
-      return { seq, more: seq < head, events: observed };
+      return { seq, more: seq < head, events: observed, odd: observing.filter(({ odd }) => odd).length };
     });
   }
 
@@ -77,10 +90,12 @@ export class Detect {
     broken: Break | undefined,
   ): Finding[] {
     const detector = new Detector(memory, settings);
-    const news = Date.now() / 1_000 - NEWS_SECONDS;
+    const now = Math.floor(Date.now() / 1_000);
     const found = observed.flatMap((event) => {
-      const findings = detector.observe(event);
-      return event.at >= news ? findings : [];
+      const at = memory.timeOf(event.at, now);
+      const findings = detector.observe({ ...event, at });
+      if (at < now - OLD_SECONDS) return [];
+      return at < now - LATE_SECONDS ? findings.map((finding) => late(finding, at)) : findings;
     });
     return broken && settings.get('audit.chain')?.enabled !== false
       ? [...found, brokenFinding(broken, settings)]
@@ -101,7 +116,7 @@ export class Detect {
     }
     await this.work.runAs(raisedEvent, async () => {
       await this.states.save(state, seq, chain);
-      return { opened: await this.alerts.raise(findings), found: findings.length };
+      return { raised: await this.alerts.raise(findings), found: findings.length };
     });
   }
 
@@ -116,15 +131,12 @@ export class Detect {
     });
   }
 
-  async #observed(
-    tenant: TenantRef,
-    { seq, event, personal, person }: ExportedEvent,
-  ): Promise<ObservedEvent> {
-    const body = JSON.parse(event) as EventBody;
+  async #observed(tenant: TenantRef, { seq, event, personal, person }: ExportedEvent): Promise<Observing> {
+    const { body, odd } = readEvent(event);
     const at = Math.floor(Date.parse(body.at) / 1_000);
-    if (!namesSomebody(body)) return { seq, at, body, subject: {} };
+    if (!namesSomebody(body)) return { event: { seq, at, body, subject: {} }, odd };
     const [email, ip] = [text(personal, 'email')?.trim().toLowerCase(), text(personal, 'ip')];
-    return {
+    const named = {
       seq,
       at,
       body,
@@ -132,10 +144,14 @@ export class Detect {
       ...((person ?? email) !== undefined && {
         account: await this.#hash(tenant, 'account', person ?? email ?? ''),
       }),
-      ...(ip !== undefined && { address: await this.#hash(tenant, 'address', ip) }),
+      ...(ip !== undefined && {
+        address: await this.#hash(tenant, 'address', ip),
+        network: await this.#hash(tenant, 'network', networkOf(ip)),
+      }),
       subject: { ...(email !== undefined && { email }), ...(ip !== undefined && { ip }) },
       ...(person !== undefined && { person }),
     };
+    return { event: named, odd };
   }
 
   async #hash(tenant: TenantRef, column: string, value: string): Promise<string> {
@@ -145,8 +161,18 @@ export class Detect {
 }
 
 /** Whom an event concerns, and from where, is looked at of sign-ins alone: opening it is most of the work. */
+function isOpened(body: EventBody): boolean {
+  return namesSomebody(body) && hasReadableParts(body);
+}
+
 function namesSomebody({ action }: EventBody): boolean {
   return action === 'session.created';
+}
+
+/** Nobody looks at it as it happens. */
+function late(finding: Finding, at: number): Finding {
+  const happenedAt = new Date(at * 1_000).toISOString();
+  return { ...finding, details: { ...finding.details, late: true, happenedAt } };
 }
 
 /** Follows the chain from where it was left: each link from the one before, and none that is gone. */
@@ -184,8 +210,9 @@ function brokenFinding({ seq, kind }: Break, settings: DetectionSettings): Findi
   };
 }
 
-function raisedEvent({ opened, found }: { opened: readonly AlertEntity[]; found: number }): AuditEvent {
-  const [first] = opened;
+function raisedEvent({ raised, found }: { readonly raised: Raised; readonly found: number }): AuditEvent {
+  const { opened, reopened } = raised;
+  const [first] = [...opened, ...reopened];
   return {
     action: 'alert.raised',
     actor: DETECTION,
@@ -195,6 +222,9 @@ function raisedEvent({ opened, found }: { opened: readonly AlertEntity[]; found:
       found,
       ...(first && { title: first.title, rule: first.rule }),
       alerts: opened.map(({ id, rule, severity }) => ({ id, rule, severity })),
+      ...(reopened.length > 0 && {
+        reopened: reopened.map(({ id, rule, severity }) => ({ id, rule, severity })),
+      }),
     },
   };
 }

@@ -15,7 +15,7 @@ export class SetRuleDto {
   /** How many it takes; for `unusual.rate`, how many times the usual. */
   @IsInt()
   @Min(1)
-  @Max(10_000)
+  @Max(1_000_000)
   threshold!: number;
 
   /** Seconds within which they count, and for which the same is not found again. */

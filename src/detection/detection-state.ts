@@ -12,7 +12,7 @@ export interface DetectionState {
   readonly stored: ReadonlyMap<string, string>;
 }
 
-const PARTS = ['windows', 'found', 'actors'] as const;
+const PARTS = ['windows', 'found', 'actors', 'organisation', 'networks', 'clock'] as const;
 
 /** Another process has looked at the same events; what this one has found is what that one has. */
 export class LookedAtElsewhere extends Error {

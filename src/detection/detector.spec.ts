@@ -1,56 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EventBody } from '../audit/index.js';
-import { AUDIT_ACTIONS } from '../platform/events/index.js';
+import { DAY, event, failed, found, HOUR, NONE, START, times } from '../../test/support/observed-events.js';
 import { Detector } from './detector.js';
 import { Memory } from './memory.js';
 import type { ObservedEvent } from './observed-event.js';
 import { defaultsOf, RULE_NAMES, type DetectionSettings, type RuleName } from './rule-catalogue.js';
-
-const NONE: DetectionSettings = new Map();
-const START = 497_222 * 3_600;
-const HOUR = 3_600;
-const DAY = 86_400;
-
-let seq = 0;
-function event(
-  at: number,
-  action: string,
-  body: Partial<EventBody> = {},
-  who: Pick<ObservedEvent, 'account' | 'address'> = {},
-): ObservedEvent {
-  seq += 1;
-  return {
-    seq,
-    at,
-    body: {
-      v: 1,
-      id: String(seq),
-      at: '',
-      tenant: 't_0000000000000001',
-      region: 'r',
-      action,
-      actor: { type: 'user', id: 'ann' },
-      outcome: 'success',
-      ...body,
-    },
-    subject: { email: 'ann@acme.example', ip: '192.0.2.1' },
-    ...who,
-  };
-}
-const found = (events: readonly ObservedEvent[], settings = NONE): string[] => {
-  const detector = new Detector(new Memory(), settings);
-  return events.flatMap((one) => detector.observe(one).map(({ rule, key }) => `${rule} ${key}`));
-};
-const times = (count: number, one: (at: number) => ObservedEvent): ObservedEvent[] =>
-  Array.from({ length: count }, (_, at) => one(at));
-const failed = (at: number, account: string, address: string) =>
-  event(
-    at,
-    'session.created',
-    { outcome: 'denied', actor: { type: 'anonymous', id: 'anonymous' } },
-    { account, address },
-  );
 
 describe('failed sign-ins', () => {
   it('are found for an account at the fifth, and not before', () => {
@@ -103,6 +57,48 @@ describe('privileges', () => {
     expect(found([grant('Admin')])).toEqual(['privileges.granted bob']);
     expect(found([grant('Developer')])).toEqual([]);
   });
+  const gives = (action: string, changes: object, id = 'it') =>
+    found([event(START, action, { changes: { ...changes }, resource: { type: 'x', id } })]);
+  it.each<[string, string, object, object]>([
+    [
+      'a grant',
+      'grant.created',
+      { principal: { type: 'group', id: 'it' }, role: 'Admin', on: { type: 'project', id: 'p' } },
+      { role: 'Developer' },
+    ],
+    [
+      'a grant of a role of one’s own',
+      'grant.created',
+      { roleId: 'r', administrative: true },
+      { roleId: 'r' },
+    ],
+    [
+      'a role that gains',
+      'role.updated',
+      { before: ['agent:read'], permissions: ['agent:read', 'user:update'] },
+      { before: ['user:update'], permissions: ['user:update', 'agent:delete', 'audit:read'] },
+    ],
+    ['a group', 'group.members_changed', { administrative: true }, { added: { count: 1 } }],
+    ['a group of a directory', 'scim_group.updated', { administrative: true }, { added: { count: 1 } }],
+    ['a directory', 'scim_user.created', { role: 'Admin' }, { role: 'Member' }],
+    ['a key', 'api_key.created', { scopes: ['*:admin'] }, { scopes: ['agent:admin', '*:write'] }],
+    [
+      'a client',
+      'oauth_client.updated',
+      { fields: ['scopes'], role: 'Admin', scopes: ['user:admin'] },
+      { fields: ['name'], role: 'Admin', scopes: ['user:admin'] },
+    ],
+  ])('that administer are found when they are given by %s', (_by, action, administrative, harmless) => {
+    expect(gives(action, administrative)).toEqual(['privileges.granted it']);
+    expect(gives(action, harmless)).toEqual([]);
+  });
+  it('that a provider gives to whoever signs in are found, and those that somebody had are not', () => {
+    const signIn = (changes: object) => gives('session.created', { user: 'bob', role: 'Admin', ...changes });
+    expect(signIn({ account: 'added' })).toEqual(['privileges.granted bob']);
+    expect(signIn({ account: 'known', roleBefore: 'Viewer' })).toEqual(['privileges.granted bob']);
+    expect(signIn({ account: 'known' })).toEqual([]);
+    expect(signIn({ account: 'known', roleBefore: 'Owner' })).toEqual([]);
+  });
 });
 
 describe('people taken away', () => {
@@ -128,42 +124,31 @@ describe('people taken away', () => {
   });
 });
 
-describe('what is unusual for an actor', () => {
-  const usual = (days: number): ObservedEvent[] =>
-    times(days * 24 * 20, (at) => event(START + at * 180, at % 2 ? 'agent.read' : 'agent.listed'));
-  it('is many times the calls of its other hours', () => {
-    const end = START + 4 * DAY;
-    expect(found(usual(4))).toEqual([]);
-    expect(found([...usual(4), ...times(199, (at) => event(end + at, 'agent.read'))])).toEqual([]);
-    expect(found([...usual(4), ...times(250, (at) => event(end + at, 'agent.read'))])).toEqual([
-      'unusual.rate ann',
-    ]);
-  });
-  it('is nothing for an actor that is always busy', () => {
-    const busy = times(30 * 600, (at) => event(START + at * 6, 'agent.updated'));
-    expect(
-      found([...busy, ...times(600, (at) => event(START + 30 * HOUR + at * 6, 'agent.updated'))]),
-    ).toEqual([]);
-  });
-  it('is what a well-known actor has never done, three kinds of it', () => {
-    const end = START + 4 * DAY;
-    const news = ['run.read', 'run.listed', 'user.listed'].map((action, at) => event(end + at, action));
-    expect(found([...usual(4), ...news.slice(0, 2)])).toEqual([]);
-    expect(found([...usual(4), ...news])).toEqual(['unusual.actions ann']);
-  });
-  it('is not what a new actor does', () => {
-    // To read a saved export is an export, by whomever.
-    const reads = AUDIT_ACTIONS.filter((name) => name.endsWith('read') && name !== 'audit_export.read');
-    expect(found(reads.map((name) => event(START, name)))).toEqual([]);
-  });
-});
-
 describe('exfiltration', () => {
   it('is a thousand reads in ten minutes, and not in a day', () => {
     expect(found(times(1_000, (at) => event(START + Math.floor(at / 2), 'run.read')))).toContain(
       'exfiltration.reads ann',
     );
     expect(found(times(1_000, (at) => event(START + at * 80, 'run.read')))).not.toContain(
+      'exfiltration.reads ann',
+    );
+  });
+  it('is twenty thousand rows in ten minutes, in however few lists, of data or of people', () => {
+    const page = (action: string) => (at: number) => event(START + at, action, { changes: { rows: 200 } });
+    for (const action of ['run.listed', 'scim_user.listed', 'scim.searched', 'grant.listed']) {
+      expect(found(times(99, page(action)))).toEqual([]);
+      expect(found(times(100, page(action)))).toEqual(['exfiltration.rows ann']);
+    }
+    const denied = (at: number) =>
+      event(START + at, 'run.listed', { outcome: 'denied', changes: { rows: 200 } });
+    expect(found(times(200, denied))).toEqual([]);
+    const odd = [-5_000_000, 1e300, '20000', {}].map((rows, at) =>
+      event(START + at, 'run.listed', { changes: { rows } }),
+    );
+    expect(found([...odd, ...times(100, page('run.listed'))])).toEqual(['exfiltration.rows ann']);
+  });
+  it('is reading what administrators read as well, a thousand times', () => {
+    expect(found(times(1_000, (at) => event(START + Math.floor(at / 2), 'role.listed')))).toContain(
       'exfiltration.reads ann',
     );
   });
@@ -187,6 +172,21 @@ describe('what the system says of itself', () => {
       'certificate.expiry server',
       'delivery.failing failing splunk',
     ]);
+  });
+});
+
+describe('a destination that is behind', () => {
+  const behind = (lagSeconds: unknown) =>
+    event(START, 'audit.delivery_lagging', {
+      changes: { lagSeconds },
+      resource: { type: 'd', id: 'splunk' },
+    });
+  it('is found by as many minutes as are set', () => {
+    expect(found([behind(899), behind('x')])).toEqual([]);
+    expect(found([behind(900)])).toEqual(['delivery.lag splunk']);
+    const hour = new Map([['delivery.lag' as const, { ...defaultsOf('delivery.lag'), threshold: 60 }]]);
+    expect(found([behind(3_599)], hour)).toEqual([]);
+    expect(found([behind(3_600)], hour)).toEqual(['delivery.lag splunk']);
   });
 });
 

@@ -2,13 +2,20 @@ import type { Finding } from '../alerts/index.js';
 import { Memory } from './memory.js';
 import type { Match, ObservedEvent } from './observed-event.js';
 import { defaultsOf, type DetectionSettings, type RuleName, type RuleSettings } from './rule-catalogue.js';
-import { bulkReads, exports } from './rules/exfiltration.js';
+import { bulkReads, bulkRows, exports } from './rules/exfiltration.js';
 import { brokenGlass, failedLogins } from './rules/failed-logins.js';
-import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
+import { brokenChain, expiringCertificate, failingDelivery, laggingDelivery } from './rules/installation.js';
+import { grantedPower } from './rules/granted-power.js';
 import { scheduledDestruction } from './rules/keys.js';
-import { deniedAdministration, exceededGrant, grantedPower } from './rules/privileges.js';
+import { deniedAdministration, exceededGrant } from './rules/privileges.js';
 import { massRemoval } from './rules/provisioning.js';
-import { unusualActions, unusualRate } from './rules/unusual.js';
+import {
+  unusualActions,
+  unusualActionsOfAll,
+  unusualNetworks,
+  unusualRate,
+  unusualRateOfAll,
+} from './rules/unusual.js';
 
 type Rule = (event: ObservedEvent, memory: Memory, settings: RuleSettings) => Match | undefined;
 
@@ -24,8 +31,10 @@ const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
   'keys.deletion': scheduledDestruction,
   'provisioning.mass_removal': massRemoval,
   'exfiltration.reads': bulkReads,
+  'exfiltration.rows': bulkRows,
   'exfiltration.exports': exports,
   'delivery.failing': failingDelivery,
+  'delivery.lag': laggingDelivery,
   'certificate.expiry': expiringCertificate,
   'audit.chain': brokenChain,
 };
@@ -48,7 +57,7 @@ export class Detector {
       const settings = this.#settingsOf(name as RuleName);
       return [name as RuleName, settings.enabled ? rule(event, this.memory, settings) : undefined];
     });
-    matches.push(...this.#habits(event));
+    matches.push(...this.#habits(event), ...this.#networks(event));
     return matches.flatMap(([rule, match]) => (match ? this.#finding(rule, match, event) : []));
   }
 
@@ -56,12 +65,33 @@ export class Detector {
     const { actor, action } = event.body;
     if (!WITH_HABITS.has(actor.type)) return [];
     // Observed whatever is enabled: who turns a rule on later has a baseline.
-    const seen = this.memory.observe(actor.id, action, event.at);
-    const [rate, actions] = [this.#settingsOf('unusual.rate'), this.#settingsOf('unusual.actions')];
+    const { memory } = this;
+    const seen = memory.observe(actor.id, action, event.at);
+    const all = memory.observeOrganisation(action, event.at);
     return [
-      ['unusual.rate', rate.enabled ? unusualRate(event, seen.baseline, rate) : undefined],
-      ['unusual.actions', actions.enabled ? unusualActions(event, seen, this.memory, actions) : undefined],
+      this.#habit('unusual.rate', (settings) => unusualRate(event, seen, settings)),
+      this.#habit('unusual.actions', (settings) => unusualActions(event, seen, memory, settings)),
+      this.#habit('unusual.organisation_rate', (settings) => unusualRateOfAll(event, all, settings)),
+      this.#habit('unusual.organisation_actions', (settings) =>
+        unusualActionsOfAll(event, all, memory, settings),
+      ),
     ];
+  }
+
+  #networks(event: ObservedEvent): [RuleName, Match | undefined][] {
+    const { network, at, body } = event;
+    const signedIn = body.action === 'session.created' && body.outcome === 'success';
+    if (network === undefined || !signedIn || !this.memory.isNewNetwork(network, at)) return [];
+    return [
+      this.#habit('unusual.organisation_networks', (settings) =>
+        unusualNetworks(event, this.memory, settings),
+      ),
+    ];
+  }
+
+  #habit(rule: RuleName, look: (settings: RuleSettings) => Match | undefined): [RuleName, Match | undefined] {
+    const settings = this.#settingsOf(rule);
+    return [rule, settings.enabled ? look(settings) : undefined];
   }
 
   #finding(rule: RuleName, match: Match, { at, seq }: ObservedEvent): Finding[] {

@@ -76,6 +76,15 @@ export class FollowLogs implements OnApplicationBootstrap, BeforeApplicationShut
   async #pages(tenant: TenantRef, head: number): Promise<Look> {
     for (let page = 1; ; page += 1) {
       const look = await this.detect.look(tenant, head);
+      if (look.odd > 0)
+        this.log.warn(
+          'events are not as events are written; they were looked at as far as they can be told',
+          {
+            tenant: tenant.id,
+            through: look.seq,
+            events: look.odd,
+          },
+        );
       await this.index.follow(tenant, look.events);
       if (!look.more || page === PAGES_PER_LOOK || this.#rounds.stopping) return look;
     }

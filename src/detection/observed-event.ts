@@ -9,6 +9,8 @@ export interface ObservedEvent {
   /** Keyed hashes of who was named and from where: what is remembered of them tells nobody who it was. */
   readonly account?: string;
   readonly address?: string;
+  /** Of the network that the address is in. */
+  readonly network?: string;
   /** The same in clear, for an alert, which keeps them encrypted. */
   readonly subject: { readonly email?: string; readonly ip?: string };
   /** Whose they are, where that is known: the alert keeps them under that person's key. */

@@ -61,7 +61,7 @@ export const RULES = {
     severity: 'P4',
     threshold: 1,
     windowSeconds: HOUR,
-    means: 'Times that one person was made Owner or Admin.',
+    means: 'Times that one person, group, role or key has got administrative power, whichever way.',
   },
   'keys.deletion': {
     severity: 'P1',
@@ -81,6 +81,25 @@ export const RULES = {
     windowSeconds: HOUR,
     means: 'Kinds of calls that an actor known for three days makes for the first time.',
   },
+  'unusual.organisation_rate': {
+    severity: 'P3',
+    threshold: 5,
+    windowSeconds: DAY,
+    means:
+      "The organisation's calls in an hour, as a multiple of what is usual for it; at least 1,000 calls.",
+  },
+  'unusual.organisation_actions': {
+    severity: 'P3',
+    threshold: 3,
+    windowSeconds: HOUR,
+    means: 'Kinds of calls that nobody in an organisation known for three days has made before.',
+  },
+  'unusual.organisation_networks': {
+    severity: 'P3',
+    threshold: 5,
+    windowSeconds: HOUR,
+    means: 'Networks that people sign in from, and from which nobody in the organisation has for a month.',
+  },
   'provisioning.mass_removal': {
     severity: 'P2',
     threshold: 10,
@@ -92,7 +111,13 @@ export const RULES = {
     severity: 'P2',
     threshold: 1_000,
     windowSeconds: 10 * MINUTE,
-    means: 'Reads of one actor.',
+    means: 'Reads of one actor, of whatever.',
+  },
+  'exfiltration.rows': {
+    severity: 'P2',
+    threshold: 20_000,
+    windowSeconds: 10 * MINUTE,
+    means: 'What lists have answered one actor, row by row; whatever else was read is one.',
   },
   'exfiltration.exports': {
     severity: 'P3',
@@ -105,6 +130,12 @@ export const RULES = {
     threshold: 1,
     windowSeconds: HOUR,
     means: 'A destination that takes nothing, or refuses events for good.',
+  },
+  'delivery.lag': {
+    severity: 'P3',
+    threshold: 15,
+    windowSeconds: HOUR,
+    means: 'Minutes that a destination is behind the log; it is looked at from fifteen on.',
   },
   'certificate.expiry': {
     severity: 'P2',

@@ -81,6 +81,7 @@ export class CompleteSignIn implements OnModuleInit {
       if (email !== undefined) auditDetails({ personal: { email } });
       throw new SsoFailed(verdict.why);
     }
+    const before = verdict.kind === 'added' ? undefined : verdict.user.role;
     const user = await this.#account(connection, judgement, verdict);
     const identityId =
       verdict.kind === 'known' ? verdict.identityId : await this.#link(connection, person, user);
@@ -109,6 +110,7 @@ export class CompleteSignIn implements OnModuleInit {
         connection: connection.id,
         account: verdict.kind,
         role: user.role,
+        ...(before !== undefined && before !== user.role && { roleBefore: before }),
         ...(proved && { secondFactor: 'provider' }),
       },
     });

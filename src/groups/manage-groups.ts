@@ -72,13 +72,20 @@ export class ManageGroups {
     return this.work.run(async () => {
       await this.#locked(id, version);
       auditDetails({ resource: resource(id) });
-      await this.grants.requireGivable(actor, id, { people: addPeople, groups: addGroups });
+      const joining = { people: addPeople, groups: addGroups };
+      const administrative = await this.grants.requireGivable(actor, id, joining);
       await this.grants.requireLeavable(actor, id, { people: removePeople, groups: removeGroups });
       const { removed } = await this.members.remove(id, removePeople);
       const { added } = await this.members.add(id, addPeople);
       const { removed: groupsRemoved } = await this.subgroups.remove(id, removeGroups);
       const { added: groupsAdded } = await this.subgroups.add(id, addGroups);
-      auditDetails({ changes: membersInEvent({ added, removed, groupsAdded, groupsRemoved }) });
+      const gains = administrative && added.length + groupsAdded.length > 0;
+      auditDetails({
+        changes: {
+          ...membersInEvent({ added, removed, groupsAdded, groupsRemoved }),
+          ...(gains && { administrative }),
+        },
+      });
       return groupDto(await this.groups.find(id));
     });
   }

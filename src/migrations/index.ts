@@ -22,7 +22,9 @@ import { CellRequestBodies20261122007500 } from './cell-20-request-bodies.js';
 import { CellDomains20261122009000 } from './cell-21-domains.js';
 import { CellOwnBytes20261129060000 } from './cell-22-own-bytes.js';
 import { CellSettledCommits20261130081500 } from './cell-23-settled-commits.js';
-import { CellCustomerKeys20261130091500 } from './cell-24-customer-keys.js';
+import { CellRechecks20261130090000 } from './cell-24-rechecks.js';
+import { CellDeliveryLag20261130090100 } from './cell-25-delivery-lag.js';
+import { CellCustomerKeys20261130091500 } from './cell-26-customer-keys.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -47,6 +49,7 @@ import { TenantDirectoryClients20261129061000 } from './tenant-22-directory-clie
 import { TenantReplays20261129062000 } from './tenant-23-replays.js';
 import { TenantRolelessDirectories20261129063000 } from './tenant-24-roleless-directories.js';
 import { TenantEndedChallenges20261130010000 } from './tenant-25-ended-challenges.js';
+import { TenantReopenedAlerts20261130090200 } from './tenant-26-reopened-alerts.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -80,6 +83,8 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellDomains20261122009000,
   CellOwnBytes20261129060000,
   CellSettledCommits20261130081500,
+  CellRechecks20261130090000,
+  CellDeliveryLag20261130090100,
   CellCustomerKeys20261130091500,
 ];
 
@@ -110,4 +115,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantReplays20261129062000,
   TenantRolelessDirectories20261129063000,
   TenantEndedChallenges20261130010000,
+  TenantReopenedAlerts20261130090200,
 ];

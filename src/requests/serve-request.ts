@@ -75,6 +75,8 @@ export class ServeRequest implements CanActivate {
     // What was changed is told; what was only read is kept from whoever may not see it any more.
     if (request.revoked && !request.recorded) throw new CredentialRevoked();
     if (!request.recorded && request.endpoint?.audit !== UNAUDITED) {
+      const rows = stored ? undefined : rowsOf(result);
+      if (rows !== undefined) request.audit.changes = { ...request.audit.changes, rows };
       await this.events.record(request.tenant, eventOfRequest(request, 'success'));
       request.recorded = true;
     }
@@ -86,4 +88,11 @@ export class ServeRequest implements CanActivate {
     if (typeof version === 'number' && !response.headersSent) response.setHeader('ETag', `"${version}"`);
     return result;
   }
+}
+
+/** Of a list, how many it answers: who reads page after page is seen in the log by that. */
+function rowsOf(result: unknown): number | undefined {
+  if (result instanceof StreamedAnswer) return result.rows;
+  const items = (result as { items?: unknown } | null | undefined)?.items;
+  return Array.isArray(items) ? items.length : undefined;
 }

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import {
   accessChanged,
   EVERYBODY,
+  isAdministrative,
   organisation,
   permissionsOf,
   ResourceTree,
@@ -50,7 +51,8 @@ export class Grants {
     return this.work.run(async () => {
       await this.#requirePrincipal(principal);
       if (principal.type === 'group') await this.groups.requireOthers(actor, principal.id);
-      await this.held.on(actor, await this.#permissionsOf(body), await this.#resource(on));
+      const permissions = await this.#permissionsOf(body);
+      await this.held.on(actor, permissions, await this.#resource(on));
       const grants = this.database.repository(GrantEntity);
       const holder = holderOf(principal);
       if ((await grants.countBy(holder)) >= MOST_OF_A_PRINCIPAL) throw new TooManyGrants(MOST_OF_A_PRINCIPAL);
@@ -72,7 +74,11 @@ export class Grants {
       const created = grants.create({ ...grant, createdBy: actor.id });
       await grants.insert(created);
       await this.database.query(changed(created));
-      auditDetails({ resource: { type: 'grant', id: grant.id }, changes: told(created) });
+      const administrative = permissions.some(isAdministrative);
+      auditDetails({
+        resource: { type: 'grant', id: grant.id },
+        changes: { ...told(created), ...(administrative && { administrative }) },
+      });
       return grantDto(created);
     });
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import {
+  isAdministrative,
   organisation,
   OrganisationPolicies,
   permissionsOf,
@@ -44,23 +45,31 @@ export class GroupGrants {
 
   /**
    * Putting somebody into a group is a grant of what it holds, of what the groups hold that it is in, and of what policies
-   * permit to these: nobody gives that way either what they do not have, or anything to themselves.
+   * permit to these: nobody gives that way either what they do not have, or anything to themselves. Answers whether it is
+   * administrative power.
    */
-  async requireGivable(actor: Actor, groupId: string, joining: Concerned): Promise<void> {
-    if (joining.people.length + joining.groups.length === 0) return;
+  async requireGivable(actor: Actor, groupId: string, joining: Concerned): Promise<boolean> {
+    if (joining.people.length + joining.groups.length === 0) return false;
     const own = await this.#concerns(actor, joining);
     const grants = await this.#of(groupId);
     const policies = await this.#naming(groupId);
     if (own && (grants.length > 0 || (policies.length > 0 && !isOwner(actor)))) throw new GrantToSelf();
     const tenant = currentTenant();
-    for (const { role, permissions, resource_type: kind, resource_id: id } of grants) {
+    for (const grant of grants) {
+      const { resource_type: kind, resource_id: id } = grant;
       const resource =
         kind === 'organisation' ? organisation(tenant.id) : await this.tree.find(tenant, kind, id);
       if (!resource) continue;
-      await this.held.on(actor, role === null ? (permissions ?? []) : permissionsOf(role), resource);
+      await this.held.on(actor, given(grant), resource);
     }
     for (const { effect, actions } of policies)
       if (effect === 'permit') await this.held.everywhere(actor, actions ?? []);
+    return grants.some(isPower);
+  }
+
+  /** Whether whoever comes into a group is given administrative power by that. */
+  async areAdministrative(groupId: string): Promise<boolean> {
+    return (await this.#of(groupId)).some(isPower);
   }
 
   /** Nobody takes themselves out of a group that a policy in force looks at: it may forbid something to who is in it. */
@@ -122,4 +131,12 @@ export class GroupGrants {
 
 function isOwner({ roles }: Actor): boolean {
   return roles.includes('Owner');
+}
+
+function given({ role, permissions }: Row): readonly PermissionName[] {
+  return role === null ? (permissions ?? []) : permissionsOf(role);
+}
+
+function isPower(grant: Row): boolean {
+  return given(grant).some(isAdministrative);
 }

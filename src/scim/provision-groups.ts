@@ -4,6 +4,7 @@ import { TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails } from '../platform/http/request-context.js';
+import { GroupGrants } from '../roles/index.js';
 import { membersIn, readGroupPatch, withoutMembers, type MemberChange } from './group-changes.js';
 import { groupEtag, GroupRows } from './group-rows.js';
 import { UUID } from './narrowed.js';
@@ -35,6 +36,7 @@ export class ProvisionGroups {
     private readonly subgroups: Subgroups,
     private readonly rows: GroupRows,
     private readonly database: TenantDatabase,
+    private readonly grants: GroupGrants,
   ) {}
 
   async create(asked: Asked, body: Json | undefined): Promise<ScimAnswer> {
@@ -97,10 +99,12 @@ export class ProvisionGroups {
   ): Promise<void> {
     const ids = changes.flatMap((change) => (change.kind === 'removeWhere' ? [] : change.ids));
     // In one flush: others wait for the group meanwhile.
-    const [group, provided, hasRoles] = await Promise.all([
+    const [group, provided, hasRoles, administrative] = await Promise.all([
       this.#locked(asked, id),
       this.#provided(asked, ids),
       changes.some(({ kind }) => kind !== 'add') && this.#hasRoles(id),
+      // A group that is new holds nothing yet; who comes into another is given what it holds.
+      ids.length > 0 && this.grants.areAdministrative(id),
     ]);
     auditDetails({ resource: { type: 'group', id } });
     const { displayName, externalId } = renamed(group);
@@ -115,8 +119,15 @@ export class ProvisionGroups {
         await this.#changeMembers(id, { kind: 'remove', ids: fitting }, known, told);
       }
     }
-    const lost = lostRoles(hasRoles, told.removed.length);
-    auditDetails({ changes: { ...(isRenamed && { displayName }), ...membersInEvent(told), ...lost } });
+    const gains = told.added.length + told.groupsAdded.length > 0;
+    auditDetails({
+      changes: {
+        ...(isRenamed && { displayName }),
+        ...membersInEvent(told),
+        ...lostRoles(hasRoles, told.removed.length),
+        ...(gains && administrative && { administrative }),
+      },
+    });
   }
 
   /** Itself, or by a group that it is in. */

@@ -47,7 +47,11 @@ export class ProvisionUsers {
     auditDetails({
       resource: { type: 'user', id },
       subject: id,
-      changes: { fields: Object.keys(said), active: active === true },
+      changes: {
+        fields: Object.keys(said),
+        active: active === true,
+        ...(made && { role: made.account.role }),
+      },
     });
     return made ? this.#answerMade(asked.wanted, made, said) : this.#answer(201, asked, id);
   }

@@ -13,6 +13,11 @@ export class ScimAnswer extends StreamedAnswer {
     super();
   }
 
+  override get rows(): number | undefined {
+    const resources = this.body?.['Resources'];
+    return Array.isArray(resources) ? resources.length : undefined;
+  }
+
   serve(response: Response): Promise<void> {
     const { location, version } = metaOf(this.body);
     response.status(this.status).set({

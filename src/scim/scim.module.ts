@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/index.js';
 import { DomainsModule } from '../domains/index.js';
 import { GroupsModule } from '../groups/index.js';
+import { RolesModule } from '../roles/index.js';
 import { AdmitUser } from './admit-user.js';
 import { DirectoriesController } from './directories.controller.js';
 import { Bulk } from './bulk.js';
@@ -30,7 +31,7 @@ import { UserStore } from './user-store.js';
 import { ScimUsersController } from './users.controller.js';
 
 @Module({
-  imports: [AuthModule, DomainsModule, GroupsModule],
+  imports: [AuthModule, DomainsModule, GroupsModule, RolesModule],
   controllers: [
     ScimUsersController,
     ScimGroupsController,

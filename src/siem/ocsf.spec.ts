@@ -172,6 +172,41 @@ describe('an event in OCSF', () => {
     });
   });
 
+  it('has them as well where its members are of no type that they should be, and says that it is malformed', () => {
+    const members = fc.dictionary(
+      fc.constantFrom(
+        'id',
+        'at',
+        'actor',
+        'outcome',
+        'policies',
+        'client',
+        'sealed',
+        'changes',
+        'request',
+        'resource',
+      ),
+      fc.jsonValue(),
+    );
+    fc.assert(
+      fc.property(exported, members, (event, odd) => {
+        const said = JSON.stringify({ ...(JSON.parse(event.event) as object), ...odd });
+        const mapped = ocsfEvent({ ...event, event: said }, { personalData: true });
+        const required = REQUIRED[mapped.class_uid];
+        for (const path of [...BASE, ...(required?.all ?? [])]) expect(at(mapped, path), path).toBeDefined();
+        expect(Number.isSafeInteger(mapped.time)).toBe(true);
+        expect(() => JSON.stringify(mapped)).not.toThrow();
+      }),
+    );
+    const [event] = fc.sample(exported, 1);
+    const told = { ...(JSON.parse(event?.event ?? '') as object), policies: 5 };
+    const mapped = ocsfEvent(
+      { seq: 1, chainHash: 'ab', event: JSON.stringify(told) },
+      { personalData: true },
+    );
+    expect(mapped['unmapped']).toMatchObject({ malformed: true });
+  });
+
   it('is of the class that the catalogue names', () => {
     expect(catalogued('session.created')?.ocsf).toEqual({ classUid: 3002, activityId: 1 });
     expect(catalogued('user.created')?.ocsf).toEqual({ classUid: 3001, activityId: 1 });

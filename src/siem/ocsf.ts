@@ -1,4 +1,4 @@
-import type { EventBody, ExportedEvent } from '../audit/index.js';
+import { readEvent, type EventBody, type ExportedEvent } from '../audit/index.js';
 import { catalogued, type EventSeverity, type OcsfActivity } from '../platform/events/index.js';
 
 /** The version of the schema that events are written in: schema.ocsf.io/1.3.0. */
@@ -33,12 +33,15 @@ const SEVERITY: Readonly<Record<EventSeverity, number>> = {
 /** What an older version has recorded, or a newer one: API Activity, other. */
 const UNKNOWN: OcsfActivity = { classUid: 6003, activityId: 99 };
 const STATUS = { success: 1, denied: 2, failure: 2 } as const;
-const PRODUCT = { name: 'Waxell', vendor_name: 'Waxell' };
+export const PRODUCT = { name: 'Waxell', vendor_name: 'Waxell' };
 const USER_TYPE = { user: 1, operator: 2, support: 2, system: 3, api_key: 4, client: 4 } as const;
 
-/** An event of the log as OCSF has it. What has no place there is in `unmapped`; nothing but personal data is left out. */
+/**
+ * An event of the log as OCSF has it. What has no place there is in `unmapped`; nothing but personal data is left out, and
+ * of an event that is `malformed` what is not of its type.
+ */
 export function ocsfEvent(exported: ExportedEvent, { personalData }: OcsfOptions): OcsfEvent {
-  const body = JSON.parse(exported.event) as EventBody;
+  const { body, odd } = readEvent(exported.event);
   const entry = catalogued(body.action);
   const { classUid, activityId } = entry?.ocsf ?? UNKNOWN;
   const who = personalData ? clientOf(exported.personal) : {};
@@ -51,7 +54,7 @@ export function ocsfEvent(exported: ExportedEvent, { personalData }: OcsfOptions
     status_id: STATUS[body.outcome],
     ...(body.reason !== undefined && { status_code: body.reason }),
     ...(body.outcome === 'denied' && { status_detail: 'denied' }),
-    time: Date.parse(body.at),
+    time: Date.parse(body.at) || 0,
     ...(entry && { message: entry.means }),
     metadata: metadataOf(exported, body),
     actor: actorOf(body, who),
@@ -60,7 +63,7 @@ export function ocsfEvent(exported: ExportedEvent, { personalData }: OcsfOptions
     ...(body.resource && {
       resources: [{ uid: body.resource.id, type: body.resource.type, region: body.region }],
     }),
-    unmapped: unmapped(exported, body),
+    unmapped: { ...unmapped(exported, body), ...(odd && { malformed: true }) },
   };
 }
 

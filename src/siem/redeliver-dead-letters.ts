@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ExportLog } from '../audit/index.js';
+import { ExportLog, hasReadableParts } from '../audit/index.js';
 import { Cells, currentTenant, type Cell, type TenantRef } from '../platform/database/index.js';
 import { auditDetails } from '../platform/http/request-context.js';
 import { batchesOf } from './batches.js';
@@ -67,7 +67,7 @@ export class RedeliverDeadLetters {
   }
 
   async #one({ tenant, destination }: Turn, seq: number): Promise<Fate> {
-    const [event] = await this.exportLog.after(tenant, seq - 1, 1);
+    const [event] = await this.exportLog.after(tenant, seq - 1, 1, hasReadableParts);
     if (event?.seq !== seq) return 'expired';
     const sender = this.deliver.sender(destination);
     const { personalData } = destination.settings;

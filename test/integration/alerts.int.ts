@@ -189,3 +189,63 @@ describe('an alert that nobody acknowledges', () => {
     expect(await test.actions(acme)).toEqual([]);
   });
 });
+
+describe('what is found of an alert that somebody has acknowledged', () => {
+  const stateOf = async (tenant: TenantRef) =>
+    (await test.alerts(tenant)).map(({ status, occurrences }) => [status, occurrences]);
+
+  it('opens it again, and is told once until somebody acknowledges that as well', async () => {
+    await Promise.all([paged(acme), paged(globex)]);
+    const [id] = await Promise.all([test.raise(acme, 'P2', 'all'), test.raise(globex, 'P2', 'all')]);
+    await test.attend();
+    await test.answer(acme, id, 'acknowledged');
+    await test.attend();
+    pagerduty.events.length = 0;
+    for (const expected of [id, '', '']) expect(await test.raise(acme, 'P2', 'all')).toBe(expected);
+    await test.attend();
+    const key = `waxell/${acme.id}/${id}`;
+    expect(told().filter((action) => action === 'trigger')).toHaveLength(1);
+    expect([pagerduty.incidents.get(key), pagerduty.incidents.get(`${key}/1`)]).toEqual([
+      'resolved',
+      'triggered',
+    ]);
+    expect(await stateOf(acme)).toEqual([['open', 4]]);
+    expect(await stateOf(globex)).toEqual([['open', 1]]);
+    await test.answer(acme, id, 'acknowledged');
+    await test.raise(acme, 'P2', 'all');
+    await test.answer(acme, id, 'resolved');
+    await test.attend();
+    const ours = [...pagerduty.incidents].filter(([name]) => name.startsWith(key)).map(([, state]) => state);
+    expect(new Set(ours)).toEqual(new Set(['resolved']));
+  });
+
+  it('has to be acknowledged in time, and is escalated where it is not', async () => {
+    await paged(acme);
+    const id = await test.raise(acme, 'P1');
+    await test.answer(acme, id, 'acknowledged');
+    await test.passSeconds(acme, 100_000);
+    await test.raise(acme, 'P1');
+    await test.attend();
+    expect(await test.actions(acme)).toEqual([]);
+    await test.passSeconds(acme, 901);
+    await test.attend();
+    expect(await test.actions(acme)).toEqual(['alert.escalated']);
+  });
+});
+
+it('what is found of an alert of which everybody was told for the last time is told once more', async () => {
+  await paged(acme);
+  await test.raise(acme, 'P1');
+  const pass = async (): Promise<void> => {
+    for (let times = 0; times < 5; times += 1) {
+      await test.passSeconds(acme, 901);
+      await test.attend();
+    }
+  };
+  await pass();
+  expect(await test.actions(acme)).toHaveLength(3);
+  await test.raise(acme, 'P1');
+  await test.raise(acme, 'P1');
+  await pass();
+  expect(await test.actions(acme)).toHaveLength(4);
+});

@@ -150,11 +150,55 @@ describe('a log that is followed', () => {
     expect(await test.alerts(acme)).toMatchObject([{ rule: 'exfiltration.exports', occurrences: 1 }]);
   });
 
-  it('alarms nobody of what happened long ago', async () => {
-    const acme = await test.newTenant();
-    await test.recordAt(acme, new Date(Date.now() - 3 * 86_400_000), 'audit.exported');
+  it('alarms of what happened days ago, and says that it is late; of what happened longer ago nobody', async () => {
+    const [acme, globex] = [await test.newTenant(), await test.newTenant()];
+    const daysAgo = (days: number): Date => new Date(Date.now() - days * 86_400_000);
+    await test.recordAt(acme, daysAgo(3), 'audit.exported');
+    await test.recordAt(globex, daysAgo(8), 'audit.exported');
     await test.follow();
-    expect(await test.alerts(acme)).toEqual([]);
+    const late = { late: true, happenedAt: expect.stringContaining(daysAgo(3).toISOString().slice(0, 16)) };
+    expect(await test.alerts(acme)).toMatchObject([{ rule: 'exfiltration.exports', details: late }]);
+    expect(await test.alerts(globex)).toEqual([]);
+  });
+
+  it('takes no event from the future at its word: what was counted stays, and what comes is found', async () => {
+    const acme = await test.newTenant();
+    await failed(acme, 4);
+    await test.recordAt(acme, new Date(Date.now() + 400 * 86_400_000), 'audit.exported');
+    await failed(acme, 1);
+    await test.follow();
+    await did(acme, 'organisation.exported');
+    await test.follow();
+    const found = (await test.alerts(acme)).map(({ rule, occurrences }) => [rule, occurrences]);
+    expect(found).toEqual([
+      ['exfiltration.exports', 1],
+      ['failed_logins.account', 1],
+    ]);
+  });
+
+  it('is followed past events that are not as events are written, to its end', async () => {
+    const acme = await test.newTenant();
+    const odd = [
+      { client: {} },
+      { sealed: 5 },
+      { policies: 5 },
+      { action: 'session.created', client: {}, sealed: [] },
+      { action: 'session.created', client: { id: 7, sealed: null } },
+      { action: 'session.created', sealed: 'no such thing', client: { id: 'x', sealed: '' } },
+      { resource: 'x', changes: [1], request: null, decision: 7, reason: {} },
+      { actor: { id: 'bob', type: {} }, outcome: 'whatever' },
+      { action: 'grant.created', changes: { principal: null, role: 'Admin' } },
+    ];
+    for (const members of odd) await test.append(acme, members);
+    await failed(acme, 5);
+    await test.follow();
+    expect((await test.alerts(acme)).map(({ rule }) => rule)).toContain('failed_logins.account');
+    const { rows } = await test.db.superuser.query(
+      `SELECT h.seq - p.seq AS behind FROM audit.heads h, "${acme.id}".detection_progress p WHERE h.tenant = $1`,
+      [acme.id],
+    );
+    // The event that tells of the alert is looked at next.
+    expect(rows).toEqual([{ behind: '1' }]);
   });
 });
 

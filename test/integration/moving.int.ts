@@ -228,7 +228,14 @@ describe('a copy', () => {
     // Who has asked for a link within the minute of a move asks again.
     const givenUp = ['work.password_resets'];
     // The target makes its own of the log.
-    const madeAnew = ['audit.indexed', 'audit.looked_at', 'audit.postings', 'audit.progress', 'audit.tiles'];
+    const madeAnew = [
+      'audit.indexed',
+      'audit.looked_at',
+      'audit.postings',
+      'audit.progress',
+      'audit.rechecked',
+      'audit.tiles',
+    ];
     // The registry's, which does not move; of those who are purged; of the cell.
     const notMoved = [
       'audit.closed',

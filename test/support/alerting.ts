@@ -21,7 +21,7 @@ export interface Alerting extends Detecting {
     recipient: Recipient,
     minimum?: AlertSeverity,
   ): Promise<string>;
-  /** Opens an alert; answers its id. */
+  /** Has something found; answers the id of the alert that is opened by it, or opened again. */
   raise(tenant: TenantRef, severity: AlertSeverity, key?: string): Promise<string>;
   /** Has people answer it. */
   answer(tenant: TenantRef, id: string, status: 'acknowledged' | 'resolved'): Promise<void>;
@@ -59,10 +59,10 @@ export async function openAlerting(smtpUrl: string): Promise<Alerting> {
     raise: (tenant, severity, key = 'k') =>
       inTenant(tenant, async () => {
         const finding = { rule: 'test', key, severity, title: 'Something', details: { n: 1 }, seq: 1 };
-        const [alert] = await new RaiseAlerts(database, notifications).raise([
+        const { opened, reopened } = await new RaiseAlerts(database, notifications).raise([
           { ...finding, subject: { ip: '192.0.2.99' } },
         ]);
-        return alert?.id ?? '';
+        return [...opened, ...reopened][0]?.id ?? '';
       }),
     answer: (tenant, id, status) =>
       inTenant(tenant, async () => {

@@ -10,6 +10,7 @@ import { PersonalParts } from '../../src/audit/personal-parts.js';
 import { Detect } from '../../src/detection/detect.js';
 import { DetectionRules } from '../../src/detection/detection-rules.js';
 import { DetectionStates } from '../../src/detection/detection-state.js';
+import { RecheckLogs } from '../../src/detection/recheck-logs.js';
 import { FollowLogs } from '../../src/detection/follow-logs.js';
 import { RegionConfig } from '../../src/platform/config/index.js';
 import type { TenantId, TenantRef } from '../../src/platform/database/index.js';
@@ -17,7 +18,7 @@ import type { AuditAction } from '../../src/platform/events/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 import { UnitOfWork } from '../../src/requests/index.js';
 import { Idempotency } from '../../src/requests/idempotency.js';
-import type { Residence } from '../../src/tenancy/index.js';
+import type { Residence, TenantRegistry } from '../../src/tenancy/index.js';
 import { coldLogOf, indexerOf } from './log-parts.js';
 import { MemoryObjects } from './memory-objects.js';
 import { openSealing, type Sealing } from './sealing.js';
@@ -49,8 +50,12 @@ export interface Detecting {
   destroyKeys(tenant: TenantRef): Promise<void>;
   record(tenant: TenantRef, count: number, event: AuditEvent): Promise<void>;
   recordAt(tenant: TenantRef, at: Date, action: AuditAction): Promise<void>;
+  /** Puts an event into the log that says something else than we write: as none that was refused ever could. */
+  append(tenant: TenantRef, members: object): Promise<void>;
   /** Looks at all that has grown, as one more process. */
   follow(): Promise<void>;
+  /** Verifies so many events anew of whichever log has waited longest, as one more process. */
+  recheck(events: number): Promise<void>;
   forgetHints(): Promise<void>;
   /** Whatever was in the memory of the process that appends is gone. */
   restart(): Promise<void>;
@@ -103,11 +108,28 @@ export async function openDetecting(): Promise<Detecting> {
       const moved = Buffer.from(JSON.stringify({ ...parseEvent(bytes), at: when }));
       await log.append(tenant, { bytes: moved, search: { ...search, at: when } });
     },
+    append: async (tenant, members) => {
+      const event = { action: 'agent.read', actor: { type: 'user', id: 'bob' }, outcome: 'success' } as const;
+      const { bytes, search } = canonicalEvent(newEventId(), tenant, event, undefined);
+      const said = { ...parseEvent(bytes), ...members };
+      const { at, action, actor, outcome } = said;
+      await log.append(tenant, {
+        bytes: Buffer.from(JSON.stringify(said)),
+        search: { ...search, at, action, actor: actor.id, outcome },
+      });
+    },
     follow: async () => {
       await log.drainOutbox(cells.home.name);
       await db.superuser.query('UPDATE audit.looked_at SET due_at = now()');
       await follower().round();
       await log.drainOutbox(cells.home.name);
+    },
+    recheck: async (events) => {
+      const cold = coldLogOf(cells, new MemoryObjects());
+      const here = { current: (id: TenantId) => Promise.resolve(cells.home.tenant(id)) };
+      const tenants = here as unknown as TenantRegistry;
+      const regions = new RegionConfig(undefined, {});
+      await new RecheckLogs(cells, cold, recorder(), tenants, regions, new Log('silent')).round(events);
     },
     forgetHints: async () => {
       await db.superuser.query('DELETE FROM audit.looked_at');

@@ -4,7 +4,6 @@ import type { Match, ObservedEvent } from '../observed-event.js';
 import type { RuleSettings } from '../rule-catalogue.js';
 
 const ADMINISTRATIVE = new Set(['administration', 'api_key']);
-const POWERFUL = new Set<unknown>(['Owner', 'Admin']);
 
 /** Somebody tries what only administrators may, again and again. */
 export function deniedAdministration(
@@ -39,24 +38,5 @@ export function exceededGrant(
     key: actor,
     title: 'An actor has tried to grant more than they hold',
     details: { actor: body.actor, action: body.action },
-  };
-}
-
-/** Somebody is an Owner or Admin now who was not; the first Owner comes with the organisation and is not meant. */
-export function grantedPower(
-  { body, at }: ObservedEvent,
-  memory: Memory,
-  { threshold, windowSeconds }: RuleSettings,
-): Match | undefined {
-  const grants = body.action === 'user.created' || body.action === 'user.updated';
-  const role = body.changes?.['role'];
-  if (!grants || body.outcome !== 'success' || !POWERFUL.has(role) || !body.resource) return undefined;
-  const person = body.resource.id;
-  const times = memory.count(`privileges.granted ${person}`, at, windowSeconds);
-  if (times < threshold) return undefined;
-  return {
-    key: person,
-    title: 'A person was given an administrative role',
-    details: { person, role, by: body.actor },
   };
 }

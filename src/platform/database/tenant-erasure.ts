@@ -18,6 +18,7 @@ const TABLES = [
   'restores',
   'exports',
   'looked_at',
+  'rechecked',
   'delivered',
   'indexed',
 ] as const;

@@ -52,11 +52,15 @@ describe('the body of a request, as it may stand in an event', () => {
     );
   });
 
-  it('is whole but for that, and is told by its length where it is very long', () => {
+  it('is whole but for that, and of one that is very long its beginning is there, without what is not to be', () => {
     const body = { name: 'Greeter', model: { provider: 'demo' }, tags: ['a', 1, null] };
     expect(recordableBody({ ...body, token: 'x' }, 'redacted')).toEqual({ ...body, token: '[redacted]' });
     expect(recordableBody(undefined, 'full')).toBeUndefined();
-    const long = recordableBody({ input: 'x'.repeat(16_384) }, 'full');
-    expect(long).toEqual({ truncated: true, bytes: 16_396 });
+    const input = 'x'.repeat(16_384);
+    const beginning = `{"token":"[redacted]","input":"${input}`.slice(0, 16_384);
+    const long = recordableBody({ token: 'hidden', input }, 'full');
+    expect(long).toEqual({ truncated: true, characters: 16_417, beginning });
+    const whole = recordableBody({ input: '\u{1F600}'.repeat(10_000) }, 'full') as { beginning: string };
+    expect(whole.beginning.isWellFormed()).toBe(true);
   });
 });

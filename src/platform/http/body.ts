@@ -127,11 +127,11 @@ const SECRET_NAME =
   /password|passphrase|secret|token|assertion|keys?$|authorization|credential|^saml|^(code|otp|pin)$/i;
 /** Of persons: what an event says of one is sealed under that person's key, and a body may name anybody. */
 const PERSONAL_NAME = /^(e_?mails?|phones?|telephone|display_?name|first_?name|last_?name|to|recipients?)$/i;
-const KEPT_BYTES = 16_384;
+const KEPT_CHARACTERS = 16_384;
 
 /**
  * A request's body as it may stand in an event: without what is secret by name, and, but for `full`, what is personal;
- * what is very long is left out.
+ * of what is very long, the beginning as text.
  */
 export function recordableBody(body: unknown, recording: Exclude<BodyRecording, 'none'>): unknown {
   if (body === undefined || body === null) return undefined;
@@ -139,5 +139,8 @@ export function recordableBody(body: unknown, recording: Exclude<BodyRecording, 
     if (SECRET_NAME.test(key)) return '[redacted]';
     return recording === 'redacted' && PERSONAL_NAME.test(key) ? '[personal]' : value;
   });
-  return text.length > KEPT_BYTES ? { truncated: true, bytes: text.length } : (JSON.parse(text) as unknown);
+  if (text.length <= KEPT_CHARACTERS) return JSON.parse(text) as unknown;
+  // What is secret or personal is out of the text before it is cut.
+  const beginning = text.slice(0, KEPT_CHARACTERS).toWellFormed();
+  return { truncated: true, characters: text.length, beginning };
 }

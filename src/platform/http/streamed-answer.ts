@@ -3,6 +3,11 @@ import type { RequestContext } from './request-context.js';
 
 /** An answer that is sent piece by piece. It begins once the event of its request is durable. */
 export abstract class StreamedAnswer {
+  /** Of a list that is there as a whole, how many it has. */
+  get rows(): number | undefined {
+    return undefined;
+  }
+
   abstract serve(response: Response, request: RequestContext): Promise<void>;
 }
 
