@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { EXPIRED } from '@waxell/transparency';
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Cell } from '../platform/database/index.js';
@@ -29,6 +30,8 @@ const HEADS_IN_MEMORY = 10_000;
 /** How long what transactions have left may lie, at most: it is durable there, and whoever reads a log has it moved first. */
 const DRAIN_SOON_MS = 20;
 const DRAIN_LOCK = 7_283_002;
+/** What a log says of itself is appended, and never left in the outbox: nobody who reads it need ask who has. */
+const OWN_ACTIONS: ReadonlySet<string> = new Set([EXPIRED, 'audit.event_rejected']);
 const NONE: ReadonlySet<string> = new Set();
 
 /**
@@ -234,7 +237,7 @@ export class GroupWriter {
   /** A tenant's role can put any bytes into the outbox. What is no event must neither stop the log nor vanish. */
   #accepted(tenant: string, bytes: Buffer): Appended {
     const search = searchColumns(bytes, tenant);
-    if (search) return { tenant, bytes, search };
+    if (search && !OWN_ACTIONS.has(search.action)) return { tenant, bytes, search };
     const where = { id: tenant, region: this.cell.region };
     const changes = { rejectedBytes: bytes.length, sha256: hash('sha256', bytes, 'hex') };
     const event = { action: 'audit.event_rejected', actor: SEQUENCER, outcome: 'failure', changes } as const;

@@ -12,7 +12,7 @@ import { AuditLog } from './audit-log.js';
 
 const COLUMNS = 'tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash';
 const COLD_COLUMNS =
-  'tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, held, published, expired_at';
+  'tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, held, published, expired_at, vouched_by';
 const EXPORT_COLUMNS =
   'id, tenant, format, filter, first, last, status, error, events, bytes, sha256, parts, created_at, expires_at';
 /** What a cell has of a log besides its events, by the tenant's name. */

@@ -23,6 +23,7 @@ import { CellDomains20261122009000 } from './cell-21-domains.js';
 import { CellOwnBytes20261129060000 } from './cell-22-own-bytes.js';
 import { CellSettledCommits20261130081500 } from './cell-23-settled-commits.js';
 import { CellCustomerKeys20261130091500 } from './cell-24-customer-keys.js';
+import { CellExpiries20261130100000 } from './cell-25-expiries.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -81,6 +82,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellOwnBytes20261129060000,
   CellSettledCommits20261130081500,
   CellCustomerKeys20261130091500,
+  CellExpiries20261130100000,
 ];
 
 /** Applied once per tenant. */

@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { coldKey } from '../audit/index.js';
 import { tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
-import { lockOf, RetainedObjects, TenantObjects } from '../platform/objects/index.js';
+import { RetainedObjects, TenantObjects } from '../platform/objects/index.js';
 import { Log } from '../platform/observability/log.js';
+import { ExpireRange, type DueRange } from './expire-range.js';
 import { RetentionPolicy, type Retention } from './retention-policy.js';
 
 const PAGE = 500;
@@ -24,6 +25,7 @@ export class ExpireLogs {
   constructor(
     private readonly policy: RetentionPolicy,
     private readonly objects: TenantObjects,
+    private readonly range: ExpireRange,
     private readonly retained: RetainedObjects,
     private readonly log: Log,
   ) {}
@@ -113,7 +115,9 @@ export class ExpireLogs {
         if (row.tenant === kept || held || Number(row.age) < coldDays) kept = row.tenant;
         else {
           const tenant = cell.tenant(tenantId(row.tenant));
-          const gone = await this.#byItself(tenant, signal, () => this.#delete(owner, tenant, row));
+          const gone = await this.#byItself(tenant, signal, () =>
+            this.range.execute(owner, tenant, rangeOf(row)),
+          );
           if (!gone) kept = row.tenant;
         }
       }
@@ -122,24 +126,12 @@ export class ExpireLogs {
       [after, first] = [end.tenant, end.first];
     }
   }
-
-  async #delete(owner: pg.Client, tenant: TenantRef, row: Row): Promise<boolean> {
-    try {
-      await this.objects.delete(tenant, keyOf(row));
-    } catch (error) {
-      if (lockOf(error)) return false;
-      throw error;
-    }
-    await owner.query('UPDATE audit.cold SET expired_at = now() WHERE tenant = $1 AND first = $2', [
-      tenant.id,
-      row.first,
-    ]);
-    // Only the last is needed: what is kept goes on from there.
-    await owner.query('DELETE FROM audit.cold WHERE tenant = $1 AND first < $2', [tenant.id, row.first]);
-    return true;
-  }
 }
 
-function keyOf({ first, last }: Row): string {
-  return coldKey({ first: Number(first), last: Number(last) });
+function rangeOf({ first, last }: Row): DueRange {
+  return { first: Number(first), last: Number(last) };
+}
+
+function keyOf(row: Row): string {
+  return coldKey(rangeOf(row));
 }

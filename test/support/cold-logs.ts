@@ -21,6 +21,7 @@ import { ProveLog } from '../../src/proofs/prove-log.js';
 import { VerifiableExport } from '../../src/proofs/verifiable-export.js';
 import { ColdRound } from '../../src/retention/cold-round.js';
 import { ExpireLogs } from '../../src/retention/expire-logs.js';
+import { ExpireRange } from '../../src/retention/expire-range.js';
 import { RetentionPolicy } from '../../src/retention/retention-policy.js';
 import { StoreLog } from '../../src/retention/store-log.js';
 import type { TestDatabase } from './test-database.js';
@@ -56,7 +57,7 @@ export function logKeeping(
   const round = new ColdRound(
     policy,
     new StoreLog(cells, reader, objects),
-    new ExpireLogs(policy, objects, retained, quiet),
+    new ExpireLogs(policy, objects, new ExpireRange(objects), retained, quiet),
     quiet,
   );
   return {
