@@ -16,6 +16,11 @@ interface Row {
   appended_before: Date;
 }
 
+interface Aged extends Row {
+  /** In days. */
+  age: string;
+}
+
 /**
  * What happens to objects of cold logs as time goes by: a longer time is put on them, a hold is put on and lifted, and at
  * last they are deleted, from the beginning of the log on. Where chain and tree stood stays: the rest is verified from there.
@@ -103,11 +108,7 @@ export class ExpireLogs {
       FROM audit.cold WHERE published AND expired_at IS NULL AND appended_before < now() - make_interval(days => $1)
         AND (tenant, first) > ($2, $3) ORDER BY tenant, first LIMIT ${PAGE}`;
     for (let [after, first, kept] = ['', '0', '']; ;) {
-      const { rows } = await owner.query<Row & { age: string }>(old, [
-        this.policy.usual.coldDays,
-        after,
-        first,
-      ]);
+      const { rows } = await owner.query<Aged>(old, [this.policy.usual.coldDays, after, first]);
       for (const row of rows) {
         signal.throwIfAborted();
         const { held, coldDays } = policies.get(row.tenant) ?? this.policy.usual;
@@ -115,9 +116,7 @@ export class ExpireLogs {
         if (row.tenant === kept || held || Number(row.age) < coldDays) kept = row.tenant;
         else {
           const tenant = cell.tenant(tenantId(row.tenant));
-          const gone = await this.#byItself(tenant, signal, () =>
-            this.range.execute(owner, tenant, rangeOf(row)),
-          );
+          const gone = await this.#byItself(tenant, signal, () => this.#delete(owner, tenant, row));
           if (!gone) kept = row.tenant;
         }
       }
@@ -125,6 +124,14 @@ export class ExpireLogs {
       if (!end || rows.length < PAGE) return;
       [after, first] = [end.tenant, end.first];
     }
+  }
+
+  /** By what holds now: a hold, or a longer time, may have been set since the round began. */
+  #delete(owner: pg.Client, tenant: TenantRef, row: Aged): Promise<boolean> {
+    return this.policy.settled(tenant.id, async ({ held, coldDays }) => {
+      if (held || Number(row.age) < coldDays) return false;
+      return this.range.execute(owner, tenant, rangeOf(row));
+    });
   }
 }
 

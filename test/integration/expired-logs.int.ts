@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EMPTY_CHAIN, EXPIRED, expiryOf } from '@waxell/transparency';
 import { verifyExport } from '../../libs/cli/src/verify-export.js';
 import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
@@ -77,6 +78,50 @@ describe('a cold log whose time is over', () => {
     for (const held of await coldKeysOf(store, b)) store.unlock(held);
     await later(366);
     expect(await coldKeysOf(store, b)).toEqual([]);
+  });
+  it('stays where a hold, or a longer time, is set after the round has read that there is none', async () => {
+    const [a, b] = await twoAgedLogs(db, keeping);
+    await keeping.round();
+    for (const { id, region, cell } of [a, b])
+      await db.superuser.query(
+        `INSERT INTO control.tenants (id, slug, name, region, cell, status) VALUES ($1, $2, 'x', $3, $4, 'active')`,
+        [id, id.replace('_', '-'), region, cell],
+      );
+    await db.superuser.query(`UPDATE audit.cold SET appended_before = now() - interval '400 days'`);
+    for (const key of [...(await coldKeysOf(store, a)), ...(await coldKeysOf(store, b))]) store.unlock(key);
+    const ofCell = keeping.policy.ofCell.bind(keeping.policy);
+    keeping.policy.ofCell = async (cell) => {
+      const read = await ofCell(cell);
+      await db.superuser.query(
+        `INSERT INTO control.log_retention (tenant, held_since, held_by, held_reason) VALUES ($1, now(), 'owner', '')`,
+        [a.id],
+      );
+      await db.superuser.query('INSERT INTO control.log_retention (tenant, cold_days) VALUES ($1, 500)', [
+        b.id,
+      ]);
+      return read;
+    };
+    await keeping.round();
+    expect(await coldKeysOf(store, a)).toHaveLength(1);
+    expect(await coldKeysOf(store, b)).toHaveLength(1);
+    keeping.policy.ofCell = ofCell;
+    // One that is about to be set waits for the deletion of an object, and holds what is left.
+    await db.superuser.query('DELETE FROM control.log_retention');
+    let held: Promise<unknown> | undefined;
+    let waited = false;
+    const remove = store.delete.bind(store);
+    store.delete = async (key) => {
+      if (key.includes(a.id))
+        held ??= db.superuser
+          .query('SELECT 1 FROM control.tenants WHERE id = $1 FOR UPDATE', [a.id])
+          .then(() => (waited = !store.stored.has(key)));
+      await sleep(100);
+      await remove(key);
+    };
+    await keeping.round();
+    await held;
+    expect(waited).toBe(true);
+    expect(await coldKeysOf(store, a)).toEqual([]);
   });
   it('does not begin later because somebody wrote that the time of its beginning was over', async () => {
     const [a, b] = await twoAgedLogs(db, keeping);
