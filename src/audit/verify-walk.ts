@@ -88,7 +88,7 @@ export class VerifyWalk {
       return this.found(
         seq,
         'hash_altered',
-        `Event ${seq} does not follow from the events before it.`,
+        `Event ${seq} does not follow from the one before it: one of the two is not what was logged.`,
         row.id,
       );
     }

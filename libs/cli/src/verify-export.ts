@@ -74,6 +74,8 @@ class Walk {
   /** A link that does not follow from its event: what it means shows at the next one. */
   #broken: { readonly seq: number; readonly stated: Buffer } | undefined;
   readonly #agreeing: number[] = [];
+  /** The last event that is known to be as it was signed: to begin with, the last before the first. */
+  #held = 0;
   #beginning: Beginning | undefined;
   #vouchedBy: number | undefined;
   readonly #unheld: number[] = [];
@@ -95,6 +97,7 @@ class Walk {
     if (this.#seq > 0 || this.#ended)
       found('malformed', undefined, 'Only the first line says where a log begins.');
     this.#seq = after;
+    this.#held = after;
     const beginning = {
       seq: after,
       chain: Buffer.from(chain, 'base64'),
@@ -208,6 +211,7 @@ class Walk {
       );
     }
     this.#agreeing.push(checkpoint.size);
+    this.#held = checkpoint.size;
   }
 
   /**
@@ -222,9 +226,17 @@ class Walk {
       original ? 'event_altered' : 'hash_altered',
       broken.seq,
       original
-        ? `The content of event ${broken.seq} is not what was logged.`
+        ? this.#contentAltered(broken.seq)
         : `Event ${broken.seq} does not follow from the events before it.`,
     );
+  }
+
+  /** The links alone cannot say of which of two it is, where the one before has a link that was made anew. */
+  #contentAltered(seq: number): string {
+    const known = this.#held === seq - 1;
+    return known
+      ? `The content of event ${seq} is not what was logged.`
+      : `The content of event ${seq} is not what was logged, or that of event ${seq - 1}, with its link.`;
   }
 
   #tellLastBreak(): void {
