@@ -24,6 +24,8 @@ import { CellOwnBytes20261129060000 } from './cell-22-own-bytes.js';
 import { CellSettledCommits20261130081500 } from './cell-23-settled-commits.js';
 import { CellCustomerKeys20261130091500 } from './cell-24-customer-keys.js';
 import { CellExpiries20261130100000 } from './cell-25-expiries.js';
+import { CellPublications20261130101000 } from './cell-26-publications.js';
+import { CellUnstoredTiles20261130102000 } from './cell-27-unstored-tiles.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -83,6 +85,8 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellSettledCommits20261130081500,
   CellCustomerKeys20261130091500,
   CellExpiries20261130100000,
+  CellPublications20261130101000,
+  CellUnstoredTiles20261130102000,
 ];
 
 /** Applied once per tenant. */

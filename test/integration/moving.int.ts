@@ -222,13 +222,21 @@ describe('a copy', () => {
       'audit.exports',
       'audit.heads',
       'audit.outbox',
+      'audit.published',
       'work.alerts',
       'work.runs',
     ];
     // Who has asked for a link within the minute of a move asks again.
     const givenUp = ['work.password_resets'];
     // The target makes its own of the log.
-    const madeAnew = ['audit.indexed', 'audit.looked_at', 'audit.postings', 'audit.progress', 'audit.tiles'];
+    const madeAnew = [
+      'audit.indexed',
+      'audit.looked_at',
+      'audit.postings',
+      'audit.progress',
+      'audit.tiles',
+      'audit.unstored',
+    ];
     // The registry's, which does not move; of those who are purged; of the cell.
     const notMoved = [
       'audit.closed',
