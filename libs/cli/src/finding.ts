@@ -10,6 +10,7 @@ export type Tampering =
   | 'checkpoint_forged'
   | 'checkpoint_unheld'
   | 'checkpoint_missing'
+  | 'publication_unproven'
   | 'malformed';
 
 export interface Finding {

@@ -27,7 +27,8 @@ const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage:
   },
   'audit verify': {
     run: verify,
-    usage: 'wax audit verify FILE... --keys FILE [--checkpoint FILE]... [--begins-after N]',
+    usage:
+      'wax audit verify FILE... --keys FILE [--checkpoint FILE]... [--publication FILE]... [--begins-after N]',
   },
 };
 
