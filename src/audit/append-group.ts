@@ -141,7 +141,7 @@ export async function currentPeriod(client: pg.Client | pg.PoolClient): Promise<
  * elsewhere.
  */
 export async function lockHeads(
-  client: pg.PoolClient,
+  client: pg.Client | pg.PoolClient,
   tenants: readonly string[],
   beginAny = false,
 ): Promise<Map<string, Head>> {

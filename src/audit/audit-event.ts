@@ -181,11 +181,13 @@ function bodyOf({ body, tenant, actor, audit }: RequestContext): unknown {
 
 /** A wall clock that was set is followed, once it is further off than this. */
 const CLOCK_TOLERANCE_MICROS = 5_000;
+/** One that was set back by less is waited for; one that had been further ahead is followed back, as numbers say what came first. */
+const LONGEST_WAIT_MICROS = 60_000_000;
 let wallAnchor = Date.now() * 1_000;
 let steadyAnchor = performance.now();
 let latest = 0;
 
-/** Wall-clock time in microseconds; never runs backwards within a process, whatever the system's clock does. */
+/** Wall-clock time in microseconds; within a process it does not run backwards, unless the system's clock had been far ahead. */
 function nowMicroseconds(): string {
   const wall = Date.now() * 1_000;
   const steady = performance.now();
@@ -193,7 +195,7 @@ function nowMicroseconds(): string {
   if (Math.abs(micros - wall) > CLOCK_TOLERANCE_MICROS) {
     [wallAnchor, steadyAnchor, micros] = [wall, steady, wall];
   }
-  latest = Math.max(latest + 1, micros);
+  latest = latest - micros > LONGEST_WAIT_MICROS ? micros : Math.max(latest + 1, micros);
   const date = new Date(Math.floor(latest / 1_000)).toISOString();
   return `${date.slice(0, -1)}${String(latest % 1_000).padStart(3, '0')}Z`;
 }
@@ -220,14 +222,19 @@ export function searchColumns(bytes: Buffer, tenant: string): SearchColumns | un
     const wellFormed =
       body.tenant === tenant &&
       UUID.test(body.id) &&
-      TIMESTAMP.test(body.at) &&
-      !Number.isNaN(Date.parse(body.at)) &&
+      isTime(body.at) &&
       [body.action, body.actor.id, body.outcome].every(fitsColumn);
     if (!wellFormed) return undefined;
     return { id: body.id, at: body.at, action: body.action, actor: body.actor.id, outcome: body.outcome };
   } catch {
     return undefined;
   }
+}
+
+/** A time that there is: of February 30th the column beside it would say March 2nd. */
+function isTime(at: string): boolean {
+  const time = TIMESTAMP.test(at) ? Date.parse(at) : Number.NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString().slice(0, -1) === at.slice(0, -4);
 }
 
 /** Text that the database takes, and gives back as it was. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { EMPTY_CHAIN } from '@waxell/transparency';
+import { EMPTY_CHAIN, type Beginning } from '@waxell/transparency';
 import { Cells, type TenantRef } from '../platform/database/index.js';
 import { TenantObjects } from '../platform/objects/index.js';
 import { unpacked, type StoredEvent } from './stored-event.js';
@@ -17,13 +17,14 @@ export interface ColdRange {
   readonly leaves: Buffer;
   /** The object is gone: its time was over. */
   readonly expired: boolean;
+  /** The event that says so. */
+  readonly vouchedBy: number | undefined;
 }
 
 /** Where a log that is still kept begins: after this event, whose chain and tree are known. */
-export interface LogBeginning {
-  readonly seq: number;
-  readonly chain: Buffer;
-  readonly frontier: Buffer;
+export interface LogBeginning extends Beginning {
+  /** The event of the log that says that what came before is gone. */
+  readonly vouchedBy: number | undefined;
 }
 
 /** An object is not what was stored, or not there. */
@@ -39,9 +40,11 @@ interface Row {
   frontier: Buffer;
   leaves: Buffer;
   expired: boolean;
+  vouched_by: string | null;
 }
 
-const COLUMNS = 'first, last, sha256, chain_hash, frontier, leaves, expired_at IS NOT NULL AS expired';
+const COLUMNS =
+  'first, last, sha256, chain_hash, frontier, leaves, expired_at IS NOT NULL AS expired, vouched_by';
 
 /** The part of the logs that is in the object store: always a beginning, the events after it are in the database. */
 @Injectable()
@@ -69,9 +72,9 @@ export class ColdLog {
 
   async beginning(tenant: TenantRef): Promise<LogBeginning> {
     const expired = await this.#one(tenant, 'expired_at IS NOT NULL ORDER BY first DESC', []);
-    return expired
-      ? { seq: expired.last, chain: expired.chain, frontier: expired.frontier }
-      : { seq: 0, chain: EMPTY_CHAIN, frontier: Buffer.alloc(0) };
+    if (!expired) return { seq: 0, chain: EMPTY_CHAIN, frontier: Buffer.alloc(0), vouchedBy: undefined };
+    const { last: seq, chain, frontier, vouchedBy } = expired;
+    return { seq, chain, frontier, vouchedBy };
   }
 
   /** @throws {ColdObjectAltered} */
@@ -106,6 +109,7 @@ export class ColdLog {
         frontier: row.frontier,
         leaves: row.leaves,
         expired: row.expired,
+        vouchedBy: row.vouched_by === null ? undefined : Number(row.vouched_by),
       }
     );
   }

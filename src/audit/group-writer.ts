@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Cell } from '../platform/database/index.js';
@@ -13,7 +12,17 @@ import {
   type Appended,
   type Head,
 } from './append-group.js';
-import { canonicalEvent, newEventId, searchColumns, type CanonicalEvent } from './audit-event.js';
+import { answered, inTransaction } from './answered.js';
+import type { CanonicalEvent } from './audit-event.js';
+import { outboxEvent } from './outbox-event.js';
+
+/** Beyond what may wait requests are refused: better no answer than an answer without its event. */
+export interface WriterLimits {
+  readonly events: number;
+  readonly bytes: number;
+  /** A connection on which nothing is answered for this long is given up: what was asked on it fails. */
+  readonly silenceMs: number;
+}
 
 interface Waiting {
   readonly event: Appended;
@@ -21,10 +30,11 @@ interface Waiting {
   readonly failed: (error: Error) => void;
 }
 
-const SEQUENCER = { type: 'system', id: 'sequencer' } as const;
 const MAX_GROUP = 512;
-/** Events that may wait in a process. Beyond it requests are refused: better no answer than an answer without its event. */
-const MAX_WAITING = 20_000;
+/** Of the events of a group, but for the first. */
+const MAX_GROUP_BYTES = 8 * 1_048_576;
+/** What may wait in a process, and for how long a database may say nothing: longer than a statement may take there. */
+const LIMITS: WriterLimits = { events: 20_000, bytes: 64 * 1_048_576, silenceMs: 30_000 };
 const HEADS_IN_MEMORY = 10_000;
 /** How long what transactions have left may lie, at most: it is durable there, and whoever reads a log has it moved first. */
 const DRAIN_SOON_MS = 20;
@@ -40,6 +50,7 @@ const NONE: ReadonlySet<string> = new Set();
  */
 export class GroupWriter {
   #waiting: Waiting[] = [];
+  #waitingBytes = 0;
   #drains: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #running: Promise<void> | undefined;
   #soon: NodeJS.Timeout | undefined;
@@ -49,7 +60,10 @@ export class GroupWriter {
   /** As last read; each append checks it. */
   #period: number | undefined;
 
-  constructor(private readonly cell: Cell) {}
+  constructor(
+    private readonly cell: Cell,
+    private readonly limits: WriterLimits = LIMITS,
+  ) {}
 
   /** Events that wait to be written. */
   get waiting(): number {
@@ -58,7 +72,8 @@ export class GroupWriter {
 
   /** Resolves when the event is durable. @throws {LogClosed} where the tenant's log goes on in another cell */
   append(tenant: string, { bytes, search }: CanonicalEvent): Promise<void> {
-    if (this.#waiting.length >= MAX_WAITING) {
+    const { events, bytes: most } = this.limits;
+    if (this.#waiting.length >= events || this.#waitingBytes + bytes.length > most) {
       return Promise.reject(
         new ServiceUnavailable('The audit log cannot keep up. Repeat the request in a moment.'),
       );
@@ -67,6 +82,7 @@ export class GroupWriter {
     if (this.#left.has(tenant)) this.#drainNow();
     return new Promise((durable, failed) => {
       this.#waiting.push({ event: { tenant, bytes, search }, durable, failed });
+      this.#waitingBytes += bytes.length;
       this.#wake();
     });
   }
@@ -124,10 +140,21 @@ export class GroupWriter {
     while (this.#waiting.length > 0 || this.#drains.length > 0) {
       // First: what is drained was left before what waits.
       if (this.#drains.length > 0) await this.#drainAll(this.#drains.splice(0));
-      await this.#writeGroup(this.#waiting.splice(0, MAX_GROUP));
+      await this.#writeGroup(this.#nextGroup());
     }
     // In the same turn as the last look at what waits: whatever comes later finds no run, and wakes one.
     this.#running = undefined;
+  }
+
+  #nextGroup(): Waiting[] {
+    let [count, bytes] = [0, 0];
+    for (const { event } of this.#waiting) {
+      const more = bytes + event.bytes.length;
+      if (count === MAX_GROUP || (count > 0 && more > MAX_GROUP_BYTES)) break;
+      [count, bytes] = [count + 1, more];
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
@@ -153,7 +180,10 @@ export class GroupWriter {
     const heads = this.#rememberedHeads(events);
     if (heads && this.#period !== undefined) {
       try {
-        this.#remember(await appendGroup(await this.cell.appends.get(), events, heads, this.#period));
+        const client = await this.cell.appends.get();
+        const silent = (): void => void client.end().catch(() => undefined);
+        const append = appendGroup(client, events, heads, this.#period);
+        this.#remember(await answered(append, this.limits.silenceMs, silent));
         return NONE;
       } catch (error) {
         // Whatever went wrong, what is remembered may be old: a commit whose answer was lost has moved the heads.
@@ -182,18 +212,20 @@ export class GroupWriter {
     await this.#locked(async (client) => {
       // Orders the drains of all processes: two that each took some rows could append them out of order.
       await client.query('SELECT pg_advisory_xact_lock($1)', [DRAIN_LOCK]);
-      const { rows } = await client.query<{ tenant: string; event: Buffer }>({
+      const { rows } = await client.query<{ tenant: string; event: Buffer; now: number }>({
         name: 'audit_drain',
         text: `WITH taken AS (DELETE FROM audit.outbox
              WHERE id IN (
                SELECT o.id FROM audit.outbox o LEFT JOIN audit.heads h ON h.tenant = o.tenant AND h.closed_at IS NOT NULL
                WHERE h.tenant IS NULL ORDER BY o.id LIMIT ${MAX_GROUP})
              RETURNING id, tenant, event)
-           SELECT tenant, event FROM taken ORDER BY id`,
+           SELECT tenant, event, EXTRACT(epoch FROM now())::float8 * 1000 AS now FROM taken ORDER BY id`,
       });
       drained = rows.length;
       if (drained === 0) return new Map();
-      const events = rows.map(({ tenant, event }) => this.#accepted(tenant, event));
+      const events = rows.map(({ tenant, event, now }) =>
+        outboxEvent({ id: tenant, region: this.cell.region }, event, now),
+      );
       // The outbox takes events only of tenants that live here: each of them has its place in a log.
       return this.#appendOpen(client, events, true);
     });
@@ -221,7 +253,8 @@ export class GroupWriter {
    * is read again, under the locks.
    */
   async #locked(append: (client: pg.PoolClient) => Promise<Map<string, Head>>): Promise<Map<string, Head>> {
-    const once = (): Promise<Map<string, Head>> => inTransaction(this.cell.audit, append);
+    const once = (): Promise<Map<string, Head>> =>
+      inTransaction(this.cell.audit, append, this.limits.silenceMs);
     const advanced = await once().catch((error: unknown) => {
       if (!(error instanceof HeadMoved)) throw error;
       this.#period = undefined;
@@ -236,16 +269,6 @@ export class GroupWriter {
     return this.#period;
   }
 
-  /** A tenant's role can put any bytes into the outbox. What is no event must neither stop the log nor vanish. */
-  #accepted(tenant: string, bytes: Buffer): Appended {
-    const search = searchColumns(bytes, tenant);
-    if (search) return { tenant, bytes, search };
-    const where = { id: tenant, region: this.cell.region };
-    const changes = { rejectedBytes: bytes.length, sha256: hash('sha256', bytes, 'hex') };
-    const event = { action: 'audit.event_rejected', actor: SEQUENCER, outcome: 'failure', changes } as const;
-    return appended(tenant, canonicalEvent(newEventId(), where, event, undefined).bytes);
-  }
-
   #rememberedHeads(events: readonly Appended[]): Map<string, Head> | undefined {
     const heads = new Map<string, Head>();
     for (const { tenant } of events) {
@@ -258,21 +281,5 @@ export class GroupWriter {
 
   #remember(advanced: ReadonlyMap<string, Head>): void {
     for (const [tenant, head] of advanced) this.#heads.set(tenant, head);
-  }
-}
-
-async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('BEGIN');
-    const result = await work(client);
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
-    throw error;
-  } finally {
-    client.release(broken);
   }
 }

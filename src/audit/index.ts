@@ -1,4 +1,5 @@
 export { AuditModule } from './audit.module.js';
+export { appendWithin } from './append-within.js';
 export { AuditLog } from './audit-log.js';
 export {
   canonicalNotice,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import type { TenantId } from '../platform/database/index.js';
+import type { TenantId, TenantRef } from '../platform/database/index.js';
 import {
   copyRows,
   CopyDiffers,
@@ -12,7 +12,7 @@ import { AuditLog } from './audit-log.js';
 
 const COLUMNS = 'tenant, seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash';
 const COLD_COLUMNS =
-  'tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, held, published, expired_at';
+  'tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, held, published, expired_at, vouched_by';
 const EXPORT_COLUMNS =
   'id, tenant, format, filter, first, last, status, error, events, bytes, sha256, parts, created_at, expires_at';
 /** What a cell has of a log besides its events, by the tenant's name. */
@@ -96,8 +96,12 @@ export class MoveLog {
     await source.query('UPDATE audit.heads SET closed_at = NULL WHERE tenant = $1', [tenant]);
   }
 
-  /** Copies the end of a closed log, and its head. @throws {CopyDiffers} unless the last event is the head's */
-  async finish(sessions: MoveSessions, tenant: TenantId, head: LogHead): Promise<number> {
+  /** Copies the end of a log that is closed in the cell it leaves, and its head. @throws {CopyDiffers} unless the last event is the head's */
+  async finish(
+    sessions: MoveSessions,
+    { id: tenant, cell }: Pick<TenantRef, 'id' | 'cell'>,
+    head: LogHead,
+  ): Promise<number> {
     const { events } = await this.copy(sessions, tenant);
     if (Number(head.seq) !== events) throw new CopyDiffers('The copy of the log is not whole.');
     await sessions.target.query(
@@ -114,7 +118,7 @@ export class MoveLog {
     );
     if (linked.rowCount !== 1)
       throw new CopyDiffers('The log does not end with the event that its head says.');
-    await this.#checkpoints(sessions, tenant);
+    await this.#checkpoints(sessions, tenant, cell);
     await this.#deliveries(sessions, tenant);
     return events;
   }
@@ -133,13 +137,23 @@ export class MoveLog {
     ]);
   }
 
-  /** What was signed stays. The target raises the tiles anew, and enters its own checkpoints into its log of them. */
-  async #checkpoints(sessions: MoveSessions, tenant: TenantId): Promise<void> {
-    await sessions.target.query('DELETE FROM audit.checkpoints WHERE log = $1', [tenant]);
+  /**
+   * What was signed stays, and stays published where it was. The target raises the tiles anew, and enters its own
+   * checkpoints into its log of them.
+   */
+  async #checkpoints(sessions: MoveSessions, tenant: TenantId, cell: string): Promise<void> {
+    for (const table of ['checkpoints', 'published'])
+      await sessions.target.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);
+    const here = `COALESCE(published_in, '${cell.replaceAll("'", "''")}')`;
     await copyRows(
       sessions,
-      `SELECT log, size, root, note, at, NULL::bigint, true FROM audit.checkpoints WHERE log = '${tenant}'`,
-      'audit.checkpoints (log, size, root, note, at, root_seq, stored)',
+      `SELECT log, size, root, note, at, root_seq, true, ${here} FROM audit.checkpoints WHERE log = '${tenant}'`,
+      'audit.checkpoints (log, size, root, note, at, root_seq, stored, published_in)',
+    );
+    await copyRows(
+      sessions,
+      `SELECT log, size, root_seq, ${here} FROM audit.published WHERE log = '${tenant}'`,
+      'audit.published (log, size, root_seq, published_in)',
     );
   }
 
@@ -195,7 +209,7 @@ export class MoveLog {
     await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', [INDEX_LOCK, tenant]);
     for (const table of ['alerts', 'password_resets'])
       await client.query(`DELETE FROM work.${table} WHERE tenant = $1`, [tenant]);
-    for (const table of ['checkpoints', 'progress', 'tiles'])
+    for (const table of ['checkpoints', 'published', 'progress', 'tiles', 'unstored'])
       await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant]);
   }
 }

@@ -22,14 +22,16 @@ export class VerifyLog {
     await this.log.drainOutbox(tenant.cell);
     await this.log.requireOpen(tenant);
     const pool = this.cells.of(tenant.cell).audit;
-    // The head first: events appended while we read come after it and are not part of what is verified.
+    // Before the head: the event by which the log says that its beginning is gone is one of those that the head counts.
+    const beginning = await this.cold.beginning(tenant);
+    // Events appended while we read come after it and are not part of what is verified.
     const heads = await pool.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(
       'SELECT seq, chain_hash, frontier FROM audit.heads WHERE tenant = $1',
       [tenant.id],
     );
     const head = heads.rows[0];
     const size = Number(head?.seq ?? 0);
-    const walk = new VerifyWalk(tenant.id, await this.cold.beginning(tenant));
+    const walk = new VerifyWalk(tenant.id, beginning);
     while (walk.seq < size && !walk.finding) {
       const range = await this.cold.containing(tenant, walk.seq + 1);
       if (range) {
@@ -53,6 +55,7 @@ export class VerifyLog {
       for (const row of page.rows) if (!walk.finding) walk.check(row);
     }
     if (!walk.finding && head) walk.checkHead(head);
+    if (!walk.finding) walk.checkBeginning();
     if (!walk.finding) await this.#nothingBeyond(tenant, size, walk);
     return walk.result();
   }

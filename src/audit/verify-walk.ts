@@ -1,4 +1,4 @@
-import { LogWalk } from '@waxell/transparency';
+import { LogWalk, vouchesFor } from '@waxell/transparency';
 import { searchColumns } from './audit-event.js';
 import { CanonicalScan } from './canonical-scan.js';
 import type { ColdRange, LogBeginning } from './cold-log.js';
@@ -38,11 +38,14 @@ export class VerifyWalk {
   readonly #walk: LogWalk;
   readonly #scan: CanonicalScan;
   readonly #row = new EventRow();
+  /** The event that says why the log begins where it does, as it was taken. */
+  #voucher: Buffer | undefined;
 
   constructor(
     private readonly tenant: string,
-    { seq, chain, frontier }: LogBeginning,
+    private readonly beginning: LogBeginning,
   ) {
+    const { seq, chain, frontier } = beginning;
     this.#walk = new LogWalk(seq, chain, frontier);
     this.#scan = new CanonicalScan(tenant);
   }
@@ -69,6 +72,7 @@ export class VerifyWalk {
     )
       return false;
     this.#take();
+    if (row.seq === this.beginning.vouchedBy) this.#voucher = Buffer.from(row.event);
     return true;
   }
 
@@ -84,7 +88,7 @@ export class VerifyWalk {
       return this.found(
         seq,
         'hash_altered',
-        `Event ${seq} does not follow from the events before it.`,
+        `Event ${seq} does not follow from the one before it: one of the two is not what was logged.`,
         row.id,
       );
     }
@@ -97,6 +101,7 @@ export class VerifyWalk {
       );
     }
     this.#take();
+    if (seq === this.beginning.vouchedBy) this.#voucher = row.event;
   }
 
   /** An event of a cold object: its link is all that stands beside it. */
@@ -108,6 +113,7 @@ export class VerifyWalk {
     if (!searchColumns(event, this.tenant) || !this.#walk.linkIs(chain))
       return this.found(seq, 'event_altered', `Event ${seq}, in cold storage, is not what was logged.`);
     this.#take();
+    if (seq === this.beginning.vouchedBy) this.#voucher = event;
   }
 
   /** What was noted when the last events were stored cold. */
@@ -117,6 +123,17 @@ export class VerifyWalk {
         last,
         'hash_altered',
         `The events in cold storage up to ${last} are not those that were stored.`,
+      );
+  }
+
+  /** Whoever deletes the beginning of a log can write anywhere that its time was over, but not into the log. */
+  checkBeginning(): void {
+    const { seq: last } = this.beginning;
+    if (last > 0 && !(this.#voucher && vouchesFor(this.#voucher, this.beginning)))
+      this.found(
+        1,
+        'event_missing',
+        `Events 1 to ${last} are gone, and no event of the log says that their time was over.`,
       );
   }
 

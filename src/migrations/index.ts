@@ -25,6 +25,9 @@ import { CellSettledCommits20261130081500 } from './cell-23-settled-commits.js';
 import { CellRechecks20261130090000 } from './cell-24-rechecks.js';
 import { CellDeliveryLag20261130090100 } from './cell-25-delivery-lag.js';
 import { CellCustomerKeys20261130091500 } from './cell-26-customer-keys.js';
+import { CellExpiries20261130100000 } from './cell-27-expiries.js';
+import { CellPublications20261130101000 } from './cell-28-publications.js';
+import { CellUnstoredTiles20261130102000 } from './cell-29-unstored-tiles.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -86,6 +89,9 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellRechecks20261130090000,
   CellDeliveryLag20261130090100,
   CellCustomerKeys20261130091500,
+  CellExpiries20261130100000,
+  CellPublications20261130101000,
+  CellUnstoredTiles20261130102000,
 ];
 
 /** Applied once per tenant. */

@@ -86,7 +86,7 @@ export class CutOver {
         await stopReads(sessions.source, source.id);
         return this.log.close(sessions.source, source.id);
       });
-      const events = await this.log.finish(sessions, source.id, head);
+      const events = await this.log.finish(sessions, source, head);
       deadline.throwIfAborted();
       await this.registry.cutOver(move, pauseId);
       const end = performance.now();

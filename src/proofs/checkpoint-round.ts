@@ -3,14 +3,12 @@ import {
   Frontier,
   leafHash,
   signCheckpoint,
-  tilePath,
   tileRoot,
   TILE_WIDTH,
   type NoteSigner,
 } from '@waxell/transparency';
 import { CHECKPOINT_ROUND_LOCK } from '../platform/database/index.js';
-import type { ObjectStore } from '../platform/objects/index.js';
-import { LogTree, objectKey, ROOT_LOG } from './log-tree.js';
+import { LogTree, ROOT_LOG, type TileObjects } from './log-tree.js';
 
 const LOGS_PER_ROUND = 500;
 /** A round is one transaction: it stays short, and what is left is done by the next one, at once. */
@@ -18,7 +16,8 @@ const TILES_PER_ROUND = 400;
 
 export interface RoundOptions {
   readonly client: pg.PoolClient;
-  readonly objects: ObjectStore;
+  /** Where leaves of logs are read that are in cold storage. */
+  readonly objects: TileObjects;
   readonly signers: readonly NoteSigner[];
   /** What the origins of this cell's logs begin with. */
   readonly origin: string;
@@ -31,6 +30,8 @@ interface Head {
   readonly frontier: Buffer;
   /** Full tiles of leaves that are in the levels above already. */
   readonly tiles: number;
+  /** There is a checkpoint of this size. */
+  readonly signed: boolean;
 }
 
 interface Checkpointed {
@@ -63,7 +64,8 @@ export async function checkpointRound(options: RoundOptions): Promise<boolean | 
       budget,
     );
     budget -= raised.count;
-    if (raised.complete) done.push(checkpointOf(head, origin, signers));
+    // What was signed before the log came here is not signed again: whoever has kept it has that one.
+    if (raised.complete && !head.signed) done.push(checkpointOf(head, origin, signers));
     await noteProgress(client, head.log, raised.complete ? head.size : undefined, head.tiles + raised.count);
     if (budget <= 0) break;
   }
@@ -79,8 +81,10 @@ async function grownLogs(client: pg.PoolClient): Promise<Head[]> {
     chain_hash: Buffer;
     frontier: Buffer;
     tiles: string;
+    signed: boolean;
   }>(
-    `SELECT h.tenant, h.seq, h.chain_hash, h.frontier, COALESCE(p.tiles, 0) AS tiles
+    `SELECT h.tenant, h.seq, h.chain_hash, h.frontier, COALESCE(p.tiles, 0) AS tiles,
+       EXISTS (SELECT FROM audit.checkpoints c WHERE c.log = h.tenant AND c.size = h.seq) AS signed
      FROM audit.heads h LEFT JOIN audit.progress p ON p.log = h.tenant
      WHERE h.seq > COALESCE(p.size, 0) AND h.closed_at IS NULL LIMIT ${LOGS_PER_ROUND}`,
   );
@@ -90,10 +94,11 @@ async function grownLogs(client: pg.PoolClient): Promise<Head[]> {
     chain: row.chain_hash,
     frontier: row.frontier,
     tiles: Number(row.tiles),
+    signed: row.signed,
   }));
 }
 
-/** Full tiles never change: each is stored as an object before it counts. */
+/** Full tiles never change. They are stored as objects afterwards: what is signed waits for no store. */
 async function raiseTiles(
   { client, objects }: RoundOptions,
   log: string,
@@ -104,11 +109,15 @@ async function raiseTiles(
   const tree = new LogTree(client, log, objects);
   const end = Math.min(to, from + budget);
   for (let index = from; index < end; index += 1) {
-    const leaves = await tree.leaves(index);
-    await objects.put(objectKey(log, tilePath({ level: 0, index })), leaves);
-    for (const { tile, bytes } of await tree.raise(1, index, tileRoot(leaves)))
-      await objects.put(objectKey(log, tilePath(tile)), bytes);
+    const leaves = await tree.full({ level: 0, index });
+    await tree.raise(1, index, tileRoot(leaves));
   }
+  if (end > from)
+    await client.query(
+      `INSERT INTO audit.unstored AS u (log, first, last) VALUES ($1, $2, $3)
+       ON CONFLICT (log) DO UPDATE SET first = LEAST(u.first, excluded.first), last = GREATEST(u.last, excluded.last)`,
+      [log, from, end],
+    );
   return { count: end - from, complete: end === to };
 }
 
@@ -181,11 +190,20 @@ async function noteProgress(
   );
 }
 
-/** They are in the object store; here the last days' are kept, and of each log the last. */
+/**
+ * The last days' are kept, and of each log the last. Of others it stays where they are in the log of checkpoints, by which
+ * whoever has kept one has it proven; the log's own are in the object store, where the next one goes on from the last.
+ */
 async function forgetSuperseded(client: pg.PoolClient): Promise<void> {
   await client.query(
-    `DELETE FROM audit.checkpoints WHERE ctid IN (
-       SELECT c.ctid FROM audit.checkpoints c JOIN audit.progress p ON p.log = c.log
-       WHERE c.at < now() - interval '7 days' AND c.size < p.size AND c.stored LIMIT 1000)`,
+    `WITH gone AS (
+       DELETE FROM audit.checkpoints WHERE ctid IN (
+         SELECT c.ctid FROM audit.checkpoints c JOIN audit.progress p ON p.log = c.log
+         WHERE c.at < now() - interval '7 days' AND c.size < p.size AND c.stored AND (c.log <> $1 OR EXISTS (
+           SELECT FROM audit.checkpoints l WHERE l.log = c.log AND l.size > c.size AND l.stored)) LIMIT 1000)
+       RETURNING log, size, root_seq, published_in)
+     INSERT INTO audit.published (log, size, root_seq, published_in)
+     SELECT log, size, root_seq, published_in FROM gone WHERE root_seq IS NOT NULL ON CONFLICT DO NOTHING`,
+    [ROOT_LOG],
   );
 }

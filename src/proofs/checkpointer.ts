@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { RetentionConfig } from '../platform/config/index.js';
 import { RepeatedWork } from '../platform/background/index.js';
 import { Cells, type Cell } from '../platform/database/index.js';
 import { CellObjects } from '../platform/objects/index.js';
@@ -8,7 +9,7 @@ import { Log } from '../platform/observability/log.js';
 import { AuditLog } from '../audit/index.js';
 import { CheckpointKeys } from './checkpoint-keys.js';
 import { checkpointRound } from './checkpoint-round.js';
-import { objectKey, ROOT_LOG } from './log-tree.js';
+import { StoreProofs } from './store-proofs.js';
 
 /** A log that has grown has a checkpoint within this time and the time of a round. */
 const EVERY_MS = 5_000;
@@ -18,30 +19,47 @@ const PATIENCE_MS = 8_000;
 /** Signs checkpoints of all logs that have grown, every few seconds; of many processes one at a time does it for a cell. */
 @Injectable()
 export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  readonly #rounds = new RepeatedWork(
-    () => this.#all(),
-    EVERY_MS,
-    // Each cell's failure is told of where it happens.
-    () => undefined,
-  );
+  /** One for each cell: a slow one keeps no other waiting. */
+  readonly #rounds: readonly RepeatedWork[];
+  readonly #proofs: StoreProofs;
+  readonly #storing = new Map<string, Promise<void>>();
   /** By cell: what is being done, and what is done after it. */
   readonly #atWork = new Map<string, Promise<void>>();
   readonly #waiting = new Map<string, Promise<void>>();
 
   constructor(
-    private readonly cells: Cells,
+    cells: Cells,
     private readonly log: AuditLog,
     private readonly keys: CheckpointKeys,
     private readonly objects: CellObjects,
     private readonly logger: Log,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.#rounds.start();
+    retention: RetentionConfig,
+  ) {
+    this.#proofs = new StoreProofs(objects, retention);
+    this.#rounds = cells.all().map((cell) => {
+      const failed = (error: unknown): void =>
+        this.logger.error('logs could not be checkpointed; it is repeated', error, { cell: cell.name });
+      return new RepeatedWork(() => this.bringUp(cell), EVERY_MS, failed);
+    });
   }
 
-  beforeApplicationShutdown(): Promise<void> {
-    return this.#rounds.stop();
+  onApplicationBootstrap(): void {
+    for (const round of this.#rounds) round.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.#rounds.map((round) => round.stop()));
+    await Promise.all(this.#storing.values());
+  }
+
+  get #stopping(): boolean {
+    return this.#rounds.some(({ stopping }) => stopping);
+  }
+
+  /** Resolves when what was signed before the call is in the object store, or could not be put there. */
+  async stored(cell: Cell): Promise<void> {
+    await this.#storing.get(cell.name);
+    await this.#store(cell);
   }
 
   /** Brings every log of a cell up to a checkpoint that covers all that was answered before the call. */
@@ -67,22 +85,27 @@ export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationSh
     for (const until = Date.now() + PATIENCE_MS; ;) {
       const more = await this.#once(cell);
       if (more === false) return;
-      if (this.#rounds.stopping || Date.now() > until)
+      if (this.#stopping || Date.now() > until)
         throw new ServiceUnavailable('The log is being checkpointed. Repeat the request in a moment.');
       // Another process is at it.
       if (more === undefined) await sleep(50);
     }
   }
 
-  async #all(): Promise<void> {
-    for (const cell of this.cells.all()) {
-      try {
-        await this.bringUp(cell);
-      } catch (error) {
-        if (!this.#rounds.stopping)
-          this.logger.error('logs could not be checkpointed; it is repeated', error, { cell: cell.name });
-      }
-    }
+  /** One pass at a time for a cell, which nobody waits for: what is not stored by it is stored by the next. */
+  #store(cell: Cell): Promise<void> {
+    const atWork = this.#storing.get(cell.name);
+    if (atWork) return atWork;
+    const work = this.#proofs
+      .execute(cell, () => this.#stopping)
+      .catch((error: unknown) => {
+        const where = { cell: cell.name };
+        if (!this.#stopping)
+          this.logger.error('tiles or checkpoints could not be stored; it is repeated', error, where);
+      })
+      .finally(() => this.#storing.delete(cell.name));
+    this.#storing.set(cell.name, work);
+    return work;
   }
 
   async #once(cell: Cell): Promise<boolean | undefined> {
@@ -102,28 +125,7 @@ export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationSh
     } finally {
       client.release(broken);
     }
-    if (round !== undefined) await this.#store(cell);
+    if (round !== undefined) void this.#store(cell);
     return round;
-  }
-
-  /** Puts rounds into the object store: the checkpoint of the log of checkpoints, with the leaf hashes that came since the one before. */
-  async #store(cell: Cell): Promise<void> {
-    const waiting = await cell.audit.query<{ size: string; note: string; before: string | null }>(
-      `SELECT c.size, c.note, (SELECT max(b.size) FROM audit.checkpoints b WHERE b.log = c.log AND b.size < c.size) AS before
-       FROM audit.checkpoints c WHERE NOT c.stored ORDER BY c.size LIMIT 100`,
-    );
-    for (const { size, note, before } of waiting.rows) {
-      const { rows } = await cell.audit.query<{ leaf_hash: Buffer }>(
-        'SELECT leaf_hash FROM audit.roots WHERE seq > $1 AND seq <= $2 ORDER BY seq',
-        [before ?? 0, size],
-      );
-      const body = { checkpoint: note, covers: rows.map((row) => row.leaf_hash.toString('base64')) };
-      const key = objectKey(ROOT_LOG, `checkpoint/${size.padStart(15, '0')}`);
-      await this.objects.of(cell.name).put(key, Buffer.from(JSON.stringify(body)));
-      await cell.audit.query('UPDATE audit.checkpoints SET stored = true WHERE log = $1 AND size = $2', [
-        ROOT_LOG,
-        size,
-      ]);
-    }
   }
 }

@@ -52,16 +52,16 @@ export class LogTree {
     return make((node) => nodeInTile(node, tiles.get(keyOf(tileOf(node))) ?? Buffer.alloc(0)));
   }
 
-  /** A full tile of leaves. */
-  async leaves(index: number): Promise<Buffer> {
-    const tile = await this.#tile({ level: 0, index });
+  /** @throws where the tile is not full */
+  async full(id: TileId): Promise<Buffer> {
+    const tile = await this.#tile(id);
     if (tile.length < TILE_WIDTH * HASH_LENGTH)
-      throw new Error(`Log ${this.log} has no full tile of leaves ${index}.`);
+      throw new Error(`Log ${this.log} has no full tile ${tilePath(id)}.`);
     return tile;
   }
 
   /** Adds the root of the full tile of an index, of the level below, as the next entry of this level; and so on upwards. */
-  async raise(level: number, index: number, root: Buffer): Promise<{ tile: TileId; bytes: Buffer }[]> {
+  async raise(level: number, index: number, root: Buffer): Promise<void> {
     const tile = { level, index: Math.floor(index / TILE_WIDTH) };
     // Written at its place rather than appended: repeating it changes nothing.
     const { rows } = await this.db.query<{ hashes: Buffer }>(
@@ -71,8 +71,7 @@ export class LogTree {
       [this.log, tile.level, tile.index, root, (index % TILE_WIDTH) * HASH_LENGTH],
     );
     const bytes = rows[0]?.hashes ?? Buffer.alloc(0);
-    if (bytes.length < TILE_WIDTH * HASH_LENGTH) return [];
-    return [{ tile, bytes }, ...(await this.raise(level + 1, tile.index, tileRoot(bytes)))];
+    if (bytes.length === TILE_WIDTH * HASH_LENGTH) await this.raise(level + 1, tile.index, tileRoot(bytes));
   }
 
   async #tile({ level, index }: TileId): Promise<Buffer> {

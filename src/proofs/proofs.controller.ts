@@ -18,7 +18,7 @@ import {
   PublicationProofDto,
   PublicationQuery,
 } from './proofs.dto.js';
-import { ProveLog } from './prove-log.js';
+import { ProveLog, type ConsistencyProof } from './prove-log.js';
 import { VerifiableExport } from './verifiable-export.js';
 
 @Controller('v1/audit')
@@ -80,14 +80,21 @@ export class ProofsController {
     @CurrentTenant() tenant: RequestTenant,
     @Query() { from, to }: ConsistencyQuery,
   ): Promise<ConsistencyProofDto> {
-    const { fromRootHash, toRootHash, hashes } = await this.prove.consistency(tenant, from, to);
-    return {
-      from,
-      to,
-      fromRootHash: hex(fromRootHash),
-      toRootHash: hex(toRootHash),
-      hashes: hashes.map(hex),
-    };
+    return consistencyDto(await this.prove.consistency(tenant, from, to));
+  }
+
+  @Get('proofs/roots')
+  @Endpoint({
+    permission: 'audit:read',
+    audit: 'audit.consistency_proven',
+    summary: 'Proves that the log of all checkpoints has only grown between two checkpoints of it.',
+    problems: [404],
+  })
+  async roots(
+    @CurrentTenant() tenant: RequestTenant,
+    @Query() { from, to }: ConsistencyQuery,
+  ): Promise<ConsistencyProofDto> {
+    return consistencyDto(await this.prove.rootConsistency(tenant, from, to));
   }
 
   @Get('proofs/publication')
@@ -101,9 +108,9 @@ export class ProofsController {
     @CurrentTenant() tenant: RequestTenant,
     @Query() { size }: PublicationQuery,
   ): Promise<PublicationProofDto> {
-    const { checkpoint, root, index, leafHash, hashes } = await this.prove.publication(tenant, size);
+    const { root, index, leafHash, hashes, ...of } = await this.prove.publication(tenant, size);
     return {
-      size: checkpoint.size,
+      size: of.size,
       leafHash: hex(leafHash),
       index,
       rootCheckpoint: root.note,
@@ -127,6 +134,16 @@ export class ProofsController {
   ): Promise<JsonLines> {
     return this.verifiable.execute(tenant, from);
   }
+}
+
+function consistencyDto({
+  from,
+  to,
+  fromRootHash,
+  toRootHash,
+  hashes,
+}: ConsistencyProof): ConsistencyProofDto {
+  return { from, to, fromRootHash: hex(fromRootHash), toRootHash: hex(toRootHash), hashes: hashes.map(hex) };
 }
 
 function hex(bytes: Buffer): string {

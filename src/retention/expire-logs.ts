@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { coldKey } from '../audit/index.js';
 import { tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
-import { lockOf, RetainedObjects, TenantObjects } from '../platform/objects/index.js';
+import { RetainedObjects, TenantObjects } from '../platform/objects/index.js';
 import { Log } from '../platform/observability/log.js';
+import { ExpireRange, type DueRange } from './expire-range.js';
 import { RetentionPolicy, type Retention } from './retention-policy.js';
 
 const PAGE = 500;
@@ -15,6 +16,11 @@ interface Row {
   appended_before: Date;
 }
 
+interface Aged extends Row {
+  /** In days. */
+  age: string;
+}
+
 /**
  * What happens to objects of cold logs as time goes by: a longer time is put on them, a hold is put on and lifted, and at
  * last they are deleted, from the beginning of the log on. Where chain and tree stood stays: the rest is verified from there.
@@ -24,6 +30,7 @@ export class ExpireLogs {
   constructor(
     private readonly policy: RetentionPolicy,
     private readonly objects: TenantObjects,
+    private readonly range: ExpireRange,
     private readonly retained: RetainedObjects,
     private readonly log: Log,
   ) {}
@@ -101,11 +108,7 @@ export class ExpireLogs {
       FROM audit.cold WHERE published AND expired_at IS NULL AND appended_before < now() - make_interval(days => $1)
         AND (tenant, first) > ($2, $3) ORDER BY tenant, first LIMIT ${PAGE}`;
     for (let [after, first, kept] = ['', '0', '']; ;) {
-      const { rows } = await owner.query<Row & { age: string }>(old, [
-        this.policy.usual.coldDays,
-        after,
-        first,
-      ]);
+      const { rows } = await owner.query<Aged>(old, [this.policy.usual.coldDays, after, first]);
       for (const row of rows) {
         signal.throwIfAborted();
         const { held, coldDays } = policies.get(row.tenant) ?? this.policy.usual;
@@ -123,23 +126,19 @@ export class ExpireLogs {
     }
   }
 
-  async #delete(owner: pg.Client, tenant: TenantRef, row: Row): Promise<boolean> {
-    try {
-      await this.objects.delete(tenant, keyOf(row));
-    } catch (error) {
-      if (lockOf(error)) return false;
-      throw error;
-    }
-    await owner.query('UPDATE audit.cold SET expired_at = now() WHERE tenant = $1 AND first = $2', [
-      tenant.id,
-      row.first,
-    ]);
-    // Only the last is needed: what is kept goes on from there.
-    await owner.query('DELETE FROM audit.cold WHERE tenant = $1 AND first < $2', [tenant.id, row.first]);
-    return true;
+  /** By what holds now: a hold, or a longer time, may have been set since the round began. */
+  #delete(owner: pg.Client, tenant: TenantRef, row: Aged): Promise<boolean> {
+    return this.policy.settled(tenant.id, async ({ held, coldDays }) => {
+      if (held || Number(row.age) < coldDays) return false;
+      return this.range.execute(owner, tenant, rangeOf(row));
+    });
   }
 }
 
-function keyOf({ first, last }: Row): string {
-  return coldKey({ first: Number(first), last: Number(last) });
+function rangeOf({ first, last }: Row): DueRange {
+  return { first: Number(first), last: Number(last) };
+}
+
+function keyOf(row: Row): string {
+  return coldKey(rangeOf(row));
 }

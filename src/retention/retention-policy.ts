@@ -19,6 +19,9 @@ interface Row {
   held: boolean;
 }
 
+const OF_TENANT =
+  'SELECT tenant, hot_days, cold_days, held_since IS NOT NULL AS held FROM control.log_retention WHERE tenant = $1';
+
 /** What organisations have set for their logs, and what holds where they have not. */
 @Injectable()
 export class RetentionPolicy {
@@ -43,11 +46,26 @@ export class RetentionPolicy {
   }
 
   async of(tenant: TenantId): Promise<Retention> {
-    const { rows } = await this.cells.home.control.query<Row>(
-      `SELECT tenant, hot_days, cold_days, held_since IS NOT NULL AS held FROM control.log_retention WHERE tenant = $1`,
-      [tenant],
-    );
+    const { rows } = await this.cells.home.control.query<Row>(OF_TENANT, [tenant]);
     return rows[0] ? this.#retention(rows[0]) : this.usual;
+  }
+
+  /**
+   * Does something that cannot be undone by what holds at this moment, and keeps it so meanwhile: whoever sets a hold, or a
+   * longer time, locks the organisation's entry, and waits.
+   */
+  async settled<T>(tenant: TenantId, work: (retention: Retention) => Promise<T>): Promise<T> {
+    const client = await this.cells.home.control.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('BEGIN');
+      await client.query('SELECT 1 FROM control.tenants WHERE id = $1 FOR SHARE', [tenant]);
+      const { rows } = await client.query<Row>(OF_TENANT, [tenant]);
+      return await work(rows[0] ? this.#retention(rows[0]) : this.usual);
+    } finally {
+      await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
+      client.release(broken);
+    }
   }
 
   #retention({ hot_days, cold_days, held }: Row): Retention {

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ColdRound } from './cold-round.js';
 import { ExpireLogs } from './expire-logs.js';
+import { ExpireRange } from './expire-range.js';
 import { LegalHolds } from './legal-holds.js';
 import { LoadRestore } from './load-restore.js';
 import { Restores } from './restores.js';
@@ -16,6 +17,7 @@ import { TenantRetention } from './tenant-retention.js';
   providers: [
     ColdRound,
     ExpireLogs,
+    ExpireRange,
     LegalHolds,
     LoadRestore,
     Restores,

@@ -91,15 +91,22 @@ export class StoreLog {
     return { first: Number(rows[0]?.first ?? 0), last: Number(rows[0]?.last ?? 0) };
   }
 
-  /** Only what was signed for may leave: whoever changed it before is found out by who kept a checkpoint. */
+  /**
+   * Only what was signed for may leave: whoever changed it before is found out by who kept a checkpoint. And only once its
+   * full tiles are stored: proofs read the leaves there.
+   */
   async #requireCovered(tenant: TenantRef, last: number): Promise<void> {
     const { rows } = await this.cells.of(tenant.cell).audit.query<{ covered: boolean }>(
       `SELECT h.closed_at IS NULL AND EXISTS (
-         SELECT FROM audit.checkpoints c WHERE c.log = h.tenant AND c.size >= $2) AS covered
+         SELECT FROM audit.checkpoints c WHERE c.log = h.tenant AND c.size >= $2) AND NOT EXISTS (
+         SELECT FROM audit.unstored u WHERE u.log = h.tenant AND u.first < $2 / ${TILE_WIDTH}) AS covered
        FROM audit.heads h WHERE h.tenant = $1`,
       [tenant.id, last],
     );
-    if (!rows[0]?.covered) throw new LogNotReady('The log is closed, or no checkpoint covers it yet.');
+    if (!rows[0]?.covered)
+      throw new LogNotReady(
+        'The log is closed, or no checkpoint covers it yet, or its tiles are not stored.',
+      );
   }
 
   /** Where what is stored already ends. */

@@ -105,6 +105,12 @@ describe('a log', () => {
       path,
       published.root,
     );
+    const roots = `/v1/audit/proofs/roots?from=1&to=${published.size}`;
+    const grown = await must(acme.api.get<ConsistencyProofDto>(roots), 200);
+    expect(grown.toRootHash).toBe(published.root.toString('hex'));
+    const one = { size: 1, root: Buffer.from(grown.fromRootHash, 'hex') };
+    verifyConsistency(one, published, hashes(grown.hashes));
+    expect(await refusal(acme.api.get(`${roots}000`))).toMatchObject({ status: 404 });
   });
 
   it('is checkpointed without being asked', async () => {
@@ -128,12 +134,23 @@ describe('a log', () => {
     expect(exported.code).toBe(0);
     expect(exported.stdout).not.toContain(acme.owner.email);
     const file = await saved('audit.jsonl', exported.stdout);
-    const verify = (name: string) => wax(['audit', 'verify', name, '--keys', keys, '--checkpoint', kept]);
+    const verify = (name: string, ...more: string[]) =>
+      wax(['audit', 'verify', name, '--keys', keys, '--checkpoint', kept, ...more]);
     const intact = await verify(file);
     expect({ code: intact.code, said: intact.stdout }).toEqual({
       code: 0,
       said: expect.stringMatching(/^Intact: \d+ events, held against 2 signed checkpoints\.\n$/) as string,
     });
+
+    const size = openCheckpoint(await readFile(kept, 'utf8'), await verifiers()).size;
+    const proof = await must(acme.api.get(`/v1/audit/proofs/publication?size=${size}`), 200);
+    const publication = await saved('publication.json', JSON.stringify(proof));
+    const published = await verify(file, '--publication', publication);
+    expect(published.stdout).toContain(`The checkpoint of ${size} events is one of `);
+    const other = await saved('other.json', JSON.stringify({ ...(proof as object), index: 0 }));
+    const unproven = await verify(file, '--publication', other);
+    expect(unproven).toMatchObject({ code: 1 });
+    expect(unproven.stdout).toContain('NOT INTACT: publication_unproven');
 
     const lines = exported.stdout.trimEnd().split('\n');
     const altered = lines.map((line, at) => (at === 2 ? line.replace('success', 'failure') : line));
@@ -166,6 +183,18 @@ describe('a log', () => {
     for (const path of ['export', 'checkpoint'])
       expect(await refusal(acme.api.get(`/v1/installation/audit/${path}`))).toMatchObject({ status: 403 });
     expect((await wax(exporting, acme.apiKey)).code).toBe(2);
+  });
+
+  it('of the installation has requests of paths that there are not: nobody’s log is the caller’s to choose', async () => {
+    const path = `/v1/nothing-${acme.id}`;
+    for (const api of [acme.api, globex.api, client(app.baseUrl)])
+      expect(await refusal(api.get(path))).toMatchObject({ status: 404 });
+    const exporting = ['audit', 'export', '--installation', '--url', app.baseUrl];
+    const { stdout } = await wax(exporting, app.firstRun.operatorKey);
+    const rejected = stdout.split('\n').filter((line) => line.includes('request.rejected'));
+    expect(rejected.filter((line) => line.includes('ROUTE_NOT_FOUND')).length).toBeGreaterThanOrEqual(3);
+    for (const key of [acme.apiKey, globex.apiKey])
+      expect((await wax(['audit', 'export', '--url', app.baseUrl], key)).stdout).not.toContain(path);
   });
 
   it('of another organisation is not to be had', async () => {

@@ -1,7 +1,7 @@
-import { verifyConsistency, verifyInclusion } from '@waxell/transparency';
+import { leafHash, openCheckpoint, verifyConsistency, verifyInclusion } from '@waxell/transparency';
 import { describe, expect, it } from 'vitest';
 import { MoveLog } from '../../src/audit/move-log.js';
-import { appendEvents, endPeriod, logKeeping } from '../support/cold-logs.js';
+import { appendEvents, endPeriod, logKeeping, VERIFIER } from '../support/cold-logs.js';
 import { MemoryObjects } from '../support/memory-objects.js';
 import { openTestCells } from '../support/test-cells.js';
 
@@ -29,7 +29,7 @@ describe('a cold log that moves to another cell', () => {
         expect(await moving.copy(sessions, mover.here.id)).toEqual({ events: 320, complete: true });
         await both.moveObjects.copy(mover.here, mover.there, signal);
         const head = await moving.close(sessions.source, mover.here.id);
-        expect(await moving.finish(sessions, mover.here.id, head)).toBe(320);
+        expect(await moving.finish(sessions, mover.here, head)).toBe(320);
         await moving.remove(sessions.source, mover.here.id);
       });
       const [key = ''] = await there.list(`tenants/${mover.here.id}/audit/cold/`, { limit: 9 });
@@ -43,6 +43,20 @@ describe('a cold log that moves to another cell', () => {
       for (const seq of [1, 256, 257, 300, 301, 620]) {
         const { leafHash: leaf, hashes } = await both.prove.inclusion(mover.there, seq, size);
         verifyInclusion(leaf, seq - 1, size, hashes, root);
+      }
+      // What was published before is proven where it was: also once it is no longer kept here.
+      for (const old of [false, true]) {
+        if (old) {
+          await test.target.superuser.query(
+            `UPDATE audit.checkpoints SET at = now() - interval '8 days' WHERE size = 320`,
+          );
+          await appendEvents(both.log, mover.there, 1);
+          await both.prove.current(mover.there);
+        }
+        const { root, index, hashes, leafHash: leaf } = await both.prove.publication(mover.there, 320);
+        expect(leaf).toEqual(leafHash(Buffer.from(kept.note)));
+        const published = openCheckpoint(root.note, [VERIFIER]);
+        verifyInclusion(leaf, index, published.size, hashes, published.root);
       }
       await both.moveObjects.remove(mover.here);
       expect(await here.list(`tenants/${mover.here.id}/`, { limit: 9 })).toEqual([key]);

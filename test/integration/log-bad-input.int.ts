@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { canonicalEvent, newEventId, type AuditEvent } from '../../src/audit/audit-event.js';
+import { canonicalEvent, newEventId, parseEvent, type AuditEvent } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import { LogPeriods, type TenantRef } from '../../src/platform/database/index.js';
 import { verifierOf } from '../support/log-parts.js';
@@ -32,6 +32,13 @@ afterAll(() => db.close());
 
 const made = (tenant: TenantRef, changes: Record<string, unknown> = {}) =>
   canonicalEvent(newEventId(), tenant, { ...EVENT, changes }, undefined);
+/** As somebody's own SQL says when it was; in milliseconds. */
+const madeAt = (tenant: TenantRef, at: string): Buffer =>
+  Buffer.from(
+    made(tenant)
+      .bytes.toString()
+      .replace(/"at":"[^"]+"/, `"at":"${at.slice(0, -1)}000Z"`),
+  );
 /** What does not become smaller when it is compressed. */
 const random = () => ({ random: randomBytes(60_000).toString('base64') });
 const outbox = (tenant: TenantRef, bytes: Buffer) =>
@@ -51,15 +58,8 @@ const actions = async (tenant: TenantRef): Promise<string[]> =>
 
 describe('a log that is given what it does not expect', () => {
   it('goes on where the clock goes backwards: the numbers say what came first, and the period stays', async () => {
-    for (const year of ['2026', '1999', '2031'])
-      await outbox(
-        a,
-        Buffer.from(
-          made(a)
-            .bytes.toString()
-            .replace(/"at":"\d{4}/, `"at":"${year}`),
-        ),
-      );
+    const times = [0, -86_400_000, 240_000, -30 * 86_400_000].map((by) => Date.now() + by);
+    for (const time of times) await outbox(a, madeAt(a, new Date(time).toISOString()));
     await log.drainOutbox(a.cell);
     const period = async (): Promise<unknown> =>
       (await db.superuser.query('SELECT audit.current_period() AS period')).rows;
@@ -71,12 +71,37 @@ describe('a log that is given what it does not expect', () => {
     await new LogPeriods(db.cells.home).keep();
     expect(await period()).toEqual(before);
     await log.append(a, made(a));
-    expect(await whole(a)).toBe(4);
-    const { rows } = await db.superuser.query<{ year: string }>(
-      `SELECT to_char(at, 'YYYY') AS year FROM audit.events WHERE tenant = $1 ORDER BY seq LIMIT 3`,
+    expect(await whole(a)).toBe(5);
+    const { rows } = await db.superuser.query<{ at: Date }>(
+      `SELECT at FROM audit.events WHERE tenant = $1 ORDER BY seq LIMIT 4`,
       [a.id],
     );
-    expect(rows.map(({ year }) => year)).toEqual(['2026', '1999', '2031']);
+    expect(rows.map(({ at }) => at.getTime())).toEqual(times);
+  });
+
+  it('tells of an event of another time as a whole, in its place; of a day that there is not, as of what is no event', async () => {
+    const [mine, theirs] = [await whole(a), await whole(b)];
+    const minutes = (by: number) => new Date(Date.now() + by * 60_000).toISOString();
+    const away = [minutes(6), minutes(-32 * 1_440), '2099-01-01T00:00:00.000Z'].map((at) => madeAt(a, at));
+    for (const bytes of away) await outbox(a, bytes);
+    for (const at of ['2026-02-30T00:00:00.000Z', '2026-11-30T24:00:00.000Z', '2026-13-01T00:00:00.000Z'])
+      await outbox(a, madeAt(a, at));
+    await outbox(b, made(b).bytes);
+    await log.drainOutbox(a.cell);
+    const { rows } = await db.superuser.query<{ event: Buffer }>(
+      'SELECT event FROM audit.events WHERE tenant = $1 AND seq > $2 ORDER BY seq',
+      [a.id, mine],
+    );
+    const told = rows.map(({ event }) => parseEvent(event));
+    expect(told.map(({ action }) => action)).toEqual(Array<string>(6).fill('audit.event_rejected'));
+    expect(told.map(({ changes }) => changes?.['event'])).toEqual([
+      ...away.map((bytes) => parseEvent(bytes)),
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(await whole(a)).toBe(mine + 6);
+    expect(await whole(b)).toBe(theirs + 1);
   });
 
   it('takes an event of a megabyte by itself, and refuses it from a tenant’s transaction with an error', async () => {

@@ -59,7 +59,7 @@ describe('the log of a tenant that moves', () => {
   async function movedLog(sessions: MoveSessions, mover: MoveLog, here: TenantRef): Promise<void> {
     while (!(await mover.copy(sessions, here.id)).complete);
     const head = await mover.close(sessions.source, here.id);
-    await mover.finish(sessions, here.id, head);
+    await mover.finish(sessions, here, head);
   }
 
   it('goes on where it was: the same chain, and a neighbour’s events of the same moment are kept', async () => {

@@ -222,6 +222,7 @@ describe('a copy', () => {
       'audit.exports',
       'audit.heads',
       'audit.outbox',
+      'audit.published',
       'work.alerts',
       'work.runs',
     ];
@@ -235,6 +236,7 @@ describe('a copy', () => {
       'audit.progress',
       'audit.rechecked',
       'audit.tiles',
+      'audit.unstored',
     ];
     // The registry's, which does not move; of those who are purged; of the cell.
     const notMoved = [

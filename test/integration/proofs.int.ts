@@ -13,6 +13,7 @@ import { canonicalEvent, newEventId } from '../../src/audit/audit-event.js';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
 import { CellObjects } from '../../src/platform/objects/index.js';
+import { RetentionConfig } from '../../src/platform/config/index.js';
 import { Log } from '../../src/platform/observability/log.js';
 import type { CheckpointKeys } from '../../src/proofs/checkpoint-keys.js';
 import { Checkpointer } from '../../src/proofs/checkpointer.js';
@@ -34,19 +35,26 @@ describe('proofs of a log', () => {
   let log: AuditLog;
   let objects: MemoryObjects;
   let prove: ProveLog;
+  let checkpointer: Checkpointer;
 
   beforeAll(async () => {
     db = await openTestDatabase();
     log = new AuditLog(db.cells);
     objects = new MemoryObjects();
-    prove = process();
+    [prove, checkpointer] = [process(), checkpointerOf()];
   });
   afterAll(() => db.close());
 
   /** Another process of the application, as far as this goes. */
   function process(): ProveLog {
     const stores = new CellObjects(new Map([[db.cells.home.name, objects]]));
-    return new ProveLog(db.cells, new Checkpointer(db.cells, log, KEYS, stores, new Log('silent')), stores);
+    return new ProveLog(db.cells, checkpointerOf(), stores);
+  }
+
+  function checkpointerOf(): Checkpointer {
+    const stores = new CellObjects(new Map([[db.cells.home.name, objects]]));
+    const retention = new RetentionConfig(90, 365, { hotDays: 365, coldDays: 3_650 });
+    return new Checkpointer(db.cells, log, KEYS, stores, new Log('silent'), retention);
   }
 
   /** Appends events, and answers their bytes in the order of the log. */
@@ -145,13 +153,83 @@ describe('proofs of a log', () => {
     expect(rows[0]?.n).toBe(rows[0]?.last);
   });
 
-  it('stores full tiles and checkpoints as objects, and goes on after a store that was down', async () => {
-    const tenant = await db.newTenant();
+  it('proves by checkpoints that somebody has kept for longer than we: inclusion, consistency and publication', async () => {
+    const [a, b] = [await db.newTenant(), await db.newTenant()];
+    const kept: { size: number; root: Buffer; note: string }[] = [];
+    for (const count of [3, 300, 290]) {
+      await Promise.all([append(a, count), append(b, 2)]);
+      kept.push(await prove.current(a));
+      await prove.current(b);
+    }
+    await db.superuser.query(`UPDATE audit.checkpoints SET at = now() - interval '8 days'`);
+    await append(b, 1);
+    await prove.current(b);
+    expect((await prove.list(a, undefined, 10)).map(({ size }) => size)).toEqual([593]);
+    const events = await bytes(a);
+    const newest = await prove.current(a);
+    for (const { size, root, note } of kept) {
+      const proof = await prove.inclusion(a, 2, size);
+      expect(proof.rootHash).toEqual(root);
+      verifyInclusion(leafHash(events[1] ?? Buffer.alloc(0)), 1, size, proof.hashes, root);
+      const between = await prove.consistency(a, size, newest.size);
+      expect(between).toMatchObject({ fromRootHash: root, toRootHash: newest.root });
+      verifyConsistency({ size, root }, newest, between.hashes);
+      const published = await prove.publication(a, size);
+      expect(published.leafHash).toEqual(leafHash(Buffer.from(note)));
+      const all = openCheckpoint(published.root.note, [VERIFIER]);
+      verifyInclusion(published.leafHash, published.index, all.size, published.hashes, all.root);
+    }
+    await expect(prove.publication(a, 4)).rejects.toThrow('No such checkpoint');
+    await expect(prove.publication(b, 3)).rejects.toThrow('No such checkpoint');
+    await expect(prove.consistency(b, 1, 593)).rejects.toThrow('No such checkpoint');
+  });
+
+  it('proves that the log of checkpoints has only grown, and shows where somebody changed it', async () => {
+    const [a, b] = [await db.newTenant(), await db.newTenant()];
+    await Promise.all([append(a, 2), append(b, 2)]);
+    const kept = await prove.current(a);
+    const before = await prove.publication(a, kept.size);
+    const [older] = [openCheckpoint(before.root.note, [VERIFIER])];
+    await append(b, 3);
+    await prove.current(b);
+    const newer = openCheckpoint((await prove.publication(b, undefined)).root.note, [VERIFIER]);
+    expect(newer.size).toBeGreaterThan(older.size);
+    const { hashes } = await prove.rootConsistency(b, older.size, newer.size);
+    verifyConsistency(older, newer, hashes);
+    await expect(prove.rootConsistency(b, 1, newer.size + 1_000)).rejects.toThrow('No such checkpoint');
+    // A superuser takes a checkpoint back.
+    const seq = before.index + 1;
+    await db.superuser.query('UPDATE audit.roots SET leaf_hash = sha256(leaf_hash) WHERE seq = $1', [seq]);
+    try {
+      const after = await prove.publication(a, kept.size);
+      const leaf = leafHash(Buffer.from(kept.note));
+      expect(() => verifyInclusion(leaf, after.index, newer.size, after.hashes, newer.root)).not.toThrow();
+      expect(after.leafHash).not.toEqual(leaf);
+      const shown = await prove.publication(b, undefined);
+      const own = leafHash(Buffer.from((await prove.current(b)).note));
+      expect(() => verifyInclusion(own, shown.index, newer.size, shown.hashes, newer.root)).toThrow('root');
+    } finally {
+      await db.superuser.query('UPDATE audit.roots SET leaf_hash = $2 WHERE seq = $1', [
+        seq,
+        before.leafHash,
+      ]);
+    }
+  });
+
+  it('signs while the store is down, and stores full tiles and checkpoints as objects once it is there again', async () => {
+    const [tenant, other] = [await db.newTenant(), await db.newTenant()];
+    objects.fail = Number.POSITIVE_INFINITY;
+    await append(other, 300);
+    await prove.current(other);
     await append(tenant, 520);
-    objects.fail = 1;
-    await expect(prove.current(tenant)).rejects.toThrow('The store is down.');
     const { size, note } = await prove.current(tenant);
     expect(size).toBe(520);
+    await checkpointer.stored(db.cells.home);
+    const before = await objects.list(`tenants/${tenant.id}/audit/tile/`, { limit: 10 });
+    expect(before).toEqual([]);
+    objects.fail = 0;
+    await checkpointer.stored(db.cells.home);
+    expect(await objects.list(`tenants/${other.id}/audit/tile/`, { limit: 10 })).toHaveLength(1);
     const leaves = (await bytes(tenant)).map((event) => leafHash(event));
     expect(await objects.list(`tenants/${tenant.id}/audit/tile/`, { limit: 10 })).toEqual([
       `tenants/${tenant.id}/audit/tile/0/000`,
@@ -164,6 +242,9 @@ describe('proofs of a log', () => {
     const leaf = leafHash(Buffer.from(note)).toString('base64');
     const covering = rounds.filter(([, body]) => body.includes(leaf));
     expect(covering).toHaveLength(1);
+    // What everybody was shown is locked for as long as logs are kept.
+    const locked = await objects.locks.of(covering[0]?.[0] ?? '');
+    expect(locked.retainUntil?.getTime()).toBeGreaterThan(Date.now() + 364 * 86_400_000);
   });
 
   it('shows a log that was rewritten: its new root is in no checkpoint', async () => {

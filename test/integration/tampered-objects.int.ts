@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib';
+import { Frontier, openCheckpoint } from '@waxell/transparency';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyExport, type Verified } from '../../libs/cli/src/verify-export.js';
 import { packed, unpacked, type StoredEvent } from '../../src/audit/stored-event.js';
@@ -6,6 +7,24 @@ import { appendEvents, endPeriod, logKeeping, VERIFIER, type LogKeeping } from '
 import { MemoryObjects } from '../support/memory-objects.js';
 import { signedLog, type SignedLog } from '../support/signed-log.js';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+/** Whether rounds of a log of checkpoints follow from one another, as whoever has nothing but their objects sees it. */
+function rootsOf(bodies: readonly string[]): { rounds: number } | { broken: number } {
+  const frontier = Frontier.of(Buffer.alloc(0), 0);
+  let size = 0;
+  for (const [at, body] of bodies.entries()) {
+    const { checkpoint, covers } = JSON.parse(body) as { checkpoint: string; covers: string[] };
+    for (const leaf of covers) frontier.append(Buffer.from(leaf, 'base64'));
+    size += covers.length;
+    try {
+      const signed = openCheckpoint(checkpoint, [VERIFIER]);
+      if (signed.size !== size || !signed.root.equals(frontier.root())) return { broken: at };
+    } catch {
+      return { broken: at };
+    }
+  }
+  return { rounds: bodies.length };
+}
 
 describe('objects of a cold log that somebody changes', () => {
   let db: TestDatabase;
@@ -108,6 +127,35 @@ describe('objects of a cold log that somebody changes', () => {
       ]);
     }
     expect((await keeping.verify.execute(log.tenant)).valid).toBe(true);
+  });
+
+  it('proves nothing by a tile that was altered, and by one that is gone', async () => {
+    const key = `tenants/${log.tenant.id}/audit/tile/0/000`;
+    const original = store.stored.get(key) ?? Buffer.alloc(0);
+    const forged = Buffer.from(original);
+    forged.writeUInt8(forged.readUInt8(40) ^ 1, 40);
+    for (const tile of [forged, original.subarray(0, 320), undefined]) {
+      if (tile) store.stored.set(key, tile);
+      else store.stored.delete(key);
+      await expect(keeping.prove.inclusion(log.tenant, 2, 360)).rejects.toThrow('tile');
+      await expect(keeping.prove.inclusion(neighbour.tenant, 2, 360)).resolves.toMatchObject({ seq: 2 });
+    }
+    store.stored.set(key, original);
+    await expect(keeping.prove.inclusion(log.tenant, 2, 360)).resolves.toMatchObject({ seq: 2 });
+  });
+
+  it('shows what was altered of the objects of the log of checkpoints', async () => {
+    const named = await store.list('audit/roots/checkpoint/', { limit: 100 });
+    const bodies = named.map((key) => store.stored.get(key)?.toString() ?? '');
+    expect(rootsOf(bodies)).toEqual({ rounds: named.length });
+    const [first = '', second = ''] = bodies;
+    expect(rootsOf(bodies.slice(1))).toMatchObject({ broken: 0 });
+    expect(rootsOf(bodies.with(0, second).with(1, first))).toMatchObject({ broken: 0 });
+    const { checkpoint, covers } = JSON.parse(first) as { checkpoint: string; covers: string[] };
+    const other = { checkpoint: checkpoint.replace('roots', 'other'), covers };
+    expect(rootsOf(bodies.with(0, JSON.stringify(other)))).toMatchObject({ broken: 0 });
+    const taken = { checkpoint, covers: [Buffer.alloc(32).toString('base64'), ...covers.slice(1)] };
+    expect(rootsOf(bodies.with(0, JSON.stringify(taken)))).toMatchObject({ broken: 0 });
   });
 
   it('shows an object that is missing, objects in another order, and a period whose table was dropped', async () => {

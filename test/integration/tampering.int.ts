@@ -90,12 +90,22 @@ describe('a log that a superuser changes', { retry: 0 }, () => {
   ][] = [
     [
       'an event is altered',
-      { kind: 'event_altered', seq: 17 },
+      { kind: 'event_altered', seq: 17, message: expect.stringContaining('or that of event 16') as string },
       async (log) =>
         sql(
           'UPDATE audit.events SET event = $2 WHERE tenant = $1 AND seq = 17',
           log,
           (await forge(log, 17))[0],
+        ),
+    ],
+    [
+      'the first event after a checkpoint that was kept is altered',
+      { kind: 'event_altered', seq: 11, message: 'The content of event 11 is not what was logged.' },
+      async (log) =>
+        sql(
+          'UPDATE audit.events SET event = $2 WHERE tenant = $1 AND seq = 11',
+          log,
+          (await forge(log, 11))[0],
         ),
     ],
     [
@@ -127,7 +137,11 @@ describe('a log that a superuser changes', { retry: 0 }, () => {
     [
       // Up to the next checkpoint the links alone cannot say which of the two it was.
       'an event is altered with its hash and its link: the next one does not follow',
-      { kind: 'event_altered', seq: 18 },
+      {
+        kind: 'event_altered',
+        seq: 18,
+        message: expect.stringContaining('event 17, with its link') as string,
+      },
       async (log) => {
         const [event, leaf] = await forge(log, 17);
         const before = (await eventsOf(log))[15] as StoredEvent;

@@ -21,6 +21,7 @@ import { ProveLog } from '../../src/proofs/prove-log.js';
 import { VerifiableExport } from '../../src/proofs/verifiable-export.js';
 import { ColdRound } from '../../src/retention/cold-round.js';
 import { ExpireLogs } from '../../src/retention/expire-logs.js';
+import { ExpireRange } from '../../src/retention/expire-range.js';
 import { RetentionPolicy } from '../../src/retention/retention-policy.js';
 import { StoreLog } from '../../src/retention/store-log.js';
 import type { TestDatabase } from './test-database.js';
@@ -48,15 +49,15 @@ export function logKeeping(
   const cold = new ColdLog(cells, objects);
   const reader = new LogReader(cells, cold);
   const quiet = new Log('silent');
-  const checkpointer = new Checkpointer(cells, log, KEYS, stores, quiet);
-  const prove = new ProveLog(cells, checkpointer, stores);
   const config = new RetentionConfig(days.hot, days.cold, { hotDays: 365, coldDays: 3_650 });
+  const checkpointer = new Checkpointer(cells, log, KEYS, stores, quiet, config);
+  const prove = new ProveLog(cells, checkpointer, stores);
   const policy = new RetentionPolicy(cells, config);
   const retained = new RetainedObjects(cells, objects, stores);
   const round = new ColdRound(
     policy,
     new StoreLog(cells, reader, objects),
-    new ExpireLogs(policy, objects, retained, quiet),
+    new ExpireLogs(policy, objects, new ExpireRange(objects), retained, quiet),
     quiet,
   );
   return {
@@ -71,7 +72,10 @@ export function logKeeping(
     moveObjects: new MoveObjects(objects, retained),
     verify: new VerifyLog(cells, log, cold),
     export: new VerifiableExport(reader, cold, prove),
-    round: (signal = new AbortController().signal) => round.execute(cells.home, signal),
+    round: async (signal = new AbortController().signal) => {
+      await checkpointer.stored(cells.home);
+      return round.execute(cells.home, signal);
+    },
     /** The log as `wax audit export` writes it. */
     exported: async (tenant: TenantRef, from = 1): Promise<string[]> => {
       const parts: Buffer[] = [];

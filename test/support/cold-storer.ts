@@ -25,6 +25,9 @@ const { ColdRound } = await built<typeof import('../../src/retention/cold-round.
 const { ExpireLogs } = await built<typeof import('../../src/retention/expire-logs.js')>(
   `${room}/expire-logs.js`,
 );
+const { ExpireRange } = await built<typeof import('../../src/retention/expire-range.js')>(
+  `${room}/expire-range.js`,
+);
 const { RetentionPolicy } = await built<typeof import('../../src/retention/retention-policy.js')>(
   `${room}/retention-policy.js`,
 );
@@ -40,7 +43,8 @@ const objects = new TenantObjects(stores);
 const policy = new RetentionPolicy(cells, new RetentionConfig(90, 365, { hotDays: 365, coldDays: 3_650 }));
 const store = new StoreLog(cells, new LogReader(cells, new ColdLog(cells, objects)), objects);
 const quiet = new Log('silent');
-const expire = new ExpireLogs(policy, objects, new RetainedObjects(cells, objects, stores), quiet);
+const retained = new RetainedObjects(cells, objects, stores);
+const expire = new ExpireLogs(policy, objects, new ExpireRange(objects), retained, quiet);
 const round = new ColdRound(policy, store, expire, quiet);
 process.stdout.write('ready\n');
 for (;;) {

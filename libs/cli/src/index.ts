@@ -1,2 +1,3 @@
 export { run } from './run.js';
-export { verifyExport, type Finding, type Tampering, type Verified } from './verify-export.js';
+export { type Finding, type Tampering } from './finding.js';
+export { verifyExport, type Begins, type Verified } from './verify-export.js';

@@ -25,7 +25,11 @@ const COMMANDS: Readonly<Record<string, { readonly run: Command; readonly usage:
     usage:
       'wax scim simulate okta|entra --url URL (--token - | --token-file FILE | WAXELL_SCIM_TOKEN) [--list] [--only STEP] [--mark MARK] [--record FILE] [--timeout SECONDS]',
   },
-  'audit verify': { run: verify, usage: 'wax audit verify FILE... --keys FILE [--checkpoint FILE]...' },
+  'audit verify': {
+    run: verify,
+    usage:
+      'wax audit verify FILE... --keys FILE [--checkpoint FILE]... [--publication FILE]... [--begins-after N]',
+  },
 };
 
 export const USAGE = `Usage:\n${Object.values(COMMANDS)

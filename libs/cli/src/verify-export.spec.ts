@@ -2,6 +2,8 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import {
   chainHash,
   EMPTY_CHAIN,
+  EXPIRED,
+  expiryOf,
   formatVerifier,
   Frontier,
   leafHash,
@@ -172,6 +174,60 @@ describe('the verification of an export', () => {
       original.checkpoint(30),
     ]);
     expect(finding).toMatchObject({ kind: 'truncated', seq: 21 });
+  });
+
+  describe('whose beginning is gone', () => {
+    /** As an export begins after some events; the last of those that follow may say why. */
+    const cut = (after: number, changes?: (truth: ReturnType<typeof expiryOf>) => unknown) => {
+      const chain = Buffer.from(original.lines[after - 1]?.chain ?? '', 'base64');
+      const edge = Frontier.of(Buffer.alloc(0), 0);
+      for (const event of events.slice(0, after)) edge.append(leafHash(Buffer.from(event)));
+      const frontier = edge.bytes();
+      const truth = expiryOf(1, { seq: after, chain, frontier });
+      const said = changes ? [JSON.stringify({ v: 1, action: EXPIRED, changes: changes(truth) })] : [];
+      const log = exported([...events, ...said]);
+      const line = { after, chain: chain.toString('base64'), frontier: frontier.toString('base64') };
+      const rest = texts(log.lines.slice(after), log.checkpoint(log.lines.length));
+      return { lines: [JSON.stringify(line), ...rest], checkpoint: log.checkpoint };
+    };
+
+    it('is intact where an event that follows says that exactly this was over its time', async () => {
+      const { lines, checkpoint } = cut(20, (truth) => truth);
+      expect(await verifyExport(lines, VERIFIERS, [checkpoint(20), checkpoint(30)])).toEqual({
+        events: 21,
+        checkpoints: [20, 30, 41],
+        begins: { after: 20, vouchedBy: 41, unheld: [] },
+      });
+    });
+
+    it.each([
+      ['none', undefined],
+      ['one of other events', (truth: object) => ({ ...truth, last: 19 })],
+      ['one of another chain', (truth: object) => ({ ...truth, chain: 'x' })],
+      ['one of another tree', (truth: object) => ({ ...truth, root: 'x' })],
+      ['one that says nothing', () => undefined],
+    ])(
+      'is not where the event that should say so is %s, unless who verifies knows it',
+      async (_what, said) => {
+        const { lines } = cut(20, said);
+        const { finding } = await verifyExport(lines, VERIFIERS, []);
+        expect(finding).toMatchObject({ kind: 'beginning_missing', seq: 1 });
+        expect((await verifyExport(lines, VERIFIERS, [], 19)).finding).toMatchObject(finding ?? {});
+        expect(await verifyExport(lines, VERIFIERS, [], 20)).toMatchObject({ begins: { after: 20 } });
+        expect((await verifyExport(lines, VERIFIERS, [], 20)).finding).toBeUndefined();
+      },
+    );
+
+    it('names the kept checkpoints that are of what is gone, and is not intact unless who verifies knows it', async () => {
+      const { lines, checkpoint } = cut(20, (truth) => truth);
+      const kept = [checkpoint(10), checkpoint(19), checkpoint(20)];
+      const { finding } = await verifyExport(lines, VERIFIERS, kept);
+      expect(finding).toMatchObject({ kind: 'checkpoint_unheld' });
+      expect(finding?.message).toContain('10, 19 events');
+      const told = await verifyExport(lines, VERIFIERS, kept, 20);
+      expect(told).toMatchObject({ checkpoints: [20, 41], begins: { unheld: [10, 19], vouchedBy: 41 } });
+      expect(told.finding).toBeUndefined();
+    });
   });
 
   it('finds any single change of any line', async () => {

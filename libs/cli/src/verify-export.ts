@@ -1,51 +1,32 @@
 import {
   chainHash,
-  HASH_LENGTH,
   leafHash,
   LogWalk,
   NoteRefused,
   openCheckpoint,
   type Checkpoint,
+  vouchesFor,
+  type Beginning,
   type NoteVerifier,
 } from '@waxell/transparency';
-
-/** What was done to a log, as far as it can be told from what is left of it. */
-export type Tampering =
-  | 'event_altered'
-  | 'hash_altered'
-  | 'event_missing'
-  | 'event_inserted'
-  | 'truncated'
-  | 'rewritten'
-  | 'checkpoint_forged'
-  | 'checkpoint_missing'
-  | 'malformed';
-
-export interface Finding {
-  readonly kind: Tampering;
-  /** The first event that is not as it was written; absent where it is the checkpoint. */
-  readonly seq?: number;
-  readonly message: string;
-}
+import { parsedLine, type BeginningLine, type EventLine } from './export-line.js';
+import { found, Tampered, type Finding } from './finding.js';
 
 export interface Verified {
   readonly events: number;
-  /** Sizes of the checkpoints that agree; those of before the first event of the file are not held against anything. */
+  /** Sizes of the checkpoints that agree. */
   readonly checkpoints: readonly number[];
+  /** Where the file begins with a later event than the first. */
+  readonly begins?: Begins;
   readonly finding?: Finding;
 }
 
-/** Where a log begins whose beginning is gone: after this event, with chain and tree as they stood there. */
-interface BeginningLine {
+export interface Begins {
   readonly after: number;
-  readonly chain: string;
-  readonly frontier: string;
-}
-
-interface EventLine {
-  readonly seq: number;
-  readonly event: string;
-  readonly chain: string;
+  /** The event that says that what came before is gone as its time was over. */
+  readonly vouchedBy?: number;
+  /** Sizes of kept checkpoints that end before it: nothing in the file can be held against them. */
+  readonly unheld: readonly number[];
 }
 
 /**
@@ -54,19 +35,21 @@ interface EventLine {
  *
  * @param lines of the export, in their order, one or several at a time
  * @param kept notes of checkpoints that were kept elsewhere: only they show a log that was rewritten as a whole by who can sign
+ * @param beginsAfter the event after which the caller knows the file to begin; otherwise an event in it has to say so
  */
 export async function verifyExport(
   lines: AsyncIterable<string | readonly string[]> | Iterable<string | readonly string[]>,
   verifiers: readonly NoteVerifier[],
   kept: readonly string[],
+  beginsAfter?: number,
 ): Promise<Verified> {
-  const walk = new Walk();
+  const walk = new Walk(beginsAfter);
   try {
     const checkpoints = kept.map((note) => opened(note, verifiers));
     walk.expect(checkpoints);
     for await (const some of lines)
       for (const line of typeof some === 'string' ? [some] : some) {
-        const value = parsed(line);
+        const value = parsedLine(line);
         if ('checkpoint' in value) walk.end(opened(value.checkpoint, verifiers));
         else if ('after' in value) walk.begin(value);
         else walk.take(value);
@@ -77,16 +60,6 @@ export async function verifyExport(
     if (error instanceof Tampered) return { ...walk.result(), finding: error.finding };
     throw error;
   }
-}
-
-class Tampered extends Error {
-  constructor(readonly finding: Finding) {
-    super(finding.message);
-  }
-}
-
-function found(kind: Tampering, seq: number | undefined, message: string): never {
-  throw new Tampered({ kind, ...(seq !== undefined && { seq }), message });
 }
 
 class Walk {
@@ -101,6 +74,13 @@ class Walk {
   /** A link that does not follow from its event: what it means shows at the next one. */
   #broken: { readonly seq: number; readonly stated: Buffer } | undefined;
   readonly #agreeing: number[] = [];
+  /** The last event that is known to be as it was signed: to begin with, the last before the first. */
+  #held = 0;
+  #beginning: Beginning | undefined;
+  #vouchedBy: number | undefined;
+  readonly #unheld: number[] = [];
+
+  constructor(private readonly beginsAfter: number | undefined) {}
 
   expect(checkpoints: readonly Checkpoint[]): void {
     for (const checkpoint of checkpoints) {
@@ -111,14 +91,22 @@ class Walk {
 
   /**
    * Events before this one were kept for their time and are gone. What is stated of them is not believed: with another tree
-   * than theirs no checkpoint agrees.
+   * than theirs no checkpoint agrees, and that their time was over an event has to say.
    */
   begin({ after, chain, frontier }: BeginningLine): void {
     if (this.#seq > 0 || this.#ended)
       found('malformed', undefined, 'Only the first line says where a log begins.');
     this.#seq = after;
-    this.#log = new LogWalk(after, Buffer.from(chain, 'base64'), Buffer.from(frontier, 'base64'));
-    for (const size of this.#expected.keys()) if (size < after) this.#expected.delete(size);
+    this.#held = after;
+    const beginning = {
+      seq: after,
+      chain: Buffer.from(chain, 'base64'),
+      frontier: Buffer.from(frontier, 'base64'),
+    };
+    this.#beginning = beginning;
+    this.#log = new LogWalk(after, beginning.chain, beginning.frontier);
+    for (const size of this.#expected.keys()) if (size < after) this.#unheld.push(size);
+    for (const size of this.#unheld) this.#expected.delete(size);
     this.#hold();
   }
 
@@ -137,6 +125,7 @@ class Walk {
     this.#log.offer(bytes);
     if (this.#log.linkIs(stated)) {
       this.#log.take();
+      if (this.#beginning && vouchesFor(event, this.#beginning)) this.#vouchedBy = seq;
       this.#hold();
     } else this.#broken = { seq, stated };
   }
@@ -177,10 +166,34 @@ class Walk {
           `A checkpoint that was kept covers ${size} events; here are ${this.#seq}.`,
         );
     }
+    if (this.#beginning) this.#mayBegin(this.#beginning.seq);
   }
 
   result(): Verified {
-    return { events: this.#events, checkpoints: [...this.#agreeing] };
+    const begins = this.#beginning && {
+      after: this.#beginning.seq,
+      ...(this.#vouchedBy !== undefined && { vouchedBy: this.#vouchedBy }),
+      unheld: [...this.#unheld],
+    };
+    return { events: this.#events, checkpoints: [...this.#agreeing], ...(begins && { begins }) };
+  }
+
+  /** Whoever deletes events can state that their time was over; what follows was hashed before it was stated. */
+  #mayBegin(after: number): void {
+    if (after === this.beginsAfter) return;
+    const told = `Whoever knows that this is as it should be says so: --begins-after ${after}`;
+    if (this.#vouchedBy === undefined)
+      found(
+        'beginning_missing',
+        1,
+        `Events 1 to ${after} are gone, and no event in the file says that their time was over. ${told}`,
+      );
+    if (this.#unheld.length > 0)
+      found(
+        'checkpoint_unheld',
+        undefined,
+        `Event ${this.#vouchedBy} says that the time of events 1 to ${after} was over: nothing is left that the kept checkpoints of ${this.#unheld.join(', ')} events could be held against. ${told}`,
+      );
   }
 
   #hold(): void {
@@ -198,6 +211,7 @@ class Walk {
       );
     }
     this.#agreeing.push(checkpoint.size);
+    this.#held = checkpoint.size;
   }
 
   /**
@@ -212,9 +226,17 @@ class Walk {
       original ? 'event_altered' : 'hash_altered',
       broken.seq,
       original
-        ? `The content of event ${broken.seq} is not what was logged.`
+        ? this.#contentAltered(broken.seq)
         : `Event ${broken.seq} does not follow from the events before it.`,
     );
+  }
+
+  /** The links alone cannot say of which of two it is, where the one before has a link that was made anew. */
+  #contentAltered(seq: number): string {
+    const known = this.#held === seq - 1;
+    return known
+      ? `The content of event ${seq} is not what was logged.`
+      : `The content of event ${seq} is not what was logged, or that of event ${seq - 1}, with its link.`;
   }
 
   #tellLastBreak(): void {
@@ -245,39 +267,4 @@ function opened(note: string, verifiers: readonly NoteVerifier[]): Checkpoint {
       return found('checkpoint_forged', undefined, `A checkpoint is not valid: ${error.message}`);
     throw error;
   }
-}
-
-function parsed(line: string): EventLine | BeginningLine | { readonly checkpoint: string } {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    found('malformed', undefined, `A line is no JSON: ${line.slice(0, 60)}`);
-  }
-  const record = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
-  if (typeof record['checkpoint'] === 'string') return { checkpoint: record['checkpoint'] };
-  const { after, seq, event, chain, frontier } = record;
-  if (
-    typeof after === 'number' &&
-    Number.isSafeInteger(after) &&
-    after > 0 &&
-    typeof chain === 'string' &&
-    typeof frontier === 'string' &&
-    isFrontier(frontier, after)
-  )
-    return { after, chain, frontier };
-  if (
-    typeof seq !== 'number' ||
-    !Number.isSafeInteger(seq) ||
-    typeof event !== 'string' ||
-    typeof chain !== 'string'
-  )
-    found('malformed', undefined, `A line is neither an event nor a checkpoint: ${line.slice(0, 60)}`);
-  return { seq, event, chain };
-}
-
-/** One hash for each one-bit of the size. */
-function isFrontier(encoded: string, size: number): boolean {
-  const ones = [...size.toString(2)].filter((bit) => bit === '1').length;
-  return Buffer.from(encoded, 'base64').length === ones * HASH_LENGTH;
 }

@@ -1,3 +1,4 @@
+export { EXPIRED, expiryOf, vouchesFor, type Beginning } from './beginning.js';
 export { openCheckpoint, signCheckpoint, type Checkpoint } from './checkpoint.js';
 export { Frontier } from './frontier.js';
 export { LogWalk } from './log-walk.js';

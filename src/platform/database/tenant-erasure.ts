@@ -62,7 +62,7 @@ export class TenantErasure {
         await client.query(`DELETE FROM audit.${table} WHERE tenant = $1`, [tenant.id]);
       for (const table of ['alerts', 'password_resets'])
         await client.query(`DELETE FROM work.${table} WHERE tenant = $1`, [tenant.id]);
-      for (const table of ['checkpoints', 'progress', 'tiles'])
+      for (const table of ['checkpoints', 'published', 'progress', 'tiles', 'unstored'])
         await client.query(`DELETE FROM audit.${table} WHERE log = $1`, [tenant.id]);
       const { rows } = await client.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(
         'SELECT seq, chain_hash, frontier FROM audit.closed WHERE tenant = $1',

@@ -465,6 +465,12 @@ const ROWS = {
   ],
   'certificate.expiring': ['system', 'high', api('other'), 'A certificate is about to expire, or has.'],
   'audit.chain_broken': ['system', 'critical', api('other'), 'A log does not go on from where it was.'],
+  'audit.expired': [
+    'system',
+    'informational',
+    api('delete'),
+    'The beginning of a log is gone: its time was over.',
+  ],
   'audit.event_rejected': ['system', 'critical', api('other'), 'The outbox held what is no event.'],
   'signing_key.rotated': ['administration', 'high', api('update'), 'Access tokens get a new signing key.'],
   'checkpoint_key.rotated': ['administration', 'high', api('update'), 'Checkpoints get a new signing key.'],
