@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { EventBody } from '../audit/index.js';
 import { DAY, event, failed, found, HOUR, NONE, START, times } from '../../test/support/observed-events.js';
 import { Detector } from './detector.js';
 import { Memory } from './memory.js';

@@ -1,5 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import { ColdLog, EventRecorder, type LogBeginning } from '../audit/index.js';
+import type { Beginning } from '@waxell/transparency';
+import { ColdLog, EventRecorder } from '../audit/index.js';
 import { RepeatedWork } from '../platform/background/index.js';
 import { RegionConfig } from '../platform/config/index.js';
 import { Cells, PLATFORM_TENANT, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
@@ -22,14 +23,14 @@ const RECHECK = { type: 'system', id: 'recheck' } as const;
 /** The piece whose turn it is: of the log that has waited longest. */
 interface Piece {
   readonly tenant: TenantRef;
-  readonly from: LogBeginning | undefined;
+  readonly from: Beginning | undefined;
 }
 
 /** What a piece has come to. */
 interface Checked {
   readonly altered?: Altered;
   /** Where to go on; from the beginning where this is absent. */
-  readonly place?: LogBeginning;
+  readonly place?: Beginning;
   readonly waitSeconds: number;
 }
 
@@ -111,7 +112,7 @@ export class RecheckLogs implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   /** After what is in cold storage. */
-  async #firstInDatabase(tenant: TenantRef): Promise<LogBeginning> {
+  async #firstInDatabase(tenant: TenantRef): Promise<Beginning> {
     const last = await this.cold.through(tenant);
     const range = last > 0 ? await this.cold.containing(tenant, last) : undefined;
     return range ? { ...range, seq: range.last } : this.cold.beginning(tenant);

@@ -1,5 +1,5 @@
-import { LogWalk } from '@waxell/transparency';
-import { parseEvent, type LogBeginning } from '../audit/index.js';
+import { LogWalk, type Beginning } from '@waxell/transparency';
+import { parseEvent } from '../audit/index.js';
 
 /** An event with what stands beside it. */
 export interface StoredRow {
@@ -24,11 +24,11 @@ export interface Altered {
 export class RecheckWalk {
   readonly #walk: LogWalk;
 
-  constructor({ seq, chain, frontier }: LogBeginning) {
+  constructor({ seq, chain, frontier }: Beginning) {
     this.#walk = new LogWalk(seq, chain, frontier);
   }
 
-  get place(): LogBeginning {
+  get place(): Beginning {
     return { seq: this.#walk.seq, chain: this.#walk.chain, frontier: this.#walk.frontier() };
   }
 
