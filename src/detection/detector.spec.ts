@@ -164,6 +164,21 @@ describe('what the system says of itself', () => {
   });
 });
 
+describe('a destination that is behind', () => {
+  const behind = (lagSeconds: unknown) =>
+    event(START, 'audit.delivery_lagging', {
+      changes: { lagSeconds },
+      resource: { type: 'd', id: 'splunk' },
+    });
+  it('is found by as many minutes as are set', () => {
+    expect(found([behind(899), behind('x')])).toEqual([]);
+    expect(found([behind(900)])).toEqual(['delivery.lag splunk']);
+    const hour = new Map([['delivery.lag' as const, { ...defaultsOf('delivery.lag'), threshold: 60 }]]);
+    expect(found([behind(3_599)], hour)).toEqual([]);
+    expect(found([behind(3_600)], hour)).toEqual(['delivery.lag splunk']);
+  });
+});
+
 describe('settings', () => {
   const set = (rule: RuleName, change: object): DetectionSettings =>
     new Map([[rule, { ...defaultsOf(rule), ...change }]]);

@@ -4,7 +4,7 @@ import type { Match, ObservedEvent } from './observed-event.js';
 import { defaultsOf, type DetectionSettings, type RuleName, type RuleSettings } from './rule-catalogue.js';
 import { bulkReads, bulkRows, exports } from './rules/exfiltration.js';
 import { brokenGlass, failedLogins } from './rules/failed-logins.js';
-import { brokenChain, expiringCertificate, failingDelivery } from './rules/installation.js';
+import { brokenChain, expiringCertificate, failingDelivery, laggingDelivery } from './rules/installation.js';
 import { grantedPower } from './rules/granted-power.js';
 import { deniedAdministration, exceededGrant } from './rules/privileges.js';
 import { massRemoval } from './rules/provisioning.js';
@@ -32,6 +32,7 @@ const COUNTING: Readonly<Partial<Record<RuleName, Rule>>> = {
   'exfiltration.rows': bulkRows,
   'exfiltration.exports': exports,
   'delivery.failing': failingDelivery,
+  'delivery.lag': laggingDelivery,
   'certificate.expiry': expiringCertificate,
   'audit.chain': brokenChain,
 };

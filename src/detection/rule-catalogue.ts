@@ -124,6 +124,12 @@ export const RULES = {
     windowSeconds: HOUR,
     means: 'A destination that takes nothing, or refuses events for good.',
   },
+  'delivery.lag': {
+    severity: 'P3',
+    threshold: 15,
+    windowSeconds: HOUR,
+    means: 'Minutes that a destination is behind the log; it is looked at from fifteen on.',
+  },
   'certificate.expiry': {
     severity: 'P2',
     threshold: 1,

@@ -23,6 +23,7 @@ import { CellDomains20261122009000 } from './cell-21-domains.js';
 import { CellOwnBytes20261129060000 } from './cell-22-own-bytes.js';
 import { CellSettledCommits20261130081500 } from './cell-23-settled-commits.js';
 import { CellRechecks20261130090000 } from './cell-24-rechecks.js';
+import { CellDeliveryLag20261130090100 } from './cell-25-delivery-lag.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -81,6 +82,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellOwnBytes20261129060000,
   CellSettledCommits20261130081500,
   CellRechecks20261130090000,
+  CellDeliveryLag20261130090100,
 ];
 
 /** Applied once per tenant. */

@@ -10,6 +10,7 @@ import { KeysDestroyed } from '../encryption/index.js';
 import { TenantDatabase, type Cell, type TenantRef } from '../platform/database/index.js';
 import { OutgoingHttp } from '../platform/egress/index.js';
 import { batchesOf } from './batches.js';
+import { checkpointEvent } from './checkpoint-event.js';
 import { Deliveries, type DeadLetter, type DeliveryLease } from './deliveries.js';
 import { DestinationEntity } from './destination.entity.js';
 import { ocsfEvent, type OcsfEvent } from './ocsf.js';
@@ -81,7 +82,10 @@ export class Deliver {
         bytes: sender.encode(ocsfEvent(event, { personalData })),
       }));
       const result = await this.#send({ cell, tenant, lease, exported }, sender, encoded, stop);
-      if (result === 'more') await this.deliveries.release(cell, lease);
+      if (result === 'more') {
+        if (!stop.aborted) await this.#sendCheckpoint(cell, lease, sender, exported.at(-1)?.seq ?? lease.seq);
+        await this.deliveries.release(cell, lease);
+      }
       return result;
     } catch (error) {
       if (error instanceof KeysDestroyed) {
@@ -153,6 +157,16 @@ export class Deliver {
     const last = encoded.at(-1);
     if (last && dead.length > 0) await this.#advance(turn, last.seq, dead);
     return 'more';
+  }
+
+  /** Goes with the events that it covers. One that is not taken now is overtaken by the next, and none is ever missed. */
+  async #sendCheckpoint(cell: Cell, lease: DeliveryLease, sender: Sender, through: number): Promise<void> {
+    const newest = await this.deliveries.newestCheckpoint(cell, lease, through);
+    if (!newest || !(await this.deliveries.renew(cell, lease))) return;
+    const { size } = newest;
+    const bytes = sender.encode(checkpointEvent(lease.tenant, newest));
+    const { kind } = await sender.send([{ seq: size, name: `checkpoint-${size}`, bytes }]);
+    if (kind !== 'later') await this.deliveries.noteCheckpoint(cell, lease, size);
   }
 
   /** The event that tells of what was refused comes first: it may be recorded twice, and is never missing. */

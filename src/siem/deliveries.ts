@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { tenantId, type Cell, type TenantId, type TenantRef } from '../platform/database/index.js';
 import { Cells } from '../platform/database/index.js';
+import type { StoredCheckpoint } from './checkpoint-event.js';
+import { LAG_SECONDS, NEXT_EVENT } from './delivery-lag.js';
 
 const LEASE_SECONDS = 60;
 /** The newest are kept: what they name is in the log all the same. */
@@ -98,6 +100,29 @@ export class Deliveries {
     if (dead.length > 0) await this.#forgetOldest(cell, lease);
   }
 
+  /** The newest checkpoint of what the destination has, unless it was sent that or a newer one. */
+  async newestCheckpoint(
+    cell: Cell,
+    { tenant, destination }: DeliveryLease,
+    through: number,
+  ): Promise<StoredCheckpoint | undefined> {
+    const { rows } = await cell.audit.query<{ size: string; note: string; at: Date }>(
+      `SELECT c.size, c.note, c.at FROM audit.checkpoints c JOIN audit.deliveries d ON d.tenant = c.log
+       WHERE d.tenant = $1 AND d.destination = $2 AND c.size <= $3 AND c.size > d.checkpoint_size
+       ORDER BY c.size DESC LIMIT 1`,
+      [tenant, destination, through],
+    );
+    const [row] = rows;
+    return row && { ...row, size: Number(row.size) };
+  }
+
+  async noteCheckpoint(cell: Cell, lease: DeliveryLease, size: number): Promise<void> {
+    await cell.audit.query(`UPDATE audit.deliveries SET checkpoint_size = $4 ${MINE}`, [
+      ...mine(lease),
+      size,
+    ]);
+  }
+
   /** Gives it back; the next turn is everybody else's first. */
   async release(cell: Cell, lease: DeliveryLease): Promise<void> {
     await cell.audit.query(
@@ -143,9 +168,8 @@ export class Deliveries {
     const { rows } = await this.cells.of(tenant.cell).audit.query<StateRow>(
       `SELECT d.destination, d.seq, COALESCE(h.seq, 0) AS head, d.refused, d.failures, d.error, d.delivered_at,
          CASE WHEN d.due_at = 'infinity' THEN now() ELSE d.due_at END AS due_at,
-         COALESCE(extract(epoch FROM now() - e.at), 0) AS lag_seconds
-       FROM audit.deliveries d LEFT JOIN audit.heads h ON h.tenant = d.tenant
-         LEFT JOIN audit.events e ON e.tenant = d.tenant AND e.seq = d.seq + 1
+         ${LAG_SECONDS} AS lag_seconds
+       FROM audit.deliveries d LEFT JOIN audit.heads h ON h.tenant = d.tenant ${NEXT_EVENT}
        WHERE d.tenant = $1`,
       [tenant.id],
     );

@@ -33,7 +33,7 @@ const SEVERITY: Readonly<Record<EventSeverity, number>> = {
 /** What an older version has recorded, or a newer one: API Activity, other. */
 const UNKNOWN: OcsfActivity = { classUid: 6003, activityId: 99 };
 const STATUS = { success: 1, denied: 2, failure: 2 } as const;
-const PRODUCT = { name: 'Waxell', vendor_name: 'Waxell' };
+export const PRODUCT = { name: 'Waxell', vendor_name: 'Waxell' };
 const USER_TYPE = { user: 1, operator: 2, support: 2, system: 3, api_key: 4, client: 4 } as const;
 
 /**

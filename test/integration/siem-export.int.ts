@@ -67,6 +67,64 @@ describe('an export', () => {
     expect((await state(acme, id))?.lagSeconds).toBeGreaterThanOrEqual(90);
   });
 
+  it('has with the events the newest checkpoint of them, once, and none of events that it does not have', async () => {
+    await Promise.all([toSplunk(acme), toSplunk(globex)]);
+    await Promise.all([test.append(acme, 6), test.append(globex, 6)]);
+    for (const size of [2, 5, 9])
+      await test.db.superuser.query(
+        `INSERT INTO audit.checkpoints (log, size, root, note) VALUES ($1, $2, '', 'note of ' || $2::text)`,
+        [acme.id, size],
+      );
+    await test.exporter().settle();
+    await test.append(acme, 1);
+    await test.exporter().settle();
+    const sent = splunk.indexed.filter(
+      ({ event }) => (event['metadata'] as { log_name: string }).log_name !== 'audit',
+    );
+    expect(sent.map(({ event }) => event['unmapped'])).toEqual([{ size: 5, checkpoint: 'note of 5' }]);
+    expect(sent[0]?.event['metadata']).toMatchObject({ tenant_uid: acme.id, event_code: 'audit.checkpoint' });
+    await test.append(acme, 2);
+    await test.exporter().settle();
+    expect(splunk.indexed.filter(({ event }) => JSON.stringify(event).includes('note of 9'))).toHaveLength(1);
+    expect(splunk.indexed.filter(({ event }) => JSON.stringify(event).includes('checkpoints'))).toHaveLength(
+      2,
+    );
+  });
+
+  it('that is a quarter of an hour behind is told of in its own log, once in that time, paused ones not', async () => {
+    await Promise.all([toSplunk(acme), toSplunk(globex)]);
+    const paused = await toSplunk(acme);
+    splunk.always = { status: 503 };
+    await Promise.all([test.append(acme, 3), test.append(globex, 3)]);
+    await test.exporter().settle();
+    await test.db.superuser.query(`UPDATE audit.deliveries SET due_at = 'infinity' WHERE destination = $1`, [
+      paused,
+    ]);
+    await test.db.superuser.query(
+      `UPDATE audit.events SET at = at - interval '901 seconds' WHERE tenant = $1`,
+      [acme.id],
+    );
+    await Promise.all([test.watchLag(), test.watchLag()]);
+    await test.watchLag();
+    const { rows } = await test.db.superuser.query<{ tenant: string }>(
+      `SELECT tenant FROM audit.events WHERE action = 'audit.delivery_lagging' AND tenant = ANY ($1)`,
+      [[acme.id, globex.id]],
+    );
+    expect(rows).toEqual([{ tenant: acme.id }]);
+  });
+
+  it('is as far behind as the next event is old, in cold storage too', async () => {
+    const id = await toSplunk(acme);
+    await test.append(acme, 4);
+    await test.db.superuser.query(
+      `INSERT INTO audit.cold (tenant, first, last, bytes, sha256, chain_hash, frontier, leaves, appended_before, locked_until, published)
+       VALUES ($1, 1, 2, 1, '', '', '', '', now() - interval '91 days', now(), true)`,
+      [acme.id],
+    );
+    await test.db.superuser.query('DELETE FROM audit.events WHERE tenant = $1 AND seq <= 2', [acme.id]);
+    expect((await state(acme, id))?.lagSeconds).toBeGreaterThanOrEqual(91 * 86_400);
+  });
+
   it('is sent by one of many processes at a time, and to every tenant whose log has grown', async () => {
     const tenants = [acme, globex, ...(await Promise.all(range(6).map(() => test.newTenant())))];
     for (const tenant of tenants) await toSplunk(tenant);

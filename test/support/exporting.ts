@@ -9,6 +9,7 @@ import { PersonalParts } from '../../src/audit/personal-parts.js';
 import { Sealed, type FieldEncryption } from '../../src/encryption/index.js';
 import { ReceiversConfig, RegionConfig, WorkerConfig } from '../../src/platform/config/index.js';
 import type { TenantRef } from '../../src/platform/database/index.js';
+import { Gauges } from '../../src/platform/observability/gauges.js';
 import { Log } from '../../src/platform/observability/log.js';
 import type { Idempotency } from '../../src/requests/idempotency.js';
 import { UnitOfWork } from '../../src/requests/index.js';
@@ -19,6 +20,7 @@ import { Destinations } from '../../src/siem/destinations.js';
 import type { RedeliverDto, RedeliveryDto } from '../../src/siem/destinations.dto.js';
 import { RedeliverDeadLetters } from '../../src/siem/redeliver-dead-letters.js';
 import { Exporter } from '../../src/siem/exporter.js';
+import { WatchLag } from '../../src/siem/watch-lag.js';
 import type { Residence } from '../../src/tenancy/index.js';
 import { coldLogOf } from './log-parts.js';
 import { MemoryObjects } from './memory-objects.js';
@@ -35,6 +37,8 @@ export interface Exporting {
   exporter(): Exporter;
   /** Sends again what a destination has refused, as its administrator does. */
   redeliver(tenant: TenantRef, id: string, body: RedeliverDto): Promise<RedeliveryDto>;
+  /** Looks at how far destinations are behind, as one more process. */
+  watchLag(): Promise<void>;
   newTenant(): Promise<TenantRef>;
   destroyKeys(tenant: TenantRef): Promise<void>;
   /** A destination that is sent the whole log. */
@@ -78,6 +82,14 @@ export async function openExporting(): Promise<Exporting> {
       const worker = new WorkerConfig(1, false);
       return new Exporter(db.cells, deliveries, deliver, regions, worker, new Log('silent'));
     },
+    watchLag: () =>
+      new WatchLag(
+        db.cells,
+        events,
+        new RegionConfig(undefined, {}),
+        new Gauges(new Log('silent')),
+        new Log('silent'),
+      ).look(),
     newTenant: () => newTenant(),
     destroyKeys,
     destination: (tenant, kind, url, credential) =>

@@ -1,4 +1,6 @@
+import type { Memory } from '../memory.js';
 import type { Match, ObservedEvent } from '../observed-event.js';
+import type { RuleSettings } from '../rule-catalogue.js';
 
 /** What the system itself says of what is wrong with it. */
 export function failingDelivery({ body }: ObservedEvent): Match | undefined {
@@ -9,6 +11,22 @@ export function failingDelivery({ body }: ObservedEvent): Match | undefined {
     key: `${refused ? 'refused' : 'failing'} ${destination}`,
     title: refused ? 'A destination has refused events for good' : 'A destination takes no events',
     details: { destination, ...body.changes },
+  };
+}
+
+/** A destination that takes events, but fewer than there are, or one that has not taken any for long. */
+export function laggingDelivery(
+  { body }: ObservedEvent,
+  _memory: Memory,
+  { threshold }: RuleSettings,
+): Match | undefined {
+  const { lagSeconds, error } = body.changes ?? {};
+  if (body.action !== 'audit.delivery_lagging' || !(Number(lagSeconds) >= threshold * 60)) return undefined;
+  const destination = body.resource?.id ?? '';
+  return {
+    key: destination,
+    title: 'A destination is far behind',
+    details: { destination, lagSeconds, error },
   };
 }
 

@@ -23,6 +23,8 @@ export type Verdict =
 /** One event as a receiver wants it. */
 export interface Encoded {
   readonly seq: number;
+  /** Of what is no event of the log, and is sent alone. */
+  readonly name?: string;
   readonly bytes: Buffer;
 }
 

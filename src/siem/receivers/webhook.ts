@@ -33,7 +33,7 @@ export class Webhook implements HttpReceiver {
 
   request(batch: readonly Encoded[], now: Date): OutgoingRequest {
     const body = Buffer.concat([Buffer.from('{"events":'), arrayOf(batch), Buffer.from('}')]);
-    const id = `${this.name}:${batch[0]?.seq ?? 0}-${batch.at(-1)?.seq ?? 0}`;
+    const id = `${this.name}:${batch[0]?.name ?? `${batch[0]?.seq ?? 0}-${batch.at(-1)?.seq ?? 0}`}`;
     return { url: this.settings.url, headers: webhookHeaders(this.secrets, id, now, body), body };
   }
 
