@@ -117,6 +117,15 @@ export class Domains {
     return name !== undefined && (await this.registry.holder(name)) === currentTenant().id;
   }
 
+  /** As they are kept, each once. @throws {DomainNotVerified} where one is not the organisation's in scope */
+  async requireVerified(names: readonly string[]): Promise<string[]> {
+    if (names.length === 0) return [];
+    const held = await this.registry.heldBy(currentTenant().id);
+    const kept = names.map((name) => canonicalDomain(name));
+    if (!kept.every((name) => name !== undefined && held.has(name))) throw new DomainNotVerified();
+    return [...new Set(kept.flatMap((name) => name ?? []))].toSorted();
+  }
+
   /** Whether any domain asks for a connection: then the last one that works must stay. */
   async anyRequired(): Promise<boolean> {
     const text = 'SELECT 1 FROM domains WHERE sso_required LIMIT 1';

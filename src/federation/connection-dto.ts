@@ -4,7 +4,7 @@ import type { ConnectionDto, SamlSettingsDto } from './connections.dto.js';
 
 /** What is answered of a connection: everything but its secrets. */
 export function connectionDto(connection: ConnectionEntity): ConnectionDto {
-  const { id, name, type, state, mapping, roles, highestRole, provisioning, linking } = connection;
+  const { id, name, type, state, mapping, roles, highestRole, provisioning, linking, domains } = connection;
   const { lastError, lastErrorAt, version, createdBy, createdAt, updatedAt } = connection;
   return {
     id,
@@ -20,6 +20,7 @@ export function connectionDto(connection: ConnectionEntity): ConnectionDto {
     highestRole,
     provisioning,
     linking,
+    domains: [...domains],
     ...(lastError !== null && { lastError }),
     ...(lastErrorAt && { lastErrorAt: lastErrorAt.toISOString() }),
     version,

@@ -9,7 +9,8 @@ import {
   type ConnectionEntity,
   type ConnectionSecrets,
 } from './connection.entity.js';
-import type { CreateConnectionDto, SamlFieldsDto, UpdateConnectionDto } from './connections.dto.js';
+import type { SamlFieldsDto } from './connection-fields.dto.js';
+import type { CreateConnectionDto, UpdateConnectionDto } from './connections.dto.js';
 import { OIDC_MAPPING, oidcSettings } from './oidc/oidc-settings.js';
 import { ProviderDocuments } from './provider-documents.js';
 import { newOwnKeys } from './saml/own-keys.js';

@@ -46,10 +46,14 @@ export class ConnectionStore {
     return row?.connection_id;
   }
 
-  firstActive(): Promise<ConnectionEntity | null> {
-    return this.database
-      .repository(ConnectionEntity)
-      .findOne({ where: { state: 'active' }, order: { id: 'ASC' } });
+  /** Where people of a domain are sent: to the oldest that names it, else to the oldest that names none. */
+  async activeFor(domain: string): Promise<{ readonly id: string } | undefined> {
+    const [row] = await this.database.query<{ id: string }>({
+      text: `SELECT id FROM sso_connections WHERE state = 'active' AND (domains = '{}' OR $1 = ANY (domains))
+        ORDER BY domains = '{}', id LIMIT 1`,
+      values: [domain],
+    });
+    return row;
   }
 
   countActive(): Promise<number> {

@@ -97,6 +97,10 @@ export class ConnectionEntity {
   @Column('text')
   linking!: 'verified_email' | 'none';
 
+  /** Whose people are sent here; none: those of domains that no other connection names. */
+  @Column('text', { array: true })
+  domains!: string[];
+
   @Column('text', { name: 'last_error', nullable: true })
   lastError!: string | null;
 

@@ -41,6 +41,7 @@ export class Connections {
     const roles = body.roles ?? EVERYBODY_VIEWER;
     refuseRulesAbove(actor, roles);
     const parts = await this.settings.create(body);
+    const domains = await this.domains.requireVerified(body.domains ?? []);
     return this.work.run(async () => {
       const repository = this.database.repository(ConnectionEntity);
       // One that is created beside this one is not counted: the limit is there for order, not for safety.
@@ -55,6 +56,7 @@ export class Connections {
         highestRole: roleOf(actor),
         provisioning: body.provisioning ?? false,
         linking: body.linking ?? 'verified_email',
+        domains,
         lastError: null,
         lastErrorAt: null,
         createdBy: actor.id,
@@ -91,6 +93,7 @@ export class Connections {
     const before = await this.store.find(id);
     auditDetails({ resource: resource(id) });
     const parts = await this.settings.change(before, body);
+    const domains = body.domains && (await this.domains.requireVerified(body.domains));
     const changed = Object.assign(before, parts);
     if (body.state === 'active' && isOidc(changed)) await this.oidc.requireUsable(changed);
     return this.work.run(async () => {
@@ -102,6 +105,7 @@ export class Connections {
       connection.roles = body.roles ?? connection.roles;
       connection.provisioning = body.provisioning ?? connection.provisioning;
       connection.linking = body.linking ?? connection.linking;
+      connection.domains = domains ?? connection.domains;
       // Whoever sets where people come from answers for who comes: an Admin cannot let Owners in.
       if (givenFields(body).some((field) => field !== 'name')) connection.highestRole = roleOf(actor);
       const ended = await this.#setState(connection, body.state);

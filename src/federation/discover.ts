@@ -28,7 +28,7 @@ export class Discover {
     const name = domainOf(email);
     const holder = name === undefined ? undefined : await this.domains.holder(name);
     const tenant = holder && (await this.tenants.byId(holder));
-    if (tenant?.status !== 'active' || tenant.behind) {
+    if (name === undefined || tenant?.status !== 'active' || tenant.behind) {
       // It would be kept in the installation's log, which has nothing to do with who this is.
       request.body = undefined;
       return { method: 'password' };
@@ -37,7 +37,7 @@ export class Discover {
     request.tenant = requestTenant(tenant);
     this.network.require(request.tenant, request);
     return this.database.within(request.tenant, async () => {
-      const connection = await this.store.firstActive();
+      const connection = await this.store.activeFor(name);
       if (!connection) return { method: 'password' };
       return { method: 'sso', startUrl: this.addresses.of(connection.id, 'start') };
     });

@@ -53,6 +53,7 @@ import { TenantReplays20261129062000 } from './tenant-23-replays.js';
 import { TenantRolelessDirectories20261129063000 } from './tenant-24-roleless-directories.js';
 import { TenantEndedChallenges20261130010000 } from './tenant-25-ended-challenges.js';
 import { TenantReopenedAlerts20261130090200 } from './tenant-26-reopened-alerts.js';
+import { TenantConnectionDomains20261130110100 } from './tenant-27-connection-domains.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -122,4 +123,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantRolelessDirectories20261129063000,
   TenantEndedChallenges20261130010000,
   TenantReopenedAlerts20261130090200,
+  TenantConnectionDomains20261130110100,
 ];

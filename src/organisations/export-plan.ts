@@ -219,7 +219,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'name', 'type', 'state', 'settings', 'mapping', 'roles', 'highest_role'),
-      ...plain('provisioning', 'linking', 'last_error', 'last_error_at', 'version'),
+      ...plain('provisioning', 'linking', 'domains', 'last_error', 'last_error_at', 'version'),
       ...plain('created_by', 'created_at', 'updated_at'),
       secrets: { leftOut: 'the client secret and private keys: a file is no place for them' },
     },

@@ -178,6 +178,33 @@ describe('a sign-in through an OpenID Connect provider', () => {
   });
 });
 
+describe('somebody who says their address', () => {
+  const discover = async (at: string): Promise<unknown> =>
+    must(client(app.baseUrl).post('/v1/auth/discover', { email: `x@${at}` }), 200);
+
+  it('is sent to the connection that names their domain, else to the oldest that names none', async () => {
+    const second = await verifiedDomain(owner, names);
+    const oidc = { issuer: issuer.url, clientId: CLIENT.id, clientSecret: CLIENT.secret };
+    const body = { type: 'oidc' as const, oidc, domains: [second.name.toUpperCase()] };
+    const named = await activeConnection(owner, body);
+    expect(named.domains).toEqual([second.name]);
+    const to = (one: { id: string }) => ({ method: 'sso', startUrl: ssoUrl(app, acme, one, 'start') });
+    expect(await discover(second.name)).toEqual(to(named));
+    expect(await discover(domain)).toEqual(to(connection));
+    // Domains of others cannot be named, nor such as are not verified.
+    const theirs = await verifiedDomain(await steppedUp(app, globex), names);
+    for (const wrong of [theirs.name, `x.${domain}`, 'no domain'])
+      expect(await refusal(owner.patch(`/v1/sso/connections/${named.id}`, { domains: [wrong] }))).toEqual({
+        status: 422,
+        code: 'DOMAIN_NOT_VERIFIED',
+      });
+    expect(await discover(theirs.name)).toEqual({ method: 'password' });
+    await must(owner.patch(`/v1/sso/connections/${named.id}`, { domains: [] }), 200);
+    expect(await discover(second.name)).toEqual(to(connection));
+    await must(owner.delete(`/v1/sso/connections/${named.id}`), 204);
+  });
+});
+
 describe('claims that a rule looks at', () => {
   it('are asked for at the userinfo endpoint where the ID token has none, so that nobody loses a role by it', async () => {
     issuer.userInfo = { groups: ['builders'] };

@@ -1,6 +1,6 @@
 import { InvalidRequest } from '../../platform/http/errors.js';
 import type { AttributeMapping, OidcSettings, Provider } from '../connection.entity.js';
-import type { OidcFieldsDto } from '../connections.dto.js';
+import type { OidcFieldsDto } from '../connection-fields.dto.js';
 
 const GOOGLE = 'https://accounts.google.com';
 /** Issuers of Entra ID for accounts of any directory: whoever makes one could sign in. */

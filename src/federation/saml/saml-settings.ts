@@ -1,6 +1,6 @@
 import { InvalidRequest } from '../../platform/http/errors.js';
 import type { AttributeMapping, Provider, SamlSettings } from '../connection.entity.js';
-import type { SamlFieldsDto } from '../connections.dto.js';
+import type { SamlFieldsDto } from '../connection-fields.dto.js';
 import { readMetadata, signingCertificate, type IdpMetadata } from './idp-metadata.js';
 
 const CLAIMS = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims';
