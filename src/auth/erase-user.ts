@@ -29,6 +29,8 @@ const FORGOTTEN = [
   `DELETE FROM break_glass_owners WHERE user_id = $1`,
   // What a directory says of the person, and under which addresses the person is found there.
   `DELETE FROM scim_users WHERE id = $1`,
+  // In one order: two who leave the same groups at once do not wait for each other.
+  `SELECT id FROM groups WHERE id IN (SELECT group_id FROM group_members WHERE user_id = $1) ORDER BY id FOR NO KEY UPDATE`,
   `WITH left_groups AS (DELETE FROM group_members WHERE user_id = $1 RETURNING group_id)
     UPDATE groups SET people = people - 1, version = version + 1 WHERE id IN (SELECT group_id FROM left_groups)`,
 ];

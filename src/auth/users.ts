@@ -223,6 +223,7 @@ export async function lockedUser(
     select: { id: true },
     lock: { mode: 'pessimistic_write' },
   });
+    order: { id: 'ASC' },
   const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
   if (!user) throw new ResourceNotFound('user');
   if (user.status === 'erased') throw new UserErased();

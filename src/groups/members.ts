@@ -84,6 +84,12 @@ export class Members {
 
   /** Takes a person out of all groups that a directory provides. */
   async removeFromDirectory(userId: string, directory: string): Promise<void> {
+    // In one order: two who leave the same groups at once do not wait for each other.
+    await this.database.query({
+      text: `SELECT id FROM groups WHERE directory = $2 AND id IN (SELECT group_id FROM group_members WHERE user_id = $1)
+        ORDER BY id FOR NO KEY UPDATE`,
+      values: [userId, directory],
+    });
     await this.database.query({
       text: `WITH gone AS (
           DELETE FROM group_members m USING groups g WHERE g.id = m.group_id AND g.directory = $2 AND m.user_id = $1

@@ -6,10 +6,12 @@ import { CredentialRevoked } from '../platform/http/errors.js';
 import { currentRequest, type RequestContext } from '../platform/http/request-context.js';
 import { Residence } from '../tenancy/index.js';
 import { Idempotency } from './idempotency.js';
+import { repeated } from './repeated.js';
 
 /**
  * The only way to write to a tenant's tables: what is changed and the event that tells of it commit together, or
- * neither does. Serving a request, the event is the request's; what `work` returns is the response.
+ * neither does. What PostgreSQL has taken back for the sake of another transaction is done again: `work` may run several
+ * times, and what it does outside of the database must bear that. Serving a request, the event is the request's; what `work` returns is the response.
  */
 @Injectable()
 export class UnitOfWork {
@@ -51,7 +53,8 @@ export class UnitOfWork {
    */
   async bookkeeping<T>(_reason: string, work: () => Promise<T>): Promise<T> {
     this.residence.requireWritable(currentTenant());
-    return this.transactions.run(work);
+    if (this.transactions.active) return work();
+    return repeated(() => this.transactions.run(work));
   }
 
   async #commit<T>(
@@ -62,11 +65,13 @@ export class UnitOfWork {
     if (this.transactions.active)
       throw new Error('A unit of work is running already; do the change inside it.');
     this.residence.requireWritable(currentTenant());
-    const result = await this.transactions.run(async () => {
-      const done = await work();
-      await record(done);
-      return done;
-    });
+    const result = await repeated(() =>
+      this.transactions.run(async () => {
+        const done = await work();
+        await record(done);
+        return done;
+      }),
+    );
     committed?.();
     this.events.committed(currentTenant());
     return result;
