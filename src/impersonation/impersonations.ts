@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { LessThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { secretHash, UserEntity } from '../auth/index.js';
+import { cancelRuns, secretHash, UserEntity } from '../auth/index.js';
 import { Sealed } from '../encryption/index.js';
 import {
   announce,
@@ -114,6 +114,7 @@ export class Impersonations {
       auditDetails({ resource: resource(id), changes: { as: found.userId } });
       if (found.endedAt) return;
       await this.database.repository(ImpersonationEntity).save(Object.assign(found, { endedAt: new Date() }));
+      await this.database.query(cancelRuns(id));
       await this.database.query(announce({ kind: 'impersonation', tenant: currentTenant().id, id }));
     });
   }

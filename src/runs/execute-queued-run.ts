@@ -10,21 +10,26 @@ import {
 } from '@waxell/runtime';
 import type { AgentDefinition, RunEventBody } from '@waxell/sdk';
 import { AgentEntity, AgentVersionEntity } from '../agents/index.js';
-import type { AuditEvent } from '../audit/index.js';
 import { FieldEncryption, KeysDestroyed, Sealed, sealedColumn } from '../encryption/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
-import type { AuditAction } from '../platform/events/index.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
 import { Residence, TenantMoving } from '../tenancy/index.js';
 import { GuardAttempt, LEAVES, NOT_SERVED } from './guard-attempt.js';
 import { RunDispatch, type Lease } from './run-dispatch.js';
+import { ended, runEvent } from './run-audit.js';
+import { RunCreators, type RunCreator } from './run-creator.js';
 import { RunEvents } from './run-events.js';
 import { RunEntity } from './run.entity.js';
 
 /** Another worker has taken the run over: nothing of this attempt may be written any more. */
 class AttemptSuperseded extends Error {
   override readonly name = 'AttemptSuperseded';
+}
+
+interface Begun {
+  readonly run: RunEntity;
+  readonly creator: RunCreator;
 }
 
 const TERMINAL: ReadonlySet<string> = new Set(['COMPLETED', 'FAILED', 'CANCELLED']);
@@ -38,6 +43,7 @@ export class ExecuteQueuedRun {
     private readonly work: UnitOfWork,
     private readonly events: RunEvents,
     private readonly dispatch: RunDispatch,
+    private readonly creators: RunCreators,
     private readonly guards: GuardAttempt,
     private readonly residence: Residence,
     private readonly sandbox: Sandbox,
@@ -53,10 +59,10 @@ export class ExecuteQueuedRun {
       try {
         // Asked once more on guard: what changed before nobody would have told us.
         if (!(await this.guards.served(lease))) return await this.dispatch.giveBack(lease, signal);
-        const run = await this.#begin(lease.runId);
-        if (!run) return await this.dispatch.done(lease);
-        const outcome = await this.#run(run, guard.signal);
-        await this.#finish(run, outcome);
+        const begun = await this.#begin(lease.runId);
+        if (!begun) return await this.dispatch.done(lease);
+        const outcome = await this.#run(begun.run, guard.signal);
+        await this.#finish(begun, outcome);
         await this.dispatch.done(lease);
       } catch (error) {
         if (error instanceof AttemptSuperseded) return;
@@ -83,33 +89,39 @@ export class ExecuteQueuedRun {
     if (!run) return this.dispatch.done(lease);
     const { code } = failure;
     await this.work.runAs(
-      () => runEvent('run.failed', { id: lease.runId, createdBy: run.created_by }, { code }, code),
-      () =>
-        this.database.query({
-          text: `UPDATE runs SET status = 'FAILED', error = $2, finished_at = now()
-            WHERE id = $1`,
+      (creator) => runEvent('run.failed', lease.runId, creator, { code }, code),
+      async () => {
+        const creator = await this.creators.locked(run.created_by);
+        await this.database.query({
+          text: `UPDATE runs SET status = 'FAILED', error = $2, finished_at = now() WHERE id = $1`,
           values: [lease.runId, failure],
-        }),
+        });
+        return creator;
+      },
     );
     await this.dispatch.done(lease);
   }
 
   /** Marks the run as running, with a new attempt; undefined when there is nothing left to do. */
-  async #begin(id: string): Promise<RunEntity | undefined> {
+  async #begin(id: string): Promise<Begun | undefined> {
     const existing = await this.database.repository(RunEntity).findOneBy({ id });
     if (!existing || TERMINAL.has(existing.status)) return undefined;
     try {
       return await this.work.runAs(
-        (run: RunEntity) =>
-          runEvent(run.attempt === 1 ? 'run.started' : 'run.resumed', run, { attempt: run.attempt }),
+        ({ run: { attempt }, creator }: Begun) =>
+          runEvent(attempt === 1 ? 'run.started' : 'run.resumed', id, creator, { attempt }),
         async () => {
           const runs = this.database.repository(RunEntity);
+          // First, as whoever ends somebody's access does it: the person, then the runs.
+          const creator = await this.creators.locked(existing.createdBy);
           const run = await runs.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
           if (!run || TERMINAL.has(run.status)) throw new AttemptSuperseded();
           run.status = 'RUNNING';
           run.attempt += 1;
           run.startedAt ??= new Date();
-          return runs.save(run);
+          // It was born, or has waited, while its creator's access ended.
+          if (!creator.active) run.cancelRequestedAt ??= new Date();
+          return { run: await runs.save(run), creator };
         },
       );
     } catch (error) {
@@ -139,13 +151,19 @@ export class ExecuteQueuedRun {
     });
   }
 
-  async #finish(run: RunEntity, outcome: RunOutcome): Promise<void> {
+  async #finish({ run, creator }: Begun, outcome: RunOutcome): Promise<void> {
     const end = ended(outcome);
     const failure = outcome.status === 'FAILED' ? outcome.error : null;
     if (outcome.status === 'FAILED' && outcome.cause !== undefined) this.#logFailure(run, outcome);
     await this.work.runAs(
       () =>
-        runEvent(end.type, run, { ...outcome.usage, ...(failure && { code: failure.code }) }, failure?.code),
+        runEvent(
+          end.type,
+          run.id,
+          creator,
+          { ...outcome.usage, ...(failure && { code: failure.code }) },
+          failure?.code,
+        ),
       async () => {
         await this.#requireAttempt(run);
         const { inputTokens, outputTokens, modelCalls } = outcome.usage;
@@ -258,34 +276,3 @@ sealedColumn({
 });
 
 const NO_USAGE = { inputTokens: 0, outputTokens: 0, modelCalls: 0 };
-
-/** What a run's end is called, in its own events and in the audit log. */
-function ended(
-  outcome: RunOutcome,
-): Extract<RunEventBody, { type: 'run.completed' | 'run.failed' | 'run.cancelled' }> {
-  switch (outcome.status) {
-    case 'COMPLETED':
-      return { type: 'run.completed' };
-    case 'FAILED':
-      return { type: 'run.failed', error: outcome.error };
-    case 'CANCELLED':
-      return { type: 'run.cancelled' };
-  }
-}
-
-function runEvent(
-  action: AuditAction,
-  { id, createdBy }: Pick<RunEntity, 'id' | 'createdBy'>,
-  changes: Record<string, unknown>,
-  reason?: string,
-): AuditEvent {
-  const outcome = action === 'run.failed' ? 'failure' : 'success';
-  return {
-    action,
-    actor: { type: 'system', id: 'worker', onBehalfOf: createdBy },
-    outcome,
-    resource: { type: 'run', id },
-    changes,
-    reason,
-  };
-}

@@ -4,9 +4,9 @@ import { Feed, TenantDatabase } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { TenantRegistry } from '../tenancy/index.js';
 import { LEASE_SECONDS, RunDispatch, type Lease } from './run-dispatch.js';
-import { RunEntity } from './run.entity.js';
 
-const LOOK_AFTER_MS = 2_000;
+/** While the feed is silent it is looked this often: with the time that silence takes to be noticed, within a second. */
+const LOOK_AFTER_MS = 200;
 /** Reason of an attempt's end: the tenant is not served at this moment. The run waits, and goes on later. */
 export const NOT_SERVED = 'tenant not served';
 /** The same: the tenant is about to live in another cell, or does. Nothing of this attempt could be stored any more. */
@@ -44,15 +44,21 @@ export class GuardAttempt {
         (error: unknown) => this.log.error('a cancellation could not be looked up', error, lease),
       );
     });
+    let looking = false;
     let renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
     const timer = setInterval(() => {
+      if (looking) return;
       const renew = Date.now() >= renewAt;
+      if (!renew && this.feed.reliable()) return;
+      looking = true;
       if (renew) renewAt = Date.now() + (LEASE_SECONDS * 1_000) / 3;
-      this.#look(lease, renew).then(
-        (reason) => reason !== undefined && controller.abort(reason),
-        (error: unknown) =>
-          this.log.error('a lease could not be looked after', error, { runId: lease.runId }),
-      );
+      this.#look(lease, renew)
+        .then(
+          (reason) => reason !== undefined && controller.abort(reason),
+          (error: unknown) =>
+            this.log.error('a lease could not be looked after', error, { runId: lease.runId }),
+        )
+        .finally(() => (looking = false));
     }, LOOK_AFTER_MS);
     return {
       signal: controller.signal,
@@ -84,9 +90,13 @@ export class GuardAttempt {
   }
 
   async #cancelRequested(lease: Lease): Promise<boolean> {
-    const run = await this.database.within(lease.tenant, () =>
-      this.database.repository(RunEntity).findOneBy({ id: lease.runId }),
+    const [run] = await this.database.within(lease.tenant, () =>
+      this.database.query<{ requested: boolean }>({
+        name: 'run_cancel_requested',
+        text: 'SELECT cancel_requested_at IS NOT NULL AS requested FROM runs WHERE id = $1',
+        values: [lease.runId],
+      }),
     );
-    return Boolean(run?.cancelRequestedAt);
+    return run?.requested ?? false;
   }
 }

@@ -5,7 +5,7 @@ import type {
   RequestedImpersonationDto,
 } from '../../src/impersonation/impersonation.dto.js';
 import { personOf, type Signed } from '../support/access.js';
-import { publishedAgent } from '../support/agents.js';
+import { publishedAgent, readRun, runIn, startRun } from '../support/agents.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { eventually } from '../support/eventually.js';
@@ -180,6 +180,71 @@ it('support is over when its time is, also where it was seen before', async () =
   );
   await must(as(asked).get('/v1/me'), 200);
   await eventually(async () => expect(await refusal(as(asked).get('/v1/me'))).toEqual(DEAD), 4_000);
+});
+
+describe('what support has begun', () => {
+  const slowRun = async (asked: RequestedImpersonationDto) => {
+    const slow = await publishedAgent(acme.api, { model: { name: 'demo-slow' } });
+    const run = await startRun(as(asked), slow.id);
+    await runIn(acme.api, run.id, new Set(['RUNNING']));
+    return run;
+  };
+  beforeEach(() => allow({ allowed: true, writes: true }));
+
+  it('is a run whose events name support and the person', async () => {
+    const asked = await ask({ writes: true });
+    const run = await startRun(as(asked), agent.id);
+    await runIn(acme.api, run.id);
+    type Event = { action: string; actor: object; resource?: { id: string } };
+    const events = await eventually(async () => {
+      const all = await acme.api.all<Event>('/v1/audit/events');
+      const own = all.filter(({ action, resource }) => action.startsWith('run.') && resource?.id === run.id);
+      expect(own.map(({ action }) => action)).toContain('run.completed');
+      return own.filter(({ action }) => action !== 'run.read');
+    });
+    const by = { type: 'system', id: 'worker', onBehalfOf: asked.id, userId: admin.person.id };
+    for (const { action, actor } of events)
+      expect({ action, actor }).toEqual({
+        action,
+        actor: action === 'run.created' ? { type: 'support', id: asked.id, userId: admin.person.id } : by,
+      });
+    expect(events).toHaveLength(3);
+  });
+
+  it('is cancelled with it', async () => {
+    const asked = await ask({ writes: true });
+    const beside = await slowRun(await ask({ writes: true }));
+    const run = await slowRun(asked);
+    await must(end(asked.id), 204);
+    await runIn(acme.api, run.id, new Set(['CANCELLED']), 1_000);
+    expect(await readRun(acme.api, beside.id)).toMatchObject({ status: 'RUNNING' });
+    await must(acme.api.post(`/v1/runs/${beside.id}/cancel`), 202);
+  });
+
+  it('ends with its person’s access, and none of it comes back with that, no link to a new password either', async () => {
+    const { person } = await personOf(app, acme, 'Developer');
+    const asked = await ask({ userId: person.id, writes: true });
+    const run = await slowRun(asked);
+    const link = [Buffer.from(person.id), person.id];
+    await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query(
+        `INSERT INTO "${acme.id}".password_resets (token_hash, user_id, expires_at) VALUES ($1, $2, now() + interval '1 hour')`,
+        link,
+      ),
+    );
+    for (const status of ['disabled', 'active'])
+      await must(acme.api.patch(`/v1/users/${person.id}`, { status }), 200);
+    await runIn(acme.api, run.id, new Set(['CANCELLED']), 1_000);
+    await eventually(async () => expect(await refusal(as(asked).get('/v1/me'))).toEqual(DEAD), 1_000);
+    const [seen] = await acme.api.all<ImpersonationDto>('/v1/access/impersonations');
+    expect(seen).toMatchObject({ id: asked.id, state: 'ended' });
+    const { rows } = await asSuperuser(app.home, 'us-east-1', (database) =>
+      database.query(`SELECT 1 FROM "${acme.id}".password_resets WHERE user_id = $1 AND used_at IS NULL`, [
+        person.id,
+      ]),
+    );
+    expect(rows).toEqual([]);
+  });
 });
 
 describe('an impersonation', () => {
