@@ -10,6 +10,8 @@ import { ACCESS_OF_ALL, accessOf, type AccessRow } from './access-of-principal.j
 const LOOK_MS = 100;
 /** What ends by itself, as keys do and sessions, is looked for this often. */
 const LOOK_ANYWAY_MS = 60_000;
+/** An answer that was decided on before a change of access may begin to be streamed so long after it. */
+const LOOK_FOR_MS = 500;
 const CREDENTIALS: ReadonlySet<Change['kind']> = new Set([
   'impersonation',
   'user',
@@ -28,6 +30,8 @@ const CREDENTIALS: ReadonlySet<Change['kind']> = new Set([
 @Injectable()
 export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShutdown {
   #lookedAt = performance.now();
+  /** Organisations in which somebody may have lost something of late, and until when it is looked for that. */
+  readonly #changed = new Map<string, number>();
   #unsubscribe: () => void = () => undefined;
   readonly #rounds = new RepeatedWork(
     () => this.round(),
@@ -44,7 +48,8 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#unsubscribe = this.feed.subscribe(({ kind, id }) => {
+    this.#unsubscribe = this.feed.subscribe(({ kind, id, tenant }) => {
+      if (kind === 'access') this.#changed.set(tenant, Date.now() + LOOK_FOR_MS);
       if (CREDENTIALS.has(kind)) this.running.revoke(({ actor }) => dependsOn(actor, id));
     });
     this.#rounds.start();
@@ -55,13 +60,19 @@ export class EndRevoked implements OnApplicationBootstrap, BeforeApplicationShut
     await this.#rounds.stop();
   }
 
-  /** Asks the database, where that is due. */
+  /** Asks the database, where that is due: of all, or of the answers that are being streamed where access has changed. */
   async round(): Promise<void> {
-    const now = performance.now();
-    if (this.feed.reliable() && now - this.#lookedAt < LOOK_ANYWAY_MS) return;
-    this.#lookedAt = now;
-    const byTenant = Map.groupBy(this.running.all(), ({ tenant }) => tenant);
-    for (const [tenant, requests] of byTenant) if (tenant) await this.#look(tenant, requests);
+    const now = Date.now();
+    this.running.revoke(({ actor }) => actor.endsAt !== undefined && actor.endsAt <= now);
+    const all = !this.feed.reliable() || performance.now() - this.#lookedAt >= LOOK_ANYWAY_MS;
+    if (!all && this.#changed.size === 0) return;
+    if (all) this.#lookedAt = performance.now();
+    const due = [...this.running.all()].filter(
+      ({ tenant, onRevoked }) => tenant && (all || (onRevoked && this.#changed.has(tenant.id))),
+    );
+    for (const [tenant, requests] of Map.groupBy(due, (request) => request.tenant))
+      if (tenant) await this.#look(tenant, requests);
+    for (const [tenant, until] of this.#changed) if (until <= now) this.#changed.delete(tenant);
   }
 
   async #look(tenant: TenantRef, requests: readonly RequestContext[]): Promise<void> {

@@ -35,6 +35,7 @@ export async function supportPrincipal(
         userId: row.user_id,
         roles: [row.role],
         access: accessOf(row),
+        endsAt: row.expires_at.getTime(),
         ...(row.writes && { writes: true as const }),
       }),
       expiresAt: row.expires_at.getTime(),

@@ -1,10 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EndRevoked } from '../../src/auth/end-revoked.js';
-import { Feed, type TenantRef } from '../../src/platform/database/index.js';
+import { announce, Feed, type TenantRef } from '../../src/platform/database/index.js';
 import type { RequestContext } from '../../src/platform/http/request-context.js';
 import { RunningRequests } from '../../src/platform/http/running-requests.js';
 import { Log } from '../../src/platform/observability/log.js';
+import { eventually } from '../support/eventually.js';
 import { openDetecting, type Detecting } from '../support/detecting.js';
 
 let test: Detecting;
@@ -80,4 +81,77 @@ it('while changes cannot be heard, requests of a directory go on, but for those 
     revoked: true,
     disabled: true,
   });
+});
+
+/** A person who holds a grant, and an answer that is being streamed to them. */
+async function streamTo(tenant: TenantRef, running: RunningRequests) {
+  const { actor: _actor, ...request } = await requestOf(tenant);
+  const [id, session, grant] = [await test.addPerson(tenant), randomUUID(), randomUUID()];
+  const schema = `"${tenant.id}"`;
+  await test.db.superuser.query(
+    `INSERT INTO ${schema}.sessions (id, user_id, token_hash, fingerprint, expires_at)
+      VALUES ($1, $2, $3, '', now() + interval '1 hour')`,
+    [session, id, randomBytes(32)],
+  );
+  await test.db.superuser.query(
+    `INSERT INTO ${schema}.role_grants (id, user_id, role, resource_type, resource_id, created_by)
+      VALUES ($1, $2, 'Admin', 'organisation', $3, 'test')`,
+    [grant, id, tenant.id],
+  );
+  const on = { kind: 'organisation', id: tenant.id } as const;
+  const access = { policies: 0, groups: [], grants: [{ id: grant, role: 'Admin', on }] };
+  const actor = {
+    type: 'user',
+    id,
+    tenant: tenant.id,
+    roles: ['Viewer'],
+    sessionId: session,
+    access,
+  } as const;
+  const streamed: RequestContext = { ...request, actor, onRevoked: () => undefined };
+  const asked: RequestContext = { ...request, actor };
+  for (const one of [streamed, asked]) running.begin(one);
+  const revoke = async (): Promise<void> => {
+    await test.db.superuser.query(`DELETE FROM ${schema}.role_grants WHERE id = $1`, [grant]);
+    await test.db.database.within(tenant, () =>
+      test.db.transactions.run(() =>
+        test.db.database.query(announce({ kind: 'access', tenant: tenant.id, id })),
+      ),
+    );
+  };
+  return { streamed, asked, revoke };
+}
+
+it('what is being streamed to somebody ends within a second of the end of their grant, and of support’s time', async () => {
+  const running = new RunningRequests();
+  const feed = new Feed(test.db.cells, new Log('silent'));
+  await feed.open();
+  const ending = new EndRevoked(running, test.db.database, feed, new Log('silent'));
+  ending.onApplicationBootstrap();
+  try {
+    const [mine, theirs] = [await streamTo(acme, running), await streamTo(other, running)];
+    const { actor: _actor, ...request } = await requestOf(acme);
+    const soon = {
+      type: 'support',
+      id: randomUUID(),
+      tenant: acme.id,
+      roles: [],
+      endsAt: Date.now() + 700,
+    } as const;
+    const support: RequestContext = { ...request, actor: soon };
+    running.begin(support);
+    await mine.revoke();
+    await eventually(() => expect(mine.streamed.revoked).toBe(true), 1_000);
+    // Whatever answers at once has been decided on, and goes on.
+    expect([mine.asked.revoked, theirs.streamed.revoked, theirs.asked.revoked]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    await eventually(() => expect(support.revoked).toBe(true), 1_200);
+    expect(Date.now()).toBeGreaterThanOrEqual(soon.endsAt);
+  } finally {
+    await ending.beforeApplicationShutdown();
+    await feed.onApplicationShutdown();
+  }
 });

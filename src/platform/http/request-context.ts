@@ -49,6 +49,8 @@ export interface Actor {
   readonly mfaAt?: number;
   /** The session of somebody who has to have a second factor and has none: good for setting one up. */
   readonly enrolmentOnly?: true;
+  /** For support: when its time is over, in milliseconds since 1970. */
+  readonly endsAt?: number;
   /** For support: it may change agents and runs, and not only read. */
   readonly writes?: true;
   /** For a directory: the client of OAuth whose access token was shown, where it was not one of the directory's own. */
