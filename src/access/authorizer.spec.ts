@@ -307,7 +307,10 @@ it('every question that is put to Cedar fits the schema', () => {
   for (const actor of actors) {
     const principal = principalOf(actor);
     if (!principal) throw new Error('These act.');
-    cedar.preparsePolicySet('checked', policySet(actor, { key: '', policies: {}, circumstantial: false }));
+    cedar.preparsePolicySet(
+      'checked',
+      policySet(actor, { key: '', policies: {}, circumstantial: false, heads: [] }),
+    );
     for (const permission of ALL) {
       const below = isInTheTree(permission) ? [organisation(A), PROJECT, AGENT] : [organisation(A)];
       const resources = PERMISSIONS[permission].grantee === 'operator' ? [INSTALLATION] : below;

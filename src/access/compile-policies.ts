@@ -1,5 +1,6 @@
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import { ORGANISATION_SCHEMA } from './default-policies.js';
+import { headOf } from './policy-heads.js';
 import type { PolicyVersion } from './policy-sets.js';
 
 /** One policy of a text, taken apart. */
@@ -59,6 +60,7 @@ export function compilePolicies(text: string, key: string, version: number | 'dr
       parsed.map((policy) => [`policy:${policy.json.annotations?.['id'] ?? ''}@${version}`, policy.text]),
     ),
     circumstantial: parsed.some(({ json }) => isCircumstantial(json.conditions)),
+    heads: parsed.map(({ json }) => headOf(json)),
   };
 }
 

@@ -11,6 +11,7 @@ export {
   type PolicyError,
 } from './compile-policies.js';
 export { requireFilterable, Untranslatable } from './condition.js';
+export { actionsOf, type PolicyHead } from './policy-heads.js';
 export { readableRows } from './readable-rows.js';
 export {
   DEFAULT_ROLES,
@@ -30,3 +31,4 @@ export { OrganisationPolicies } from './organisation-policies.js';
 export { NO_POLICIES, policySet, type PolicyVersion } from './policy-sets.js';
 export { nameOf, organisation, type Resource } from './resource.js';
 export { ResourceTree } from './resource-tree.js';
+export { firstBeyond, liftedFor, rankOf, type Standing } from './standing.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { TenantDatabase, type TenantRef } from '../platform/database/index.js';
+import { currentTenant, TenantDatabase, type TenantRef } from '../platform/database/index.js';
 import { ServiceUnavailable } from '../platform/http/errors.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { compilePolicies } from './compile-policies.js';
@@ -19,6 +19,16 @@ export class OrganisationPolicies {
   remembered({ tenant, access }: Actor): PolicyVersion | undefined {
     const version = access?.policies ?? 0;
     return version === 0 ? NO_POLICIES : this.#known.get(`${tenant}@${version}`);
+  }
+
+  /** Those of the organisation in scope as they are at this moment, inside the running transaction. */
+  async inForce(): Promise<PolicyVersion> {
+    const [row] = await this.database.query<{ version: number | null }>({
+      name: 'policies_in_force',
+      text: 'SELECT version FROM access_policy_activations ORDER BY number DESC LIMIT 1',
+      values: [],
+    });
+    return this.of(currentTenant(), row?.version ?? 0);
   }
 
   async of(tenant: TenantRef, version: number): Promise<PolicyVersion> {

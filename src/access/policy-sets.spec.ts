@@ -28,6 +28,6 @@ it('two people never have one set at the same time, nor people with grants that 
   const [one, other] = [sets.named(holder(1), NO_POLICIES), sets.named(holder(2), NO_POLICIES)];
   const { access: _access, ...bare } = holder(1);
   const without = sets.named(bare, NO_POLICIES);
-  const version = sets.named(holder(1), { key: 'v', policies: {}, circumstantial: false });
+  const version = sets.named(holder(1), { key: 'v', policies: {}, circumstantial: false, heads: [] });
   expect(new Set([one, other, without, version]).size).toBe(4);
 });

@@ -4,6 +4,7 @@ import type { Grant } from '../platform/http/grants.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { DEFAULT_POLICIES, SCHEMA } from './default-policies.js';
 import { DEFAULT_ROLES } from './permissions.js';
+import type { PolicyHead } from './policy-heads.js';
 
 /** An organisation's own policies in one version, by the names under which decisions report them. */
 export interface PolicyVersion {
@@ -12,9 +13,11 @@ export interface PolicyVersion {
   readonly policies: Readonly<Record<string, string>>;
   /** Whether any of them looks at more than who, what and on what, such as the time. */
   readonly circumstantial: boolean;
+  /** Whom and what each is about, in the order of the text. */
+  readonly heads: readonly PolicyHead[];
 }
 
-export const NO_POLICIES: PolicyVersion = { key: '', policies: {}, circumstantial: false };
+export const NO_POLICIES: PolicyVersion = { key: '', policies: {}, circumstantial: false, heads: [] };
 
 /** A set that is read by Cedar once keeps about 16 KiB there; the least used makes room. */
 const SETS_IN_MEMORY = 1_024;

@@ -7,6 +7,7 @@ import { AccessTokens } from './access-tokens.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
 import { Authenticate } from './authenticate.js';
+import { Authority } from './authority.js';
 import { AuthController } from './auth.controller.js';
 import { DpopProofs } from './dpop-proofs.js';
 import { EndRevoked } from './end-revoked.js';
@@ -46,6 +47,7 @@ import { VerifyPassword } from './verify-password.js';
     ActorOfPerson,
     ApiKeys,
     Authenticate,
+    Authority,
     DpopProofs,
     EndRevoked,
     EndSessions,
@@ -78,6 +80,7 @@ import { VerifyPassword } from './verify-password.js';
     SessionList,
     Sessions,
     Authenticate,
+    Authority,
     DpopProofs,
     ShownOnce,
     StepUp,

@@ -4,7 +4,7 @@ import { ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import { signInRules } from '../sign-in/index.js';
-import { refuseAbove } from './grants.js';
+import { Authority } from './authority.js';
 import { UserEntity } from './identity.entity.js';
 import { SessionList } from './session-list.js';
 import type { EndedSessionsDto, SessionsDto } from './sessions.dto.js';
@@ -16,6 +16,7 @@ export class EndSessions {
     private readonly database: TenantDatabase,
     private readonly sessions: SessionList,
     private readonly work: UnitOfWork,
+    private readonly authority: Authority,
   ) {}
 
   async own(actor: Actor, tenant: RequestTenant): Promise<SessionsDto> {
@@ -51,7 +52,7 @@ export class EndSessions {
     return this.work.run(async () => {
       const person = await this.database.repository(UserEntity).findOneBy({ id });
       if (!person) throw new ResourceNotFound('user');
-      refuseAbove(actor, person.role);
+      await this.authority.overPerson(actor, person);
       const ended = await this.sessions.endAll(id);
       auditDetails({ resource: { type: 'user', id }, changes: { ended } });
       return { ended };

@@ -5,11 +5,11 @@ import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { Log } from '../platform/observability/log.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { UserDto } from './auth.dto.js';
+import { Authority } from './authority.js';
 import { CannotEraseSelf, LastOwner } from './auth.errors.js';
 import { endAccess } from './end-access.js';
 import { ErasureFollowers } from './erasure-followers.js';
 import { UserEntity } from './identity.entity.js';
-import { refuseAbove } from './grants.js';
 import { lockedUser, userDto } from './users.js';
 
 /** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
@@ -57,6 +57,7 @@ export class EraseUser {
     private readonly work: UnitOfWork,
     private readonly followers: ErasureFollowers,
     private readonly log: Log,
+    private readonly authority: Authority,
   ) {}
 
   /** @throws {UserErased} the second time */
@@ -66,7 +67,7 @@ export class EraseUser {
     const erased = await this.work.run(async () => {
       const { user, soleOwner } = await lockedUser(this.database, id);
       auditDetails({ resource: { type: 'user', id }, changes: { role: user.role } });
-      refuseAbove(actor, user.role);
+      await this.authority.overPerson(actor, user);
       if (soleOwner) throw new LastOwner();
       await endAccess(this.database, id);
       for (const text of FORGOTTEN) await this.database.query({ text, values: [id] });

@@ -7,15 +7,21 @@ export function isAbove(one: Role, other: Role): boolean {
   return ROLES.indexOf(one) < ROLES.indexOf(other);
 }
 
-/** The role of whoever sets what acts later by itself, and may do no more then. */
+/**
+ * The role of whoever sets what acts later by itself, and may do no more then. Who was granted the role of an Admin in the
+ * whole organisation has all that it has. Of a lesser one that was granted that is not so: policies can permit more by a role.
+ */
 export function roleOf(actor: Actor): Role {
   const role = ROLES.find((one) => actor.roles.includes(one));
   if (!role) throw new Error('Only who has a role in the organisation sets anything in it.');
-  return role;
+  return role !== 'Owner' && isGrantedAdmin(actor) ? 'Admin' : role;
 }
 
 /** Nobody gives, takes from, or decides over a role above their own. @throws {GrantExceedsOwn} */
 export function refuseAbove(actor: Actor, role: Role): void {
-  const own = Math.min(...actor.roles.map((held) => ROLES.indexOf(held as Role)).filter((rank) => rank >= 0));
-  if (ROLES.indexOf(role) < own) throw new GrantExceedsOwn(`the role ${role}`);
+  if (isAbove(role, roleOf(actor))) throw new GrantExceedsOwn(`the role ${role}`);
+}
+
+function isGrantedAdmin({ access }: Actor): boolean {
+  return access?.grants.some(({ role, on }) => role === 'Admin' && on.kind === 'organisation') ?? false;
 }

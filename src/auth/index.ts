@@ -6,6 +6,7 @@ export { AllowedNetworks, AreNetworks } from './allowed-networks.js';
 export { ApiKeys, refuseWiderScopes } from './api-keys.js';
 export { Authenticate } from './authenticate.js';
 export { AuthenticationGuard } from './authentication.guard.js';
+export { Authority } from './authority.js';
 export { AuthModule } from './auth.module.js';
 export {
   AddressNotAllowed,

@@ -12,6 +12,7 @@ import { UnitOfWork } from '../requests/index.js';
 import { SignInAttempts } from '../sign-in/index.js';
 import { EnforceQuotas, TenantRegistry } from '../tenancy/index.js';
 import type { CreateUserDto, MeDto, UpdateMeDto, UpdateUserDto, UserDto } from './auth.dto.js';
+import { Authority } from './authority.js';
 import { EmailTaken, LastOwner, UserErased } from './auth.errors.js';
 import { endAccess, revokeAll } from './end-access.js';
 import { refuseAbove } from './grants.js';
@@ -44,6 +45,7 @@ export class Users {
     private readonly work: UnitOfWork,
     private readonly tenants: TenantRegistry,
     private readonly quotas: EnforceQuotas,
+    private readonly authority: Authority,
   ) {}
 
   async create(actor: Actor, body: CreateUserDto): Promise<UserDto> {
@@ -102,7 +104,7 @@ export class Users {
       const { role, status, ...profile } = body;
       auditDetails({ resource: { type: 'user', id }, subject: id });
       if (version !== undefined && version !== user.version) throw new VersionMismatch();
-      refuseAbove(actor, user.role);
+      await this.authority.overPerson(actor, user);
       if (role) refuseAbove(actor, role);
       const stops = status === 'disabled' || (role !== undefined && role !== 'Owner');
       if (stops && soleOwner) throw new LastOwner();
@@ -139,7 +141,7 @@ export class Users {
     await this.work.run(async () => {
       const user = await this.database.repository(UserEntity).findOneBy({ id });
       if (!user) throw new ResourceNotFound('user');
-      refuseAbove(actor, user.role);
+      await this.authority.overPerson(actor, user);
       await this.attempts.unlock(id);
       auditDetails({ resource: { type: 'user', id } });
     });
@@ -221,9 +223,9 @@ export async function lockedUser(
   const owners = await users.find({
     where: { role: 'Owner', status: 'active' },
     select: { id: true },
+    order: { id: 'ASC' },
     lock: { mode: 'pessimistic_write' },
   });
-    order: { id: 'ASC' },
   const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
   if (!user) throw new ResourceNotFound('user');
   if (user.status === 'erased') throw new UserErased();

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isEmail } from 'class-validator';
-import { isAbove, UserEntity } from '../auth/index.js';
+import { Authority, UserEntity } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
 import { BlindLookup } from '../encryption/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
@@ -31,13 +31,14 @@ export class JudgePerson {
     private readonly database: TenantDatabase,
     private readonly lookup: BlindLookup,
     private readonly domains: Domains,
+    private readonly authority: Authority,
   ) {}
 
   async execute(connection: ConnectionEntity, person: ProvenPerson): Promise<Judgement> {
     const { mapping, roles, highestRole } = connection;
     const mapped = mapClaims(person.claims, mapping, roles, highestRole);
     const verdict = await this.#verdict(connection, person, mapped);
-    return { mapped, verdict: highEnough(connection, verdict) };
+    return { mapped, verdict: await this.#highEnough(connection, verdict) };
   }
 
   async #verdict(connection: ConnectionEntity, person: ProvenPerson, mapped: MappedPerson): Promise<Verdict> {
@@ -63,12 +64,13 @@ export class JudgePerson {
     if (user?.status !== 'active') return refused('SSO_ACCOUNT_DISABLED');
     return { kind: 'known', user, identityId: identity.id };
   }
-}
 
-/** Whoever may set where people come from could otherwise come as somebody who may more. */
-function highEnough({ highestRole }: ConnectionEntity, verdict: Verdict): Verdict {
-  const user = 'user' in verdict ? verdict.user : undefined;
-  return user && isAbove(user.role, highestRole) ? refused('SSO_ROLE_ABOVE_CONNECTION') : verdict;
+  /** Whoever may set where people come from could otherwise come as somebody who may more. */
+  async #highEnough({ highestRole }: ConnectionEntity, verdict: Verdict): Promise<Verdict> {
+    if (!('user' in verdict)) return verdict;
+    const above = await this.authority.isPersonAbove(verdict.user, highestRole);
+    return above ? refused('SSO_ROLE_ABOVE_CONNECTION') : verdict;
+  }
 }
 
 function refused(why: Refusal): Verdict {

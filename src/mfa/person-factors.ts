@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { lockedUser, refuseAbove, ROLE_OF_STANDING, SessionList } from '../auth/index.js';
+import { Authority, lockedUser, ROLE_OF_STANDING, SessionList } from '../auth/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -39,6 +39,7 @@ export class PersonFactors {
     private readonly sessions: SessionList,
     private readonly notices: Notices,
     private readonly work: UnitOfWork,
+    private readonly authority: Authority,
   ) {}
 
   async list(tenant: RequestTenant, { cursor, limit }: PageQuery): Promise<Page<PersonFactorsDto>> {
@@ -68,7 +69,7 @@ export class PersonFactors {
     if (actor.id === id) throw new CannotResetSelf();
     const { user, removed } = await this.work.run(async () => {
       const { user: person } = await lockedUser(this.database, id);
-      refuseAbove(actor, person.role);
+      await this.authority.overPerson(actor, person);
       const taken = await this.factors.removeAll(id);
       await this.codes.clear(id);
       await this.devices.revokeAll(id);

@@ -150,7 +150,7 @@ export class Clients {
     await this.work.run(async () => {
       const client = await this.#locked(id, version);
       auditDetails({ resource: resource(id), changes: { name: client.name } });
-      refuseAbove(actor, client.role);
+      await this.ceiling.requireOver(actor, client);
       await this.database.repository(ClientEntity).delete({ id });
       await this.#announce(id);
     });

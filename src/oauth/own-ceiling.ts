@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ApiKeyEntity, GrantExceedsOwn, refuseAbove, refuseWiderScopes } from '../auth/index.js';
+import { ApiKeyEntity, Authority, GrantExceedsOwn, refuseWiderScopes } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { ClientEntity } from './client.entity.js';
@@ -11,14 +11,22 @@ type Limits = Pick<ClientEntity, 'allowedNetworks' | 'expiresAt'> &
 /** Nobody makes a client, or a secret of one, that can do more than they can, from elsewhere, or for longer. */
 @Injectable()
 export class OwnCeiling {
-  constructor(private readonly database: TenantDatabase) {}
+  constructor(
+    private readonly database: TenantDatabase,
+    private readonly authority: Authority,
+  ) {}
 
   /** @throws {GrantExceedsOwn} */
   async require(actor: Actor, client: ClientEntity): Promise<void> {
-    refuseAbove(actor, client.role);
+    await this.authority.overClient(actor, client);
     refuseWiderScopes(actor, client.scopes);
     const own = await this.#limitsOf(actor);
     if (own) refuseBeyond(own, client);
+  }
+
+  /** For what gives nobody anything, such as deleting it. @throws {GrantExceedsOwn} */
+  requireOver(actor: Actor, client: ClientEntity): Promise<void> {
+    return this.authority.overClient(actor, client);
   }
 
   /** What it has where nothing is said: its maker's own limits. */

@@ -1,10 +1,9 @@
-import type * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import {
+  actionsOf,
   parsePolicies,
   policyErrors,
   requireFilterable,
   grantablePermissions,
-  permissionsInGroup,
   Untranslatable,
   type ParsedPolicy,
   type PermissionName,
@@ -79,13 +78,6 @@ function wrongPermit({ json }: ParsedPolicy): string[] {
   return beyond.length === 0
     ? []
     : [`nobody but an Owner has ${beyond.join(', ')}: it is not permitted to others`];
-}
-
-/** The permissions that a policy is about; undefined where it is about all. */
-function actionsOf({ action }: cedar.PolicyJson): PermissionName[] | undefined {
-  if (action.op === 'All') return undefined;
-  const named = 'entities' in action ? action.entities : 'entity' in action ? [action.entity] : [];
-  return named.flatMap((entity) => permissionsInGroup('id' in entity ? entity.id : entity.__entity.id));
 }
 
 function mentions(part: unknown, operators: readonly string[]): boolean {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isAbove, ProvidedUsers, type UserEntity } from '../auth/index.js';
+import { Authority, ProvidedUsers, type UserEntity } from '../auth/index.js';
 import { Domains } from '../domains/index.js';
 import { BlindLookup } from '../encryption/index.js';
 import { auditDetails } from '../platform/http/request-context.js';
@@ -28,6 +28,7 @@ export class AdmitUser {
     private readonly store: UserStore,
     private readonly domains: Domains,
     private readonly lookup: BlindLookup,
+    private readonly authority: Authority,
   ) {}
 
   /** @throws {ScimError | QuotaExceeded} */
@@ -66,9 +67,9 @@ export class AdmitUser {
       throw taken(
         'Somebody with this e-mail address is here already. A directory takes over people whose address is of a verified domain: verify it first.',
       );
-    if (isAbove(here.role, directory.highest_role))
+    if (await this.authority.isPersonAbove(here, directory.highest_role))
       throw taken(
-        `Somebody with this e-mail address is ${here.role} here, which is more than whoever has set the directory. An Owner may set it.`,
+        'Somebody with this e-mail address holds more here, by role or by grants, than whoever has set the directory. An Owner may set it.',
       );
     auditDetails({ action: 'scim_user.adopted' });
     if (row) return this.#take(directory, row, said, active);
@@ -88,7 +89,7 @@ export class AdmitUser {
     const held = await this.users.locked(id);
     const profile = profileOf(id, said, directory.mapping);
     // Since the directory has last provided them they may have come to more than it reaches.
-    requireKept(directory, held.user, profile);
+    await requireKept(this.authority, directory, held.user, profile);
     await this.users.change(held.user, profile);
     await this.users.setActive(held, active);
   }

@@ -1,4 +1,4 @@
-import { isAbove, type ProvidedProfile, type UserEntity } from '../auth/index.js';
+import { type Authority, type ProvidedProfile, type UserEntity } from '../auth/index.js';
 import type { DirectoryRow } from './directory-row.js';
 import { ScimError } from './protocol/scim.errors.js';
 
@@ -6,10 +6,16 @@ import { ScimError } from './protocol/scim.errors.js';
  * Whoever sets a directory could otherwise become, by the address that it gives, somebody who may more than they do.
  * @throws {ScimError}
  */
-export function requireKept(directory: DirectoryRow, user: UserEntity, profile: ProvidedProfile): void {
-  if (!isAbove(user.role, directory.highest_role) || user.email?.reveal() === profile.email) return;
+export async function requireKept(
+  authority: Authority,
+  directory: DirectoryRow,
+  user: UserEntity,
+  profile: ProvidedProfile,
+): Promise<void> {
+  if (user.email?.reveal() === profile.email) return;
+  if (!(await authority.isPersonAbove(user, directory.highest_role))) return;
   throw new ScimError(
     'mutability',
-    `The person is ${user.role} here, which is more than whoever has set the directory: the e-mail address stays. An Owner may set the directory.`,
+    'The person holds more here, by role or by grants, than whoever has set the directory: the e-mail address stays. An Owner may set the directory.',
   );
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { ProvidedUsers } from '../auth/index.js';
+import { Authority, ProvidedUsers } from '../auth/index.js';
 import { Members } from '../groups/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -38,6 +38,7 @@ export class ProvisionUsers {
     private readonly members: Members,
     private readonly rows: UserRows,
     private readonly store: UserStore,
+    private readonly authority: Authority,
   ) {}
 
   async create(asked: Asked, body: Json | undefined): Promise<ScimAnswer> {
@@ -94,7 +95,7 @@ export class ProvisionUsers {
     if (fields.length > 0) await this.#write(directory, id, before, said);
     const profile = profileOf(id, said, directory.mapping);
     if (fields.length > 0) {
-      requireKept(directory, held.user, profile);
+      await requireKept(this.authority, directory, held.user, profile);
       await this.users.change(held.user, profile);
     }
     if (await this.users.setActive(held, active === true))

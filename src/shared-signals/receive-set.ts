@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { isAbove, ProvidedUsers, type UserEntity } from '../auth/index.js';
+import { Authority, ProvidedUsers, type UserEntity } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
@@ -31,6 +31,7 @@ export class ReceiveSet {
     private readonly verify: VerifySet,
     private readonly subjects: FindSubject,
     private readonly users: ProvidedUsers,
+    private readonly authority: Authority,
   ) {}
 
   /** @throws {SetRefused | ServiceUnavailable} */
@@ -85,7 +86,8 @@ export class ReceiveSet {
     const { user, soleOwner } = held;
     if (effect === 'none') return [{ user: id }];
     // Whoever sets a transmitter, and signs its events, could otherwise end the access of those above.
-    if (isAbove(user.role, highest_role)) return [{ user: id, kept: 'role_above_transmitter' }];
+    if (await this.authority.isPersonAbove(user, highest_role))
+      return [{ user: id, kept: 'role_above_transmitter' }];
     if (effect !== 'disable') {
       const sessionsEnded = await this.users.endSessions(user, effect === 'distrust');
       return [{ user: id, sessionsEnded }];

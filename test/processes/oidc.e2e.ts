@@ -7,6 +7,7 @@ import type { SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
 import { startOidcPeer } from '../fakes/oidc-provider-peer.js';
 import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
+import { grant, makeRole } from '../support/access.js';
 import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
 import { client, must, refusal, type Client } from '../support/client.js';
@@ -452,6 +453,27 @@ describe('somebody who is proven and still not let in', () => {
       'SSO_ROLE_ABOVE_CONNECTION',
     );
     await must(owner.patch(`/v1/sso/connections/${connection.id}`, { linking: 'verified_email' }), 200);
+  });
+
+  it('an Admin by a grant, through a connection that a Member has set', async () => {
+    const setter = await createPerson(acme.api, 'Member');
+    const role = await makeRole(acme.api, ['sso:read', 'sso:manage']);
+    await grant(acme.api, '', setter.id, { roleId: role.id });
+    const own = await activeConnection(await steppedUp(app, acme, setter), {
+      type: 'oidc',
+      oidc: { issuer: issuer.url, clientId: CLIENT.id, clientSecret: CLIENT.secret },
+      roles: { rules: [], defaultRole: 'Member', everySignIn: false },
+    });
+    expect(own.highestRole).toBe('Member');
+    const password = 'correct horse battery staple 1';
+    const as = async (name: string): Promise<Page> => {
+      const body = { email: `${name}@${domain}`, password, role: 'Member' };
+      const { id } = await must(acme.api.post<{ id: string }>('/v1/users', body), 201);
+      if (name === 'raised') await grant(acme.api, '', id, { role: 'Admin' });
+      return attempt(ann({ sub: name, email: body.email }), own);
+    };
+    expect(await refusedWith(await as('raised'))).toBe('SSO_ROLE_ABOVE_CONNECTION');
+    expect((await as('plain')).status).toBe(302);
   });
 
   it('an account of another Google Workspace or Entra directory', async () => {

@@ -18,6 +18,7 @@ import {
   type SigningKey,
 } from '../fakes/ssf-transmitter.js';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
+import { grant, makeRole } from '../support/access.js';
 import { startApplication, type Application } from '../support/application.js';
 import { Browser } from '../support/browser.js';
 import { client, must, refusal, type Client } from '../support/client.js';
@@ -286,6 +287,24 @@ describe('account-disabled', () => {
       changes: { outcomes: [{ user: acme.owner.id, kept: 'role_above_transmitter' }] },
     });
     expect(await status(owner)).toBe(200);
+  });
+
+  it('does nothing to who holds more by a grant either', async () => {
+    const setter = await createPerson(acme.api, 'Member');
+    const role = await makeRole(acme.api, ['signal_transmitter:manage']);
+    await grant(acme.api, '', setter.id, { roleId: role.id });
+    const { token } = await register(await steppedUp(app, acme, setter), { emailSubjects: true });
+    await verifyDomainOf(acme);
+    const body = { password: 'correct horse battery staple 1', role: 'Member' };
+    const email = `${uniqueName('raised')}@${acme.owner.email.split('@')[1]}`;
+    const { id } = await must(acme.api.post<{ id: string }>('/v1/users', { ...body, email }), 201);
+    await grant(acme.api, '', id, { role: 'Admin' });
+    const set = await transmitter.set(`${RISC}account-disabled`, { format: 'email', email });
+    expect(await send(set, token)).toEqual(TAKEN);
+    expect(await lastEvent(acme, 'signal.received')).toMatchObject({
+      outcome: 'denied',
+      changes: { outcomes: [{ user: id, kept: 'role_above_transmitter' }] },
+    });
   });
 });
 
