@@ -68,8 +68,12 @@ export class GroupsController {
     summary: 'Deletes a group; the people and groups that were in it stay.',
     problems: [404, 409, 412],
   })
-  delete(@ResourceId('group') id: string, @IfMatch() version: number | undefined): Promise<void> {
-    return this.groups.delete(id, version);
+  delete(
+    @CurrentActor() actor: Actor,
+    @ResourceId('group') id: string,
+    @IfMatch() version: number | undefined,
+  ): Promise<void> {
+    return this.groups.delete(actor, id, version);
   }
 
   @Get(':id/members')

@@ -52,15 +52,16 @@ export class ManageGroups {
     });
   }
 
-  async delete(id: string, version: number | undefined): Promise<void> {
+  async delete(actor: Actor, id: string, version: number | undefined): Promise<void> {
     await this.work.run(async () => {
       const { display_name: displayName, people } = await this.#locked(id, version);
       auditDetails({ resource: resource(id), changes: { displayName, people } });
+      await this.grants.requireLeavable(actor, id, { people: [], groups: [id] });
       await this.groups.delete(id);
     });
   }
 
-  /** Whoever puts somebody in gives them what the group holds. */
+  /** Whoever puts somebody in gives them what the group holds, and whoever takes somebody out may lift what forbids by it. */
   changeMembers(
     actor: Actor,
     id: string,
@@ -71,7 +72,8 @@ export class ManageGroups {
     return this.work.run(async () => {
       await this.#locked(id, version);
       auditDetails({ resource: resource(id) });
-      if (addPeople.length + addGroups.length > 0) await this.grants.requireGivable(actor, id, addPeople);
+      await this.grants.requireGivable(actor, id, { people: addPeople, groups: addGroups });
+      await this.grants.requireLeavable(actor, id, { people: removePeople, groups: removeGroups });
       const { removed } = await this.members.remove(id, removePeople);
       const { added } = await this.members.add(id, addPeople);
       const { removed: groupsRemoved } = await this.subgroups.remove(id, removeGroups);

@@ -17,6 +17,7 @@ import { cursorKey, pageOf, UUID_KEY, type Page } from '../platform/http/paginat
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { CreateGrantDto, GrantDto, GrantsQuery, PrincipalDto } from './grants.dto.js';
+import { GroupGrants } from './group-grants.js';
 import { RequireHeld } from './require-held.js';
 import { GrantEntity, PRINCIPAL_TYPES, RoleEntity, type PrincipalType } from './role.entity.js';
 import { GrantExists, GrantToSelf, TooManyGrants } from './roles.errors.js';
@@ -36,6 +37,7 @@ export class Grants {
     private readonly work: UnitOfWork,
     private readonly tree: ResourceTree,
     private readonly held: RequireHeld,
+    private readonly groups: GroupGrants,
   ) {}
 
   async create(actor: Actor, on: ResourceName, body: CreateGrantDto): Promise<GrantDto> {
@@ -47,6 +49,7 @@ export class Grants {
     if (principal.id === (actor.userId ?? actor.id)) throw new GrantToSelf();
     return this.work.run(async () => {
       await this.#requirePrincipal(principal);
+      if (principal.type === 'group') await this.groups.requireOthers(actor, principal.id);
       await this.held.on(actor, await this.#permissionsOf(body), await this.#resource(on));
       const grants = this.database.repository(GrantEntity);
       const holder = holderOf(principal);

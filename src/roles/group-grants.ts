@@ -1,11 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { organisation, permissionsOf, ResourceTree, type PermissionName } from '../access/index.js';
+import {
+  organisation,
+  OrganisationPolicies,
+  permissionsOf,
+  ResourceTree,
+  type PermissionName,
+  type PolicyHead,
+} from '../access/index.js';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import type { Grantable } from '../platform/http/grants.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { RequireHeld } from './require-held.js';
 import type { GrantedRole } from './role.entity.js';
-import { GrantToSelf } from './roles.errors.js';
+import { GrantToSelf, LeavesPolicy } from './roles.errors.js';
 
 interface Row {
   role: GrantedRole | null;
@@ -14,6 +21,17 @@ interface Row {
   resource_id: string;
 }
 
+/** People, and groups, that somebody puts into a group or takes out of it. */
+export interface Concerned {
+  readonly people: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/** A group, and those that it is in. */
+const ABOVE = `WITH RECURSIVE above AS (
+    SELECT $1::uuid AS id
+    UNION SELECT s.group_id FROM above JOIN group_subgroups s ON s.member_id = above.id)`;
+
 /** What a group gives to whoever is put into it. */
 @Injectable()
 export class GroupGrants {
@@ -21,15 +39,19 @@ export class GroupGrants {
     private readonly database: TenantDatabase,
     private readonly tree: ResourceTree,
     private readonly held: RequireHeld,
+    private readonly policies: OrganisationPolicies,
   ) {}
 
   /**
-   * Putting somebody into a group is a grant of what it holds, and of what the groups hold that it is in: nobody gives that
-   * way either what they do not have, or anything to themselves.
+   * Putting somebody into a group is a grant of what it holds, of what the groups hold that it is in, and of what policies
+   * permit to these: nobody gives that way either what they do not have, or anything to themselves.
    */
-  async requireGivable(actor: Actor, groupId: string, people: readonly string[]): Promise<void> {
+  async requireGivable(actor: Actor, groupId: string, joining: Concerned): Promise<void> {
+    if (joining.people.length + joining.groups.length === 0) return;
+    const own = await this.#concerns(actor, joining);
     const grants = await this.#of(groupId);
-    if (grants.length > 0 && people.includes(actor.userId ?? actor.id)) throw new GrantToSelf();
+    const policies = await this.#naming(groupId);
+    if (own && (grants.length > 0 || (policies.length > 0 && !isOwner(actor)))) throw new GrantToSelf();
     const tenant = currentTenant();
     for (const { role, permissions, resource_type: kind, resource_id: id } of grants) {
       const resource =
@@ -37,16 +59,67 @@ export class GroupGrants {
       if (!resource) continue;
       await this.held.on(actor, role === null ? (permissions ?? []) : permissionsOf(role), resource);
     }
+    for (const { effect, actions } of policies)
+      if (effect === 'permit') await this.held.everywhere(actor, actions ?? []);
+  }
+
+  /** Nobody takes themselves out of a group that a policy in force looks at: it may forbid something to who is in it. */
+  async requireLeavable(actor: Actor, groupId: string, leaving: Concerned): Promise<void> {
+    if (isOwner(actor) || !(await this.#concerns(actor, leaving))) return;
+    const [policy] = await this.#naming(groupId);
+    if (policy) throw new LeavesPolicy(policy.name);
+  }
+
+  /** What is granted to a group is granted to who is in it. Of an Owner it gives nothing more. @throws {GrantToSelf} */
+  async requireOthers(actor: Actor, groupId: string): Promise<void> {
+    if (isOwner(actor)) return;
+    if (await this.#concerns(actor, { people: [], groups: [groupId] })) throw new GrantToSelf();
+  }
+
+  /**
+   * Whether whoever acts is among them, or in one of the groups, through others too. They are locked first: a grant to a group
+   * and the way into it come one after the other, and the second sees the first.
+   */
+  async #concerns({ id, userId = id }: Actor, { people, groups }: Concerned): Promise<boolean> {
+    const direct = people.includes(userId);
+    if (!direct && groups.length === 0) return false;
+    await this.database.query({
+      text: 'SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE',
+      values: [userId],
+    });
+    if (direct) return true;
+    const found = await this.database.query({
+      text: `WITH RECURSIVE found AS (
+          SELECT group_id FROM group_members WHERE user_id = $1
+          UNION SELECT s.group_id FROM found JOIN group_subgroups s ON s.member_id = found.group_id)
+        SELECT 1 FROM found WHERE group_id = ANY ($2::uuid[]) LIMIT 1`,
+      values: [userId, groups],
+    });
+    return found.length > 0;
+  }
+
+  /** The policies in force that name the group, or one that it is in. */
+  async #naming(groupId: string): Promise<PolicyHead[]> {
+    const { heads } = await this.policies.inForce();
+    if (heads.every(({ groups }) => groups.length === 0)) return [];
+    const rows = await this.database.query<{ id: string }>({
+      text: `${ABOVE} SELECT id FROM above`,
+      values: [groupId],
+    });
+    const above = new Set(rows.map(({ id }) => id));
+    return heads.filter(({ groups }) => groups.some((id) => above.has(id)));
   }
 
   #of(groupId: string): Promise<Row[]> {
     return this.database.query<Row & Record<string, unknown>>({
-      text: `WITH RECURSIVE above AS (
-          SELECT $1::uuid AS id
-          UNION SELECT s.group_id FROM above JOIN group_subgroups s ON s.member_id = above.id)
+      text: `${ABOVE}
         SELECT DISTINCT g.role, r.permissions, g.resource_type, g.resource_id
         FROM role_grants g LEFT JOIN roles r ON r.id = g.role_id WHERE g.group_id IN (SELECT id FROM above)`,
       values: [groupId],
     });
   }
+}
+
+function isOwner({ roles }: Actor): boolean {
+  return roles.includes('Owner');
 }

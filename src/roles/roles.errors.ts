@@ -42,6 +42,17 @@ export class GrantExists extends AppError {
   }
 }
 
+/** A policy looks at whether they are in it: what it forbids would be lifted by whom it binds. */
+export class LeavesPolicy extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'LEAVES_POLICY';
+  constructor(policy: string) {
+    super(
+      `The policy ${policy} is about this group: nobody takes themselves out of it. Ask another administrator.`,
+    );
+  }
+}
+
 /** What somebody grants themselves would outlive what they were given by others. */
 export class GrantToSelf extends AppError {
   readonly kind = 'forbidden';

@@ -439,8 +439,9 @@ describe('a grant to a group', () => {
       const into = (id: string) => api.patch(`/v1/groups/${group}/members`, { addPeople: [id] });
       expect(await refusal(into(person.id))).toEqual(EXCEEDS);
       expect(await refusal(into(manager.id))).toEqual({ status: 403, code: 'GRANT_TO_SELF' });
-      const nested = { addGroups: [await groupOf([manager.id])] };
-      expect(await refusal(api.patch(`/v1/groups/${group}/members`, nested))).toEqual(EXCEEDS);
+      const nested = (id: string) => refusal(api.patch(`/v1/groups/${group}/members`, { addGroups: [id] }));
+      expect(await nested(await groupOf([person.id]))).toEqual(EXCEEDS);
+      expect(await nested(await groupOf([manager.id]))).toEqual({ status: 403, code: 'GRANT_TO_SELF' });
     }
     expect(
       (await api.patch(`/v1/groups/${await groupOf([])}/members`, { addPeople: [person.id] })).status,
