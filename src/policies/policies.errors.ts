@@ -27,6 +27,17 @@ export class PoliciesInForce extends AppError {
   }
 }
 
+/** Whom a forbid binds does not lift it. */
+export class ForbidLiftedFromSelf extends AppError {
+  readonly kind = 'forbidden';
+  readonly code = 'FORBID_LIFTED_FROM_SELF';
+  constructor(name: string) {
+    super(
+      `The policy ${name} may forbid something to you, and would not be in force any more as it is written. Leave it in, or have an Owner do it.`,
+    );
+  }
+}
+
 export class NeverInForce extends AppError {
   readonly kind = 'unprocessable';
   readonly code = 'NEVER_IN_FORCE';

@@ -3,6 +3,8 @@ import {
   accessChanged,
   compilePolicies,
   EVERYBODY,
+  liftedFor,
+  NO_POLICIES,
   OrganisationPolicies,
   type PolicyVersion,
 } from '../access/index.js';
@@ -21,7 +23,7 @@ import type {
   RollBackDto,
   WritePoliciesDto,
 } from './policies.dto.js';
-import { NeverInForce, PoliciesChanged, PoliciesInForce } from './policies.errors.js';
+import { ForbidLiftedFromSelf, NeverInForce, PoliciesChanged, PoliciesInForce } from './policies.errors.js';
 
 interface Row {
   version: number;
@@ -96,7 +98,7 @@ export class Policies {
 
   /** Those in force, as the authorizer takes them. */
   async inForce(): Promise<PolicyVersion> {
-    return this.compiled.of(currentTenant(), (await this.#inForce()) ?? 0);
+    return this.compiled.inForce();
   }
 
   /** Every process decides by it within a second. */
@@ -116,6 +118,7 @@ export class Policies {
       const inForce = await this.#inForce();
       if ((inForce ?? null) === version) throw new PoliciesInForce();
       if (version === null) {
+        await this.#requireKept(actor, NO_POLICIES);
         await this.#putInForce(actor, null);
         return {};
       }
@@ -135,7 +138,16 @@ export class Policies {
   async #requireActivatable(actor: Actor, version: number, text: string): Promise<void> {
     await this.held.everywhere(actor, permittedBy(text));
     const key = `${currentTenant().id}@${version}`;
-    await this.owners.require(actor, compilePolicies(text, key, version));
+    const compiled = compilePolicies(text, key, version);
+    await this.#requireKept(actor, compiled);
+    await this.owners.require(actor, compiled);
+  }
+
+  /** Nobody takes from themselves what keeps them from something, but Owners, whom nothing keeps from it for long. */
+  async #requireKept(actor: Actor, next: PolicyVersion): Promise<void> {
+    if (actor.roles.includes('Owner')) return;
+    const lifted = liftedFor(actor, (await this.inForce()).heads, next.heads);
+    if (lifted) throw new ForbidLiftedFromSelf(lifted.name);
   }
 
   async #putInForce(actor: Actor, version: number | null): Promise<void> {

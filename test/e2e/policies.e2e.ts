@@ -306,6 +306,48 @@ describe('activating', () => {
   });
 });
 
+describe('whom a forbid binds', () => {
+  const LIFTED = { status: 403, code: 'FORBID_LIFTED_FROM_SELF' };
+  const forbid = (name: string, whom: string, more = '') =>
+    `@id("${name}") forbid (${whom}, action == Action::"agent:delete", resource)${more};`;
+
+  it('neither takes it away nor says it otherwise, and an Owner does', async () => {
+    const { person, api } = await personOf(app, acme, 'Admin');
+    await must(api.post('/v1/auth/step-up', { password: person.password }), 200);
+    for (const [whom, when = ''] of [
+      [`principal == User::"${person.id}"`],
+      [`principal in Role::"Developer"`],
+      ['principal is ApiKey'],
+      ['principal', ' when { principal has mfaAt }'],
+    ] as const) {
+      const bound = forbid('bound', whom, when);
+      const version = await inForce(bound);
+      expect(await refusal(goBack(null, api))).toEqual(LIFTED);
+      const other = await write(forbid('other', 'principal in Role::"Viewer"'));
+      expect(await refusal(activate(other.version, api))).toEqual(LIFTED);
+      const narrowed = await write(forbid('bound', whom, ' when { context.weekday == 7 }'));
+      expect(await refusal(activate(narrowed.version, api))).toEqual(LIFTED);
+      // What is left in as it is may be called otherwise, and stand beside others.
+      const beside = await write(
+        `${bound.replace('@id("bound")', '@id("renamed")')}\n${forbid('more', 'principal')}`,
+      );
+      await must(activate(beside.version, api), 200);
+      await must(goBack(version), 200);
+      await must(goBack(null), 200);
+    }
+  });
+
+  it('is not whoever does it to others', async () => {
+    const [{ person, api }, { person: bound }] = [
+      await personOf(app, acme, 'Admin'),
+      await personOf(app, acme, 'Developer'),
+    ];
+    await must(api.post('/v1/auth/step-up', { password: person.password }), 200);
+    await inForce(forbid('others', `principal == User::"${bound.id}"`));
+    expect((await goBack(null, api)).status).toBe(200);
+  });
+});
+
 describe('a dry run', () => {
   it('says which of the last decisions would have been others, and changes nothing', async () => {
     const { person, api } = await personOf(app, acme, 'Developer');
