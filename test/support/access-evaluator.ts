@@ -18,12 +18,19 @@ export interface Asked {
  */
 export function mayDo(asked: Asked, policies: readonly DrawnPolicy[]): boolean {
   const { actor, permission, resource } = asked;
-  if (resource.tenant === undefined || actor.tenant !== resource.tenant) return false;
-  if (actor.type === 'api_key' && !coveredByScopes(actor.scopes ?? [], PERMISSIONS[permission].scope))
-    return false;
+  const { grantee, scope } = PERMISSIONS[permission];
+  // The installation is the operator's alone, who has no organisation and is bound by the policies of none.
+  if (resource.tenant === undefined || actor.type === 'operator')
+    return resource.tenant === undefined && actor.type === 'operator' && grantee === 'operator';
+  if (actor.tenant !== resource.tenant) return false;
+  // What provides people, and what tells of them, does that and nothing else; nobody else does it, whatever was granted.
+  for (const type of ['directory', 'transmitter'] as const)
+    if ((actor.type === type) !== (grantee === type)) return false;
+  if (!isWithinBounds(actor, permission, scope)) return false;
   const applying = policies.filter((policy) => applies(policy, asked));
   if (applying.some(({ effect }) => effect === 'forbid')) return false;
   return (
+    grantee === actor.type ||
     actor.roles.some((role) => roleHas(role, permission)) ||
     (actor.access?.grants ?? []).some(
       ({ role, permissions, on }) =>
@@ -36,6 +43,14 @@ export function mayDo(asked: Asked, policies: readonly DrawnPolicy[]): boolean {
     ) ||
     applying.some(({ effect }) => effect === 'permit')
   );
+}
+
+/** What a credential is good for, whoever has it. */
+function isWithinBounds({ type, scopes, writes }: Actor, permission: PermissionName, scope: string): boolean {
+  if (type === 'api_key' || type === 'client') return coveredByScopes(scopes ?? [], scope);
+  if (type === 'directory') return scopes === undefined || coveredByScopes(scopes, scope);
+  if (type !== 'support' || scope.endsWith(':read')) return true;
+  return writes === true && /^(agent|run):/.test(permission);
 }
 
 function roleHas(role: string, permission: PermissionName): boolean {

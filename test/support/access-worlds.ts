@@ -1,7 +1,13 @@
 import type { PermissionName } from '../../src/access/permissions.js';
 import { DEFAULT_ROLES, isInTheTree, PERMISSION_NAMES, PERMISSIONS } from '../../src/access/permissions.js';
 import type { Circumstances } from '../../src/access/entities.js';
-import { agentResource, organisation, projectResource, type Resource } from '../../src/access/resource.js';
+import {
+  agentResource,
+  INSTALLATION,
+  organisation,
+  projectResource,
+  type Resource,
+} from '../../src/access/resource.js';
 import { tenantId } from '../../src/platform/database/tenant-id.js';
 import type { Grant } from '../../src/platform/http/grants.js';
 import type { Actor } from '../../src/platform/http/request-context.js';
@@ -73,7 +79,11 @@ export interface DrawnPolicy {
 }
 
 const OURS = PERMISSION_NAMES.filter((name) => PERMISSIONS[name].grantee !== 'operator');
-export const BELOW = OURS.filter(isInTheTree);
+const BELOW = OURS.filter(isInTheTree);
+const OF_OPERATOR = PERMISSION_NAMES.filter((name) => PERMISSIONS[name].grantee === 'operator');
+const OF_DIRECTORIES = OURS.filter((name) => PERMISSIONS[name].grantee === 'directory');
+const OF_TRANSMITTERS = OURS.filter((name) => PERMISSIONS[name].grantee === 'transmitter');
+const SCOPES = [...OURS.map((name) => PERMISSIONS[name].scope), '*:read', '*:admin'];
 
 export function drawPolicy(draws: Draws, number: number): DrawnPolicy {
   const effect = draws.chance(50) ? 'permit' : 'forbid';
@@ -184,21 +194,71 @@ export function drawActor(draws: Draws, at: number): Actor {
       ]),
     };
   });
+  const tenant = draws.chance(95) ? TENANTS[0] : TENANTS[1];
+  const type = drawType(draws);
+  const scopes = draws.some(SCOPES, 6);
+  switch (type) {
+    case 'operator':
+      return { type, id: 'o', roles: [] };
+    case 'directory':
+      return {
+        type,
+        id: 'd',
+        tenant,
+        roles: [],
+        ...(draws.chance(50) && { scopes: [...scopes, 'scim:read'] }),
+      };
+    case 'transmitter':
+      return { type, id: 't', tenant, roles: [] };
+    default:
+  }
   const shared = {
-    tenant: draws.chance(95) ? TENANTS[0] : TENANTS[1],
+    tenant,
     roles: [draws.one(DEFAULT_ROLES)],
     access: { policies: 1, groups: draws.some(GROUPS, 2), grants },
   };
-  if (draws.chance(30)) {
-    const scopes = draws.some([...OURS.map((name) => PERMISSIONS[name].scope), '*:read', '*:admin'], 6);
-    return { type: 'api_key', id: 'k', userId: id, scopes, ...shared };
-  }
+  if (type === 'api_key') return { type, id: 'k', userId: id, scopes, ...shared };
+  if (type === 'support')
+    return { type, id: 's', userId: id, ...shared, ...(draws.chance(50) && { writes: true as const }) };
+  // A service account is in no group.
+  if (type === 'client')
+    return { type, id: 'c', scopes, ...shared, access: { ...shared.access, groups: [] } };
   const mfaAt = draws.chance(60) ? at - draws.below(90 * 60_000) : undefined;
-  return { type: 'user', id, ...shared, ...(mfaAt !== undefined && { mfaAt }) };
+  return { type, id, ...shared, ...(mfaAt !== undefined && { mfaAt }) };
 }
 
 export function drawCircumstances(draws: Draws): Circumstances {
   return { ip: draws.one(ADDRESSES), at: SOME_MONDAY + draws.below(14 * DAY) };
 }
 
-export { OURS as ORGANISATION_PERMISSIONS };
+/** Somebody who may be granted something: a person, or what acts for one. */
+export function drawPerson(draws: Draws, at: number): Actor {
+  for (;;) {
+    const actor = drawActor(draws, at);
+    if (actor.access) return actor;
+  }
+}
+
+/** Most who ask are people and what acts for them; of the others a few. */
+function drawType(draws: Draws) {
+  return draws.one([
+    ...(['user', 'user', 'user', 'user', 'user', 'api_key', 'api_key', 'api_key'] as const),
+    ...(['client', 'client', 'support', 'support', 'directory', 'transmitter', 'operator'] as const),
+  ]);
+}
+
+/** What somebody asks for: mostly what is theirs to ask, and anything at times. */
+export function drawPermission(draws: Draws, { type }: Actor): PermissionName {
+  const own = { directory: OF_DIRECTORIES, transmitter: OF_TRANSMITTERS, operator: OF_OPERATOR }[
+    type as 'directory' | 'transmitter' | 'operator'
+  ] as readonly PermissionName[] | undefined;
+  if (draws.chance(70)) return draws.one(own ?? BELOW);
+  return draws.one(PERMISSION_NAMES);
+}
+
+/** On what: what is in the tree, the whole organisation or the other, and the installation for what is the operator's. */
+export function drawResource(draws: Draws, permission: PermissionName, tree: readonly Resource[]): Resource {
+  if (PERMISSIONS[permission].grantee === 'operator')
+    return draws.chance(80) ? INSTALLATION : organisation(draws.one(TENANTS));
+  return isInTheTree(permission) ? draws.one(tree) : organisation(draws.one(TENANTS));
+}
