@@ -50,8 +50,8 @@ export class Authority {
     if (isAbove(person.role, role)) return true;
     // Nothing that is granted or permitted is more than an Admin has.
     if (!isAbove('Admin', role)) return false;
-    const { id } = person;
-    const standing: Standing = { ...person, kind: 'person', access: await this.#accessOf(id) };
+    const { id, role: own } = person;
+    const standing: Standing = { kind: 'person', id, role: own, access: await this.#accessOf(id) };
     return isAbove(rankOf(standing, (await this.policies.inForce()).heads), role);
   }
 
@@ -69,7 +69,8 @@ export class Authority {
     const { heads } = await this.policies.inForce();
     const { id: tenant } = currentTenant();
     const beyond = await firstBeyond(holder, target, heads, tenant, (grant) => this.#locate(grant));
-    if (beyond) throw new GrantExceedsOwn(`or decide over the permission ${beyond}, which is held there`);
+    if (beyond)
+      throw new GrantExceedsOwn(`or decide over the permission ${beyond}, which is held there`, beyond);
   }
 
   /** Whoever is not there yet was granted nothing. */

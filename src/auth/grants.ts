@@ -12,14 +12,20 @@ export function isAbove(one: Role, other: Role): boolean {
  * whole organisation has all that it has. Of a lesser one that was granted that is not so: policies can permit more by a role.
  */
 export function roleOf(actor: Actor): Role {
-  const role = ROLES.find((one) => actor.roles.includes(one));
+  const role = roleIfAny(actor);
   if (!role) throw new Error('Only who has a role in the organisation sets anything in it.');
-  return role !== 'Owner' && isGrantedAdmin(actor) ? 'Admin' : role;
+  return role;
 }
 
 /** Nobody gives, takes from, or decides over a role above their own. @throws {GrantExceedsOwn} */
 export function refuseAbove(actor: Actor, role: Role): void {
-  if (isAbove(role, roleOf(actor))) throw new GrantExceedsOwn(`the role ${role}`);
+  const own = roleIfAny(actor);
+  if (!own || isAbove(role, own)) throw new GrantExceedsOwn(`the role ${role}`);
+}
+
+function roleIfAny(actor: Actor): Role | undefined {
+  const role = ROLES.find((one) => actor.roles.includes(one));
+  return role && role !== 'Owner' && isGrantedAdmin(actor) ? 'Admin' : role;
 }
 
 function isGrantedAdmin({ access }: Actor): boolean {

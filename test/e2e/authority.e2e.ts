@@ -92,7 +92,11 @@ describe('a person', () => {
   });
 
   it('who is an Admin by a grant decides as Admins do, and over no Owner', async () => {
-    const { api } = await adminOfGroup();
+    const { api, person } = await adminOfGroup();
+    const own = await steppedUp(app, acme, person);
+    const body = { name: uniqueName('directory'), kind: 'generic' };
+    const set = await must(own.post<DirectoryDto>('/v1/scim/directories', body), 201);
+    expect(set.highestRole).toBe('Admin');
     const admin = await createPerson(acme.api, 'Admin');
     expect((await api.patch(`/v1/users/${admin.id}`, { displayName: 'x' })).status).toBe(200);
     const rename = api.patch(`/v1/users/${acme.owner.id}`, { displayName: 'x' });

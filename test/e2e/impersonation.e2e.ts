@@ -201,7 +201,7 @@ describe('what support has begun', () => {
       const own = all.filter(({ action, resource }) => action.startsWith('run.') && resource?.id === run.id);
       expect(own.map(({ action }) => action)).toContain('run.completed');
       return own.filter(({ action }) => action !== 'run.read');
-    });
+    }, 5_000);
     const by = { type: 'system', id: 'worker', onBehalfOf: asked.id, userId: admin.person.id };
     for (const { action, actor } of events)
       expect({ action, actor }).toEqual({

@@ -61,7 +61,7 @@ describe('nobody grants to themselves by a group', () => {
       const group = await groupOf(acme);
       const asked = [grantTo(api, group), change(api, group, { addPeople: [person.id] })];
       const statuses = (await Promise.all(asked)).map(({ status }) => status);
-      expect(statuses.toSorted().at(-1)).toBe(403);
+      expect(statuses).toContain(403);
     }
   });
 

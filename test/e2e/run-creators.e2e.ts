@@ -73,7 +73,8 @@ const CREATORS: Readonly<
   },
 };
 
-it.each(Object.entries(CREATORS))(
+// At once: most of it is waiting until what is ordered is looked for.
+it.concurrent.each(Object.entries(CREATORS))(
   'a run that %s has ordered meanwhile is not begun, and those of others are',
   async (_who, make) => {
     const [theirs, beside] = [await make(acme), await make(other)];

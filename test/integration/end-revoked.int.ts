@@ -5,7 +5,6 @@ import { announce, Feed, type TenantRef } from '../../src/platform/database/inde
 import type { RequestContext } from '../../src/platform/http/request-context.js';
 import { RunningRequests } from '../../src/platform/http/running-requests.js';
 import { Log } from '../../src/platform/observability/log.js';
-import { eventually } from '../support/eventually.js';
 import { openDetecting, type Detecting } from '../support/detecting.js';
 
 let test: Detecting;
@@ -141,14 +140,14 @@ it('what is being streamed to somebody ends within a second of the end of their 
     const support: RequestContext = { ...request, actor: soon };
     running.begin(support);
     await mine.revoke();
-    await eventually(() => expect(mine.streamed.revoked).toBe(true), 1_000);
+    await expect.poll(() => mine.streamed.revoked, { timeout: 1_000 }).toBe(true);
     // Whatever answers at once has been decided on, and goes on.
     expect([mine.asked.revoked, theirs.streamed.revoked, theirs.asked.revoked]).toEqual([
       undefined,
       undefined,
       undefined,
     ]);
-    await eventually(() => expect(support.revoked).toBe(true), 1_200);
+    await expect.poll(() => support.revoked, { timeout: 1_200 }).toBe(true);
     expect(Date.now()).toBeGreaterThanOrEqual(soon.endsAt);
   } finally {
     await ending.beforeApplicationShutdown();
