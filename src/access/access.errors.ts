@@ -1,4 +1,5 @@
-import { AppError, type DeniedAccess } from '../platform/http/errors.js';
+import { v7 as uuidv7 } from 'uuid';
+import { AppError, ResourceNotFound, type DeniedAccess } from '../platform/http/errors.js';
 import { leastRole, PERMISSIONS, type PermissionName } from './permissions.js';
 
 /** Nothing permits it, or something forbids it. Says whom to ask for what, and not what the policies are. */
@@ -20,6 +21,19 @@ export class PermissionDenied extends AppError {
           }; an API key or a client needs the scope ${scope} too.`,
     );
     this.access = { decisionId, permission, ...(role !== undefined && { role }), askFor };
+  }
+}
+
+/**
+ * What somebody may not do on something that they may not even read, or on what there is not: the two are told alike. Whom they
+ * name the decision to finds in the log which it was.
+ */
+export class HiddenResource extends ResourceNotFound {
+  override readonly access: DeniedAccess;
+
+  constructor(resource: string, permission: PermissionName) {
+    super(resource);
+    this.access = { decisionId: uuidv7(), permission, askFor: 'an Owner or an Admin' };
   }
 }
 

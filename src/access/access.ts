@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import type { TenantRef } from '../platform/database/index.js';
-import { ResourceNotFound } from '../platform/http/errors.js';
 import { currentRequest, type Actor, type RequestContext } from '../platform/http/request-context.js';
-import { PermissionDenied } from './access.errors.js';
+import { HiddenResource, PermissionDenied } from './access.errors.js';
 import { Authorizer, type Decision, type Question, type Readable } from './authorizer.js';
 import type { RowKind } from './condition.js';
 import { OrganisationPolicies } from './organisation-policies.js';
@@ -64,6 +63,12 @@ export class Access {
     await this.admit(request, permission, resource);
   }
 
+  /** Has the event of the request say what was refused, beyond what its route asks for. */
+  noteRefused(permission: PermissionName, resource: Resource, decision: Decision): void {
+    const request = currentRequest();
+    if (request) note(request, permission, resource, decision);
+  }
+
   #inForce({ tenant, actor }: RequestContext): Promise<PolicyVersion> {
     return tenant ? this.policies.of(tenant, actor.access?.policies ?? 0) : Promise.resolve(NO_POLICIES);
   }
@@ -84,7 +89,7 @@ export class Access {
     if (passes || !this.authorizer.holdsAnywhere(whole))
       return this.#admit(request, permission, whole.resource, policies);
     note(request, permission, undefined, { allowed: false, policies: [] });
-    throw new ResourceNotFound(kind);
+    throw new HiddenResource(kind, permission);
   }
 
   #admitNamed(
@@ -101,7 +106,7 @@ export class Access {
     const reading = { ...question, permission: READING[kind] };
     if (this.authorizer.decide(reading).allowed || !this.authorizer.holdsAnywhere(question))
       throw denied(request, permission, resource, decision);
-    throw new ResourceNotFound(kind);
+    throw new HiddenResource(kind, permission);
   }
 
   #admit(

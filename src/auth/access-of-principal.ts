@@ -34,14 +34,14 @@ export const ROLE_OF_STANDING = `CASE WHEN u.role NOT IN ('Owner', 'Admin') AND 
   THEN 'Admin' ELSE u.role END`;
 
 const IN_FORCE = `(SELECT version FROM access_policy_activations ORDER BY number DESC LIMIT 1)`;
-/** Beyond these nobody's grants are read: each is a policy to decide by, and one that is left out permits nothing. */
+/** Beyond these nobody's grants are looked at: each is a policy to decide by, and one that is left out permits nothing. */
 const GRANTS_READ = 500;
 
 /** What is granted to who fits a condition. */
 function grantedTo(holder: string): string {
   return `(SELECT json_agg(json_build_object('id', g.id, 'role', COALESCE(g.role, g.role_id::text), 'permissions', r.permissions,
       'kind', g.resource_type, 'resource', g.resource_id) ORDER BY g.id)
-    FROM (SELECT * FROM role_grants WHERE ${holder} ORDER BY id LIMIT ${GRANTS_READ}) g
+    FROM (SELECT * FROM role_grants WHERE ${holder} ORDER BY id LIMIT ${GRANTS_READ + 1}) g
       LEFT JOIN roles r ON r.id = g.role_id) AS grants`;
 }
 
@@ -64,7 +64,13 @@ export const ACCESS_OF_ALL = `SELECT u.id, ${ACCESS_OF_USER} FROM users u WHERE 
 
 export function accessOf({ policies, groups, grants }: AccessRow): Access {
   if (policies === null && grants === null) return NO_ACCESS;
-  return { policies: policies ?? 0, groups: groups ?? [], grants: (grants ?? []).map(grantOf) };
+  const found = (grants ?? []).map(grantOf);
+  return {
+    policies: policies ?? 0,
+    groups: groups ?? [],
+    grants: found.slice(0, GRANTS_READ),
+    ...(found.length > GRANTS_READ && { cut: true as const }),
+  };
 }
 
 function grantOf({ id, role, permissions, kind, resource }: GrantRow): Grant {

@@ -1,4 +1,5 @@
-import { AppError } from '../platform/http/errors.js';
+import { v7 as uuidv7 } from 'uuid';
+import { AppError, type DeniedAccess } from '../platform/http/errors.js';
 
 export class AuthenticationRequired extends AppError {
   readonly kind = 'unauthenticated';
@@ -78,8 +79,14 @@ export class NoSession extends AppError {
 export class GrantExceedsOwn extends AppError {
   readonly kind = 'forbidden';
   readonly code = 'GRANT_EXCEEDS_OWN';
-  constructor(what: string) {
-    super(`You cannot grant ${what}: it is more than you hold yourself.`);
+  override readonly access: DeniedAccess;
+  constructor(what: string, permission?: string) {
+    super(`You cannot grant ${what}: it is more than you hold yourself. Ask an Owner or an Admin.`);
+    this.access = {
+      decisionId: uuidv7(),
+      ...(permission !== undefined && { permission }),
+      askFor: 'an Owner or an Admin',
+    };
   }
 }
 

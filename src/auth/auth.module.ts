@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { DomainsModule } from '../domains/index.js';
 import { PasswordsModule } from '../passwords/index.js';
 import { SignInModule } from '../sign-in/index.js';
+import { ActorOfCredential } from './actor-of-credential.js';
 import { ActorOfPerson } from './actor-of-person.js';
 import { AccessTokens } from './access-tokens.js';
 import { ApiKeysController } from './api-keys.controller.js';
@@ -44,6 +45,7 @@ import { VerifyPassword } from './verify-password.js';
   ],
   providers: [
     AccessTokens,
+    ActorOfCredential,
     ActorOfPerson,
     ApiKeys,
     Authenticate,
@@ -70,6 +72,7 @@ import { VerifyPassword } from './verify-password.js';
   ],
   exports: [
     AccessTokens,
+    ActorOfCredential,
     ActorOfPerson,
     ApiKeys,
     ErasureFollowers,

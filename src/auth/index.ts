@@ -1,5 +1,6 @@
 export { ROLE_OF_STANDING } from './access-of-principal.js';
 export { cancelRuns } from './end-access.js';
+export { ActorOfCredential } from './actor-of-credential.js';
 export { ActorOfPerson } from './actor-of-person.js';
 export { AccessTokens } from './access-tokens.js';
 export { AllowedNetworks, AreNetworks } from './allowed-networks.js';

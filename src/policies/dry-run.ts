@@ -1,18 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import {
-  Authorizer,
-  isPermission,
-  organisation,
-  ResourceTree,
-  type PolicyVersion,
-  type Question,
-  type Resource,
-} from '../access/index.js';
+import { Access, Authorizer, organisation, type PolicyVersion } from '../access/index.js';
 import { SearchLog, type AuditEventDto } from '../audit/index.js';
-import { ActorOfPerson } from '../auth/index.js';
-import { auditDetails, type Actor, type RequestTenant } from '../platform/http/request-context.js';
-import type { DryRunResultDto } from './policies.dto.js';
+import { auditDetails, type RequestTenant } from '../platform/http/request-context.js';
+import { PastDecisions, type PastDecision, type Principals } from './past-decisions.js';
+import type { ChangedDecisionDto, DryRunResultDto } from './policies.dto.js';
 import { Policies } from './policies.js';
 
 const PAGE = 200;
@@ -20,9 +12,18 @@ const DECISIONS_AT_ONCE = 20;
 /** Of a log in which few events are decisions no more is read than this. */
 const PAGES = 20;
 
+/** The policies in force, and those that are tried. */
+interface Compared {
+  readonly inForce: PolicyVersion;
+  readonly tried: PolicyVersion;
+}
+
+/** What two versions say of one decision. */
+type Difference = Pick<ChangedDecisionDto, 'before' | 'after' | 'policies'>;
+
 /**
  * What would have been decided otherwise: the last decisions of the log, made again with the policies in force and with
- * others, of the people as they are now, from where and when it was asked. When a second factor was proved no event says.
+ * others. Shows entries of the log, and so is for who may read it.
  */
 @Injectable()
 export class DryRun {
@@ -30,47 +31,65 @@ export class DryRun {
     private readonly policies: Policies,
     private readonly log: SearchLog,
     private readonly authorizer: Authorizer,
-    private readonly actors: ActorOfPerson,
-    private readonly tree: ResourceTree,
+    private readonly access: Access,
+    private readonly past: PastDecisions,
   ) {}
 
   async execute(tenant: RequestTenant, version: number, last: number): Promise<DryRunResultDto> {
-    const tried = await this.policies.version(version);
-    const inForce = await this.policies.inForce();
+    await this.access.require('audit:read', organisation(tenant.id));
+    const compared = { tried: await this.policies.version(version), inForce: await this.policies.inForce() };
     auditDetails({ resource: { type: 'access_policies', id: String(version) }, changes: { last } });
-    const people = new Map<string, Actor | undefined>();
-    const result: DryRunResultDto = { looked: 0, skipped: 0, changed: [] };
+    const principals: Principals = new Map();
+    const because = { principalGone: 0, resourceGone: 0, permissionGone: 0, secondFactor: 0 };
+    const result: DryRunResultDto = { looked: 0, skipped: 0, skippedBecause: because, changed: [] };
     for (const [at, event] of (await this.#decisions(tenant, last)).entries()) {
       // Others are served in between.
       if (at % DECISIONS_AT_ONCE === 0) await nextTurn();
-      const question = await this.#question(tenant, event, people);
-      if (!question) result.skipped += 1;
-      else this.#compare(event, question, { inForce, tried }, result);
+      const past = await this.past.rebuild(tenant, event, principals);
+      const difference = typeof past === 'string' ? past : this.#difference(past, compared);
+      if (typeof difference === 'string') {
+        because[difference] += 1;
+        result.skipped += 1;
+        continue;
+      }
+      result.looked += 1;
+      if (difference) result.changed.push({ ...told(event), ...difference });
     }
     return result;
   }
 
-  #compare(
-    event: AuditEventDto,
-    question: Question,
-    { inForce, tried }: { inForce: PolicyVersion; tried: PolicyVersion },
-    result: DryRunResultDto,
-  ): void {
-    result.looked += 1;
-    const before = this.authorizer.decide({ ...question, policies: inForce });
-    const after = this.authorizer.decide({ ...question, policies: tried });
-    if (before.allowed === after.allowed) return;
-    const { resource } = event.decision ?? {};
-    result.changed.push({
-      seq: event.seq,
-      at: event.at,
-      actor: event.actor.id,
-      permission: question.permission,
-      ...(resource && { resource: `${resource.type} ${resource.id}` }),
-      before: before.allowed ? 'allowed' : 'denied',
-      after: after.allowed ? 'allowed' : 'denied',
+  /**
+   * When a second factor was proved no event says: what differs by that is not told. Only a session has proved one.
+   */
+  #difference(past: PastDecision, compared: Compared): Difference | 'secondFactor' | undefined {
+    const without = this.#compare(past, compared);
+    const { question } = past;
+    if (question.actor.type !== 'user') return without;
+    const mfaAt = question.circumstances.at;
+    const proved = { ...past, question: { ...question, actor: { ...question.actor, mfaAt } } };
+    const withProof = this.#compare(proved, compared);
+    return JSON.stringify(without) === JSON.stringify(withProof) ? without : 'secondFactor';
+  }
+
+  #compare(past: PastDecision, compared: Compared): Difference | undefined {
+    const [before, after] = [this.#decide(past, compared.inForce), this.#decide(past, compared.tried)];
+    if (before.says === after.says) return undefined;
+    const otherRows = before.word === after.word;
+    return {
+      before: before.word,
+      after: otherRows ? 'other_rows' : after.word,
       policies: [...after.policies],
-    });
+    };
+  }
+
+  /** Two that say the same answer alike, lists with the same rows. */
+  #decide({ question, listed }: PastDecision, policies: PolicyVersion) {
+    if (!listed) {
+      const { allowed, policies: deciding } = this.authorizer.decide({ ...question, policies });
+      return { says: String(allowed), word: wordOf(allowed), policies: deciding };
+    }
+    const { condition, policies: deciding } = this.authorizer.readable({ ...question, policies }, listed);
+    return { says: JSON.stringify(condition), word: wordOf(condition !== false), policies: deciding };
   }
 
   /** The newest first. */
@@ -88,30 +107,19 @@ export class DryRun {
     }
     return found.slice(0, last);
   }
+}
 
-  /** A key is looked at as its person: what it is limited to no event says. */
-  async #question(
-    tenant: RequestTenant,
-    { actor: { type, id, userId }, decision, at, personal }: AuditEventDto,
-    people: Map<string, Actor | undefined>,
-  ): Promise<Question | undefined> {
-    const person = type === 'user' ? id : userId;
-    if (person === undefined || !decision || !isPermission(decision.permission)) return undefined;
-    if (!people.has(person)) people.set(person, await this.actors.find(person));
-    const actor = people.get(person);
-    const resource = await this.#resource(tenant, decision.resource);
-    if (!actor || !resource) return undefined;
-    const ip = personal?.['ip'];
-    const circumstances = { ip: typeof ip === 'string' ? ip : '', at: Date.parse(at) };
-    return { actor, permission: decision.permission, resource, circumstances };
-  }
+function wordOf(allowed: boolean): 'allowed' | 'denied' {
+  return allowed ? 'allowed' : 'denied';
+}
 
-  async #resource(
-    tenant: RequestTenant,
-    named: { type: string; id: string } | undefined,
-  ): Promise<Resource | undefined> {
-    if (!named) return organisation(tenant.id);
-    const { type, id } = named;
-    return type === 'project' || type === 'agent' ? this.tree.find(tenant, type, id) : undefined;
-  }
+function told({ seq, at, actor, decision }: AuditEventDto): Omit<ChangedDecisionDto, keyof Difference> {
+  const { permission = '', resource } = decision ?? {};
+  return {
+    seq,
+    at,
+    actor: actor.id,
+    permission,
+    ...(resource && { resource: `${resource.type} ${resource.id}` }),
+  };
 }

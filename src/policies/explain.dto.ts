@@ -24,6 +24,18 @@ export class ExplainDto {
   @ApiProperty({ format: 'uuid', required: false })
   userId?: string;
 
+  /** Of an API key, of whomever: needs `user:read` and `api_key:revoke`. */
+  @Optional()
+  @IsUUID()
+  @ApiProperty({ format: 'uuid', required: false })
+  apiKeyId?: string;
+
+  /** Of a client of OAuth, a service account: needs `oauth_client:manage`. */
+  @Optional()
+  @IsUUID()
+  @ApiProperty({ format: 'uuid', required: false })
+  clientId?: string;
+
   @IsIn(PERMISSION_NAMES)
   @ApiProperty({ enum: PERMISSION_NAMES })
   permission!: PermissionName;
@@ -69,4 +81,6 @@ export class ExplanationDto {
   close!: ClosePolicyDto[];
   /** The least default role that has the permission. */
   role?: string;
+  /** They hold more grants, of their own and of their groups, than are looked at: the newest give nothing. */
+  grantsLeftOut?: true;
 }

@@ -64,7 +64,7 @@ export class PoliciesController {
     permission: 'access_policy:manage',
     audit: 'access_policies.tried',
     summary:
-      'Makes the last decisions again with a version, and says which would have been others. Changes nothing.',
+      'Makes the last decisions again with a version, and says which would have been others. Changes nothing. Needs `audit:read` as well.',
     problems: [404],
   })
   tryOut(
@@ -107,7 +107,7 @@ export class PoliciesController {
     permission: 'access:explain',
     audit: 'access.explained',
     summary:
-      'Says why you may do something, or what keeps you from it; of others too, where you may read people.',
+      'Says why you may do something, or what keeps you from it; of other people, keys and clients too, where you look after them.',
     problems: [404],
   })
   explain(

@@ -74,16 +74,30 @@ export class ChangedDecisionDto {
   resource?: string;
   @ApiProperty({ enum: ['allowed', 'denied'] })
   before!: string;
-  @ApiProperty({ enum: ['allowed', 'denied'] })
+  /** `other_rows`: a list that is allowed as before, of other rows. */
+  @ApiProperty({ enum: ['allowed', 'denied', 'other_rows'] })
   after!: string;
   /** The policies that would decide. */
   policies!: string[];
 }
 
+/** How many, by what keeps them from being made again. */
+export class SkippedDecisionsDto {
+  /** Whoever asked is not there any more, may not act, or was the operator. */
+  principalGone!: number;
+  /** What it was asked for is not there any more, or was not then. */
+  resourceGone!: number;
+  /** There is no such permission any more. */
+  permissionGone!: number;
+  /** It depends on when the second factor was proved, which no event says. */
+  secondFactor!: number;
+}
+
 export class DryRunResultDto {
   /** Decisions that were made again, by both. */
   looked!: number;
-  /** Decisions that cannot be made again: whoever asked, or what for, is there no more. */
+  /** Decisions that cannot be made again. */
   skipped!: number;
+  skippedBecause!: SkippedDecisionsDto;
   changed!: ChangedDecisionDto[];
 }

@@ -37,6 +37,9 @@ export class FailedRequest implements ExceptionFilter {
   async #record(request: RequestContext, error: AppError): Promise<AppError> {
     if (request.recorded || request.endpoint?.audit === UNAUDITED) return error;
     const denied = error.denies || error.kind === 'unauthenticated' || error.kind === 'forbidden';
+    // Under the id that the caller is told.
+    if (error.access && request.decision)
+      request.decision = { ...request.decision, id: error.access.decisionId };
     const outcome = denied ? 'denied' : 'failure';
     try {
       await this.events.record(

@@ -18,8 +18,10 @@ export class RequireHeld {
   async on(actor: Actor, permissions: readonly PermissionName[], resource: Resource): Promise<void> {
     const effective = resource.project ? permissions.filter(isInTheTree) : permissions;
     for (const permission of effective) {
-      const { allowed } = await this.access.decide(actor, permission, resource);
-      if (!allowed) throw new GrantExceedsOwn(`the permission ${permission}`);
+      const decision = await this.access.decide(actor, permission, resource);
+      if (decision.allowed) continue;
+      this.access.noteRefused(permission, resource, decision);
+      throw new GrantExceedsOwn(`the permission ${permission}`, permission);
     }
   }
 }

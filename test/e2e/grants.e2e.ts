@@ -246,6 +246,40 @@ describe('nobody gives more than they have', () => {
     expect(await refusal(api.patch(`/v1/roles/${wider.id}`, { name: 'mine' }))).toEqual(EXCEEDS);
   });
 
+  it('who is refused names a decision by which it is found in the log, also of what there is not', async () => {
+    const { person: granter, api } = await member();
+    const role = await makeRole(acme.api, ['grant:manage', 'user:update']);
+    await grant(acme.api, '', granter.id, { roleId: role.id });
+    await grant(acme.api, on(ours), granter.id, { role: 'Viewer' });
+    const { person } = await member();
+    const admin = await personOf(app, acme, 'Admin');
+    const beyond = { principal: { type: 'user', id: person.id }, role: 'Viewer' };
+    const nobodys = '01890000-0000-7000-8000-000000000000';
+    const answers = [
+      await api.post('/v1/grants', beyond),
+      await api.patch(`/v1/users/${admin.person.id}`, { displayName: 'x' }),
+      await api.get(`/v1/agents/${anAgent(theirs).id}`),
+      await api.get(`/v1/agents/${nobodys}`),
+    ];
+    expect(answers.map(({ body: { code, access } }) => [code, access?.permission])).toEqual([
+      ['GRANT_EXCEEDS_OWN', 'project:read'],
+      ['GRANT_EXCEEDS_OWN', undefined],
+      ['NOT_FOUND', 'agent:read'],
+      ['NOT_FOUND', 'agent:read'],
+    ]);
+    type Logged = { decision?: { id?: string; permission: string; resource?: { id: string } } };
+    const events = await acme.api.all<Logged>('/v1/audit/events');
+    const logged = answers.map(
+      ({ body }) => events.find(({ decision }) => decision?.id === body.access?.decisionId)?.decision,
+    );
+    expect(logged).toMatchObject([
+      { permission: 'project:read' },
+      { permission: 'user:update' },
+      { permission: 'agent:read', resource: { id: anAgent(theirs).id } },
+      { permission: 'agent:read' },
+    ]);
+  });
+
   it('what a Member sets by a grant has no more than a Member', async () => {
     const { person, api } = await member();
     const role = await makeRole(acme.api, ['oauth_client:manage', 'sso:manage', 'user:create']);

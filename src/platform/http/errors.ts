@@ -35,7 +35,8 @@ export interface QuotaLimit {
 export interface DeniedAccess {
   /** The same as in the event of the refusal. */
   readonly decisionId: string;
-  readonly permission: string;
+  /** Absent where it is more than one. */
+  readonly permission?: string;
   /** The least of the default roles that has it; absent where none has. */
   readonly role?: string;
   /** Who could give it. */

@@ -25,6 +25,8 @@ export interface Access {
   /** Every group that it is in; empty where no policies could ask. */
   readonly groups: readonly string[];
   readonly grants: readonly Grant[];
+  /** There are more grants than are looked at. */
+  readonly cut?: true;
 }
 
 export const NO_ACCESS: Access = Object.freeze({

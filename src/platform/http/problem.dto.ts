@@ -31,8 +31,8 @@ export class DeniedAccessDto {
   @ApiProperty({ description: 'Name it to whoever is to look into the refusal; it is in the event too.' })
   decisionId!: string;
 
-  @ApiProperty()
-  permission!: string;
+  @ApiProperty({ required: false, description: 'Absent where it is more than one.' })
+  permission?: string;
 
   @ApiProperty({ required: false, description: 'The least of the default roles that has the permission.' })
   role?: string;
