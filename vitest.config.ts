@@ -33,6 +33,13 @@ const LONG = [
   'upgrade',
 ].map((name) => `test/processes/${name}.e2e.ts`);
 
+/** Proofs that have a short form elsewhere; there they are in full, unless it is set otherwise. */
+const IN_BOTH = ['src/access/agreement.spec.ts', 'test/processes/revoked-channels.e2e.ts'];
+const IN_FULL = {
+  WAXELL_ACCESS_CASES: process.env['WAXELL_ACCESS_CASES'] ?? '100000',
+  WAXELL_REVOKED_PEOPLE: process.env['WAXELL_REVOKED_PEOPLE'] ?? '100',
+};
+
 export default defineConfig({
   // The nearest tsconfig does not reach test files of every folder: decorators are configured here.
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
@@ -102,7 +109,8 @@ export default defineConfig({
           name: 'long',
           retry: RETRY,
           // What is killed at step after step, and installations of several processes: `npm run test:long`.
-          include: [...LONG, 'test/faults/**/*.fault.ts'],
+          include: [...LONG, 'test/faults/**/*.fault.ts', ...IN_BOTH],
+          env: IN_FULL,
           exclude: ['test/faults/kill-9.fault.ts'],
           globalSetup: ['test/support/postgres-server.ts', 'test/support/prepared-home.ts'],
           testTimeout: 180_000,
