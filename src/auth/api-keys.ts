@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { includedScopes } from '../access/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { newKey, visiblePrefix } from '../platform/http/credential.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
@@ -9,24 +8,16 @@ import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platf
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
 import type { ApiKeyDto, CreateApiKeyDto, CreatedApiKeyDto } from './auth.dto.js';
-import { GrantExceedsOwn, KeyNeedsPerson } from './auth.errors.js';
+import { KeyNeedsPerson } from './auth.errors.js';
 import { ApiKeyEntity } from './identity.entity.js';
+import { OwnCeiling, type Limits } from './own-ceiling.js';
 import { secretHash } from './principals.js';
 
-interface Restrictions {
-  readonly allowedNetworks?: string[] | null | undefined;
-  readonly requestsPerMinute?: number | null | undefined;
-}
-
 /** A key on the way in. */
-export interface NewApiKey extends Restrictions {
-  readonly name: string;
-  readonly scopes: string[];
+export interface NewApiKey extends Partial<Pick<Limits, 'allowedNetworks' | 'requestsPerMinute'>> {
   readonly expiresAt: Date | null;
-}
-
-function isSame(some: readonly string[], others: readonly string[]): boolean {
-  return JSON.stringify(some.toSorted()) === JSON.stringify(others.toSorted());
+  readonly name: string;
+  readonly scopes: readonly string[];
 }
 
 @Injectable()
@@ -34,18 +25,26 @@ export class ApiKeys {
   constructor(
     private readonly database: TenantDatabase,
     private readonly work: UnitOfWork,
+    private readonly ceiling: OwnCeiling,
   ) {}
 
   async create(actor: Actor, body: CreateApiKeyDto): Promise<CreatedApiKeyDto> {
     if (actor.type === 'client') throw new KeyNeedsPerson();
-    const expiresAt = body.expiresAt === undefined ? null : new Date(body.expiresAt);
+    const expiresAt = body.expiresAt === undefined ? undefined : new Date(body.expiresAt);
     if (expiresAt && expiresAt.getTime() <= Date.now()) {
       throw new InvalidRequest([{ pointer: '/expiresAt', detail: 'expiresAt must lie in the future' }]);
     }
-    refuseWiderScopes(actor, body.scopes);
     return this.work.run(async () => {
-      const restrictions = await this.#restrictions(actor, body);
-      const created = await this.insert(actor.userId ?? actor.id, { ...body, ...restrictions, expiresAt });
+      const inherited = await this.ceiling.defaults(actor);
+      const asked = {
+        name: body.name,
+        scopes: body.scopes,
+        allowedNetworks: body.allowedNetworks ?? inherited.allowedNetworks,
+        requestsPerMinute: body.requestsPerMinute ?? inherited.requestsPerMinute,
+        expiresAt: expiresAt ?? inherited.expiresAt,
+      };
+      await this.ceiling.require(actor, asked);
+      const created = await this.insert(actor.userId ?? actor.id, asked);
       auditDetails({
         resource: { type: 'api_key', id: created.id },
         changes: { name: body.name, scopes: body.scopes },
@@ -57,7 +56,7 @@ export class ApiKeys {
   /** Inserts into the running transaction. */
   async insert(
     userId: string,
-    { name, scopes, expiresAt, allowedNetworks, requestsPerMinute }: NewApiKey,
+    { name, scopes, expiresAt, allowedNetworks = null, requestsPerMinute = null }: NewApiKey,
   ): Promise<CreatedApiKeyDto> {
     const key = newKey(currentTenant().id);
     const keys = this.database.repository(ApiKeyEntity);
@@ -66,28 +65,17 @@ export class ApiKeys {
       name,
       prefix: visiblePrefix(key),
       secretHash: secretHash(key),
-      scopes,
+      scopes: [...scopes],
       userId,
       expiresAt,
       revokedAt: null,
       lastUsedAt: null,
-      allowedNetworks: allowedNetworks ?? null,
-      requestsPerMinute: requestsPerMinute ?? null,
+      allowedNetworks,
+      requestsPerMinute,
       replacedBy: null,
     });
     await keys.insert(entity);
     return { ...apiKeyDto(entity), key };
-  }
-
-  /** A key that makes keys makes none that may be used from elsewhere, or more often, than itself. */
-  async #restrictions(actor: Actor, asked: Restrictions): Promise<Restrictions> {
-    if (actor.type !== 'api_key') return asked;
-    const own = await this.database.repository(ApiKeyEntity).findOneBy({ id: actor.id });
-    const allowedNetworks = own?.allowedNetworks ?? asked.allowedNetworks;
-    if (own?.allowedNetworks && asked.allowedNetworks && !isSame(own.allowedNetworks, asked.allowedNetworks))
-      throw new GrantExceedsOwn('use from other networks');
-    const most = Math.min(own?.requestsPerMinute ?? Infinity, asked.requestsPerMinute ?? Infinity);
-    return { allowedNetworks, requestsPerMinute: most === Infinity ? undefined : most };
   }
 
   async list({ cursor, limit }: PageQuery): Promise<Page<ApiKeyDto>> {
@@ -111,14 +99,6 @@ export class ApiKeys {
       auditDetails({ resource: { type: 'api_key', id } });
     });
   }
-}
-
-/** A key that makes keys makes none that can do more than itself. */
-export function refuseWiderScopes(actor: Actor, scopes: readonly string[]): void {
-  if (!actor.scopes) return;
-  const own = new Set(includedScopes(actor.scopes));
-  const wider = includedScopes(scopes).find((scope) => !own.has(scope));
-  if (wider) throw new GrantExceedsOwn(`the scope ${wider}`);
 }
 
 function apiKeyDto(key: ApiKeyEntity): ApiKeyDto {

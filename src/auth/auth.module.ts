@@ -17,6 +17,7 @@ import { LastUse } from './last-use.js';
 import { PasswordSignIn } from './password-sign-in.js';
 import { EraseUser } from './erase-user.js';
 import { ErasureFollowers } from './erasure-followers.js';
+import { OwnCeiling } from './own-ceiling.js';
 import { Principals } from './principals.js';
 import { ProvidedUsers } from './provided-users.js';
 import { RefreshChecks } from './refresh-checks.js';
@@ -57,6 +58,7 @@ import { VerifyPassword } from './verify-password.js';
     EraseUser,
     ErasureFollowers,
     LastUse,
+    OwnCeiling,
     PasswordSignIn,
     Principals,
     ProvidedUsers,
@@ -79,6 +81,7 @@ import { VerifyPassword } from './verify-password.js';
     ApiKeys,
     ErasureFollowers,
     LastUse,
+    OwnCeiling,
     PasswordSignIn,
     Principals,
     ProvidedUsers,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { refuseAbove, roleOf } from '../auth/index.js';
+import { Authority, OwnCeiling, refuseAbove, roleOf } from '../auth/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { InvalidRequest, ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -19,7 +19,6 @@ import type {
   UpdateClientDto,
 } from './clients.dto.js';
 import { ClientHasNoSecret, TooManyClients } from './oauth.errors.js';
-import { OwnCeiling } from './own-ceiling.js';
 import { publicKeysOf } from './public-keys.js';
 
 const MOST = 200;
@@ -34,6 +33,7 @@ export class Clients {
     private readonly work: UnitOfWork,
     private readonly secrets: ClientSecrets,
     private readonly ceiling: OwnCeiling,
+    private readonly authority: Authority,
   ) {}
 
   async create(actor: Actor, body: CreateClientDto): Promise<CreatedClientDto> {
@@ -63,7 +63,7 @@ export class Clients {
         createdBy: actor.id,
       });
       auditDetails({ resource: resource(client.id), changes: { name: client.name, ...powersOf(client) } });
-      await this.ceiling.require(actor, client);
+      await this.#requireWithin(actor, client);
       await clients.insert(client);
       if (publicKeys) return clientDto(client, []);
       const { secret, entity } = await this.secrets.add(client.id, secretExpiresAt ?? null);
@@ -115,7 +115,7 @@ export class Clients {
       // Switching off needs no more than the role: whoever sees that something is wrong can stop it.
       if (!isOnly(body, { status: 'disabled' })) {
         client.highestRole = roleOf(actor);
-        await this.ceiling.require(actor, client);
+        await this.#requireWithin(actor, client);
       }
       // What a token was issued for is over, for good.
       if (JSON.stringify(powersOf(client)) !== JSON.stringify(before)) client.epoch += 1;
@@ -138,7 +138,7 @@ export class Clients {
       auditDetails({ resource: resource(id), changes: { overlapSeconds } });
       if (client.authentication !== 'client_secret') throw new ClientHasNoSecret();
       // Whoever knows the secret can do what the client can.
-      await this.ceiling.require(actor, client);
+      await this.#requireWithin(actor, client);
       await this.secrets.retire(id, overlapSeconds);
       const { secret } = await this.secrets.add(id, expiresAt);
       return { ...clientDto(client, await this.secrets.of([id])), clientSecret: secret };
@@ -150,10 +150,16 @@ export class Clients {
     await this.work.run(async () => {
       const client = await this.#locked(id, version);
       auditDetails({ resource: resource(id), changes: { name: client.name } });
-      await this.ceiling.requireOver(actor, client);
+      await this.authority.overClient(actor, client);
       await this.database.repository(ClientEntity).delete({ id });
       await this.#announce(id);
     });
+  }
+
+  /** Nobody makes a client, or a secret of one, that can do more than they can. A client's requests are counted for nobody. */
+  async #requireWithin(actor: Actor, client: ClientEntity): Promise<void> {
+    await this.authority.overClient(actor, client);
+    await this.ceiling.require(actor, { ...client, requestsPerMinute: null });
   }
 
   async #locked(id: string, version?: number): Promise<ClientEntity> {

@@ -8,7 +8,6 @@ import { Clients } from './clients.js';
 import { IntrospectToken } from './introspect-token.js';
 import { IssueToken } from './issue-token.js';
 import { OAuthController } from './oauth.controller.js';
-import { OwnCeiling } from './own-ceiling.js';
 import { RevokeToken } from './revoke-token.js';
 import { ServerMetadata } from './server-metadata.js';
 
@@ -22,7 +21,6 @@ import { ServerMetadata } from './server-metadata.js';
     Clients,
     IntrospectToken,
     IssueToken,
-    OwnCeiling,
     RevokeToken,
     ServerMetadata,
   ],

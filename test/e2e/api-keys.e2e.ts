@@ -177,6 +177,38 @@ describe('a key', () => {
     await eventually(async () => expect(await refusal(dead.get('/v1/me'))).toEqual(DEAD), 1_000);
   });
 
+  it('makes and rotates none that is less limited than itself: for longer, from elsewhere, more often', async () => {
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+    const limits = { allowedNetworks: ['127.0.0.0/8', '::1'], requestsPerMinute: 100, expiresAt };
+    const scopes = ['*:admin'];
+    const limited = await must(
+      acme.api.post<CreatedApiKeyDto>('/v1/api-keys', { name: 'limited', scopes, ...limits }),
+      201,
+    );
+    const api = client(app.baseUrl, limited.key);
+    const exceeds = { status: 403, code: 'GRANT_EXCEEDS_OWN' };
+    // The person's own keys, each with one limit fewer, and one with none.
+    for (const without of [[], ['allowedNetworks'], ['requestsPerMinute'], ['expiresAt']]) {
+      const kept = Object.entries(limits).filter(([name]) => without.length > 0 && !without.includes(name));
+      const wider = await must(
+        acme.api.post<CreatedApiKeyDto>('/v1/api-keys', { name: 'x', scopes, ...Object.fromEntries(kept) }),
+        201,
+      );
+      expect(await refusal(api.post(`/v1/api-keys/${wider.id}/rotate`, {}))).toEqual(exceeds);
+      expect((await client(app.baseUrl, wider.key).get('/v1/me')).status).toBe(200);
+    }
+    const more = [{ expiresAt: '2099-01-01T00:00:00Z' }, { requestsPerMinute: 101 }];
+    for (const asked of [...more, { allowedNetworks: ['0.0.0.0/0'] }])
+      expect(await refusal(api.post('/v1/api-keys', { name: 'x', scopes, ...asked }))).toEqual(exceeds);
+    // A client's requests are counted for no key.
+    const machine = { name: 'x', role: 'Viewer', scopes: ['agent:read'] };
+    expect(await refusal(api.post('/v1/oauth-clients', machine))).toEqual(exceeds);
+    const child = await must(api.post<ApiKeyDto>('/v1/api-keys', { name: 'x', scopes }), 201);
+    expect(child).toMatchObject(limits);
+    const rotated = await must(api.post<ApiKeyDto>(`/v1/api-keys/${limited.id}/rotate`, {}), 201);
+    expect(rotated).toMatchObject(limits);
+  });
+
   it('works from the networks that it was made for, and its refusal elsewhere stands in the log', async () => {
     const body = { name: 'here', scopes: ['*:admin'], allowedNetworks: ['127.0.0.0/8', '::1'] };
     const here = client(
