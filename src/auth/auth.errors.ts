@@ -13,9 +13,10 @@ export class AuthenticationRequired extends AppError {
 export class InvalidCredential extends AppError {
   readonly kind = 'unauthenticated';
   readonly code = 'INVALID_CREDENTIAL';
-  constructor() {
+  constructor(options?: ErrorOptions) {
     super(
       'The credential is not valid: it may have expired or been revoked. Sign in again or use another key.',
+      options,
     );
   }
 }
@@ -132,6 +133,17 @@ export class ApiKeyEnded extends AppError {
   readonly code = 'API_KEY_ENDED';
   constructor() {
     super('This API key has ended or was rotated already. Create another: POST /v1/api-keys.');
+  }
+}
+
+/** The last new signing key is published, and does not sign yet. */
+export class SigningKeyNotInUse extends AppError {
+  readonly kind = 'conflict';
+  readonly code = 'SIGNING_KEY_NOT_IN_USE';
+  constructor(from: Date) {
+    super(
+      `The last new key does not sign before ${from.toISOString()}. Rotate again after that, or at once with "compromised" if keys are known to others.`,
+    );
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import { auditDetails } from '../platform/http/request-context.js';
 import { Log } from '../platform/observability/log.js';
 import { RegistryWork } from '../requests/index.js';
+import { SigningKeyNotInUse } from './auth.errors.js';
 import { newSigningKey } from './new-signing-key.js';
 import { SIGNING_KEYS_LOCK } from './signing-keys.js';
 
@@ -49,7 +50,10 @@ export class RotateSigningKeys implements OnApplicationBootstrap, BeforeApplicat
     return this.#rounds.stop();
   }
 
-  /** What the operator asks for. With `compromised` the others are believed by nobody from now on, nor their tokens. */
+  /**
+   * What the operator asks for. With `compromised` the others are believed by nobody from now on, nor their tokens.
+   * @throws {SigningKeyNotInUse}
+   */
   async execute(compromised: boolean): Promise<RotatedKey> {
     const key = await this.#make();
     const rotated = await this.work.run(PLATFORM_TENANT, async (registry) => {
@@ -59,6 +63,7 @@ export class RotateSigningKeys implements OnApplicationBootstrap, BeforeApplicat
           text: 'UPDATE control.signing_keys SET revoked_at = now() WHERE revoked_at IS NULL',
           values: [],
         });
+      else await refuseBeforeUse(registry);
       const stored = await insert(registry, key, compromised ? 'now()' : `now() + ${PUBLISHED_BEFORE}`);
       auditDetails({ resource: { type: 'signing_key', id: stored.kid }, changes: { compromised } });
       return stored;
@@ -101,6 +106,16 @@ async function isDue(query: (text: string) => Promise<{ rows: unknown[] }>): Pro
      HAVING max(signs_from) < now() - interval '${SIGNS_DAYS} days' + ${PUBLISHED_BEFORE}`,
   );
   return rows.length > 0;
+}
+
+/** One successor at a time: whoever verifies tokens has to see each key before it signs, and all of them are kept in memory. */
+async function refuseBeforeUse(registry: RegistryTransaction): Promise<void> {
+  const { rows } = await registry.query<{ signs_from: Date | null }>({
+    text: 'SELECT max(signs_from) AS signs_from FROM control.signing_keys WHERE revoked_at IS NULL AND signs_from > now()',
+    values: [],
+  });
+  const from = rows[0]?.signs_from;
+  if (from) throw new SigningKeyNotInUse(from);
 }
 
 async function lock(registry: RegistryTransaction): Promise<void> {

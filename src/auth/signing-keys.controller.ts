@@ -28,6 +28,7 @@ export class SigningKeysController {
     permission: 'signing_key:rotate',
     audit: 'signing_key.rotated',
     status: 200,
+    problems: [409],
     summary: 'Replaces the key that signs access tokens, a day later or at once. Needs the operator key.',
   })
   async rotate(@Body() { compromised = false }: RotateSigningKeysDto): Promise<RotatedSigningKeyDto> {

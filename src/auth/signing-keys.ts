@@ -107,13 +107,16 @@ export class SigningKeys implements OnModuleInit {
     return { kid, privateKey: await importPKCS8(String(pem), ALGORITHM), signsFrom: from.getTime() };
   }
 
-  /** Those that are believed, the newest first. */
+  /**
+   * Those that are believed, the newest first: the one that signs, those whose tokens may live, and its successor. They are
+   * few, as none is made before the last one signs (rotate-signing-keys.ts).
+   */
   async #rows(): Promise<StoredSigningKey[]> {
     const found = await this.cells.home.control.query<StoredSigningKey>(
       `SELECT kid, public_jwk, private_key, signs_from FROM control.signing_keys k
        WHERE revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM control.signing_keys s
          WHERE s.revoked_at IS NULL AND s.signs_from > k.signs_from AND s.signs_from < now() - ${BELIEVED_AFTER})
-       ORDER BY signs_from DESC LIMIT 16`,
+       ORDER BY signs_from DESC`,
     );
     return found.rows;
   }

@@ -1,6 +1,7 @@
 import { decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AccessTokens } from '../../src/auth/access-tokens.js';
+import { newSigningKey } from '../../src/auth/new-signing-key.js';
 import { RotateSigningKeys } from '../../src/auth/rotate-signing-keys.js';
 import { SigningKeys } from '../../src/auth/signing-keys.js';
 import { AuthConfig } from '../../src/platform/config/index.js';
@@ -115,6 +116,46 @@ describe('a signing key', () => {
     process.hear();
     expect(await published(process)).toEqual([kid]);
     await expect(process.tokens.verify(before)).rejects.toMatchObject({ code: 'INVALID_CREDENTIAL' });
+  });
+
+  it('has one successor at a time: another is refused until that signs, and the key that signs stays', async () => {
+    const process = newProcess();
+    const before = await issue(process);
+    const { signsFrom } = await rotate(process, false);
+    for (let time = 0; time < 20; time += 1)
+      await expect(rotate(process, false)).rejects.toMatchObject({
+        code: 'SIGNING_KEY_NOT_IN_USE',
+        message: expect.stringContaining(signsFrom.toISOString()) as string,
+      });
+    process.hear();
+    expect(kidOf(await issue(process, other))).toBe(kidOf(before));
+    expect(await published(process)).toHaveLength(2);
+    await passDays(1);
+    await rotate(process, false);
+    // One that is compromised waits for nothing.
+    const { kid } = await rotate(process, true);
+    process.hear();
+    expect(await published(process)).toEqual([kid]);
+  });
+
+  it('signs on and is believed, however many are published to follow it', async () => {
+    const process = newProcess();
+    const before = await issue(process);
+    const { home } = test.db.cells;
+    const successors = await Promise.all(
+      Array.from({ length: 17 }, () => newSigningKey(test.encryption, home.tenant(PLATFORM_TENANT))),
+    );
+    // As one made them who was not refused any.
+    for (const [at, { kid, public_jwk, private_key }] of successors.entries())
+      await test.db.superuser.query(
+        `INSERT INTO control.signing_keys (kid, public_jwk, private_key, signs_from)
+         VALUES ($1, $2, $3, now() + make_interval(hours => $4))`,
+        [kid, public_jwk, private_key, at + 1],
+      );
+    process.hear();
+    const after = await issue(process, other);
+    expect(kidOf(after)).toBe(kidOf(before));
+    for (const token of [before, after]) expect((await process.tokens.verify(token)).kind).toBe('session');
   });
 
   it('is found by a process that has heard nothing, when a token names it', async () => {
