@@ -87,13 +87,17 @@ export class Authorizer {
     return readable;
   }
 
-  /** Whether somebody has a permission anywhere: in the organisation, or on something that they were granted a role on. */
+  /**
+   * Whether somebody has a permission anywhere: in the organisation, on something that they were granted a role on, or in a
+   * project that their key is for.
+   */
   holdsAnywhere(question: Question): boolean {
     const { actor } = question;
     if (this.decide({ ...question, resource: wholeOfActor(question) }).allowed) return true;
     const grants = actor.access?.grants ?? [];
-    return grants.some(({ on }) => {
-      const resource = grantedOn(question, on.kind, on.id);
+    const projects = (actor.projects ?? []).map((id) => ({ kind: 'project', id }) as const);
+    return [...grants.map(({ on }) => on), ...projects].some(({ kind, id }) => {
+      const resource = grantedOn(question, kind, id);
       return this.decide({ ...question, resource }).allowed;
     });
   }

@@ -33,6 +33,9 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
     unless { resource is Installation || (principal has organisation && resource in principal.organisation) };`,
   'api-key-within-scopes': `forbid (principal is ApiKey, action, resource)
     unless { principal.scopes.contains(context.scope) };`,
+  // What is no part of a project is in none.
+  'within-projects': `forbid (principal, action, resource)
+    when { principal has projects && !(resource in principal.projects) };`,
   'support-within-bounds': `forbid (principal is Support, action, resource)
     unless { context.scope like "*:read" || (principal.writes && ${among('agent', 'run')}) };`,
   'client-within-scopes': `forbid (principal is Client, action, resource)
@@ -69,7 +72,10 @@ const BELONGS = {
   organisation: { type: 'Entity', name: 'Organisation' },
   mfaAt: { type: 'Extension', name: 'datetime', required: false },
 };
-const SCOPES = { scopes: { type: 'Set', element: { type: 'String' } } };
+const SCOPES = {
+  scopes: { type: 'Set', element: { type: 'String' } },
+  projects: { type: 'Set', element: { type: 'Entity', name: 'Project' }, required: false },
+};
 const CIRCUMSTANCES = record({
   scope: { type: 'String' },
   ip: { type: 'Extension', name: 'ipaddr' },

@@ -50,6 +50,7 @@ export function entitiesOf(
       attrs: {
         ...(actor.tenant !== undefined && { organisation: entity('Organisation', actor.tenant) }),
         ...(actor.mfaAt !== undefined && { mfaAt: datetime(actor.mfaAt) }),
+        ...(actor.projects && { projects: actor.projects.map((id) => entity('Project', id)) }),
         ...(actor.type === 'support' && { writes: actor.writes === true }),
         // Whether they hold the one scope that is asked for; the others decide nothing.
         // By a token of its own a directory may all that directories may; by a client's what that is good for.

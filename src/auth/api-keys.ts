@@ -14,7 +14,9 @@ import { OwnCeiling, type Limits } from './own-ceiling.js';
 import { secretHash } from './principals.js';
 
 /** A key on the way in. */
-export interface NewApiKey extends Partial<Pick<Limits, 'allowedNetworks' | 'requestsPerMinute'>> {
+export interface NewApiKey extends Partial<
+  Pick<Limits, 'allowedNetworks' | 'projects' | 'requestsPerMinute'>
+> {
   readonly expiresAt: Date | null;
   readonly name: string;
   readonly scopes: readonly string[];
@@ -40,6 +42,7 @@ export class ApiKeys {
         name: body.name,
         scopes: body.scopes,
         allowedNetworks: body.allowedNetworks ?? inherited.allowedNetworks,
+        projects: body.projects ?? inherited.projects,
         requestsPerMinute: body.requestsPerMinute ?? inherited.requestsPerMinute,
         expiresAt: expiresAt ?? inherited.expiresAt,
       };
@@ -47,7 +50,11 @@ export class ApiKeys {
       const created = await this.insert(actor.userId ?? actor.id, asked);
       auditDetails({
         resource: { type: 'api_key', id: created.id },
-        changes: { name: body.name, scopes: body.scopes },
+        changes: {
+          name: body.name,
+          scopes: body.scopes,
+          ...(asked.projects && { projects: asked.projects }),
+        },
       });
       return created;
     });
@@ -56,7 +63,7 @@ export class ApiKeys {
   /** Inserts into the running transaction. */
   async insert(
     userId: string,
-    { name, scopes, expiresAt, allowedNetworks = null, requestsPerMinute = null }: NewApiKey,
+    { name, scopes, expiresAt, allowedNetworks = null, projects = null, requestsPerMinute = null }: NewApiKey,
   ): Promise<CreatedApiKeyDto> {
     const key = newKey(currentTenant().id);
     const keys = this.database.repository(ApiKeyEntity);
@@ -71,6 +78,7 @@ export class ApiKeys {
       revokedAt: null,
       lastUsedAt: null,
       allowedNetworks,
+      projects,
       requestsPerMinute,
       replacedBy: null,
     });
@@ -112,6 +120,7 @@ function apiKeyDto(key: ApiKeyEntity): ApiKeyDto {
     ...(key.expiresAt && { expiresAt: key.expiresAt.toISOString() }),
     ...(key.lastUsedAt && { lastUsedAt: key.lastUsedAt.toISOString() }),
     ...(key.allowedNetworks && { allowedNetworks: key.allowedNetworks }),
+    ...(key.projects && { projects: key.projects }),
     ...(key.requestsPerMinute !== null && { requestsPerMinute: key.requestsPerMinute }),
     ...(key.replacedBy && { replacedBy: key.replacedBy }),
     ...(key.revokedAt && { revokedAt: key.revokedAt.toISOString() }),

@@ -14,6 +14,7 @@ import {
   Min,
 } from 'class-validator';
 import { SCOPES } from '../access/index.js';
+import { AreProjects } from './are-projects.js';
 import { AreNetworks } from './allowed-networks.js';
 import { ROLES, USER_STATES, type Role } from './identity.entity.js';
 import { IsPhone, IsTimestamp, Optional, OptionalOrNull } from '../platform/http/fields.js';
@@ -193,6 +194,11 @@ export class CreateApiKeyDto {
   @ApiProperty({ type: [String], required: false, example: ['203.0.113.0/24'] })
   allowedNetworks?: string[];
 
+  /** The projects in which alone it may do anything, and nothing outside them. Left out: wherever its person may. */
+  @Optional()
+  @AreProjects()
+  projects?: string[];
+
   /** The most requests a minute with it, beside what the organisation may send. */
   @Optional()
   @IsInt()
@@ -231,6 +237,9 @@ export class ApiKeyDto {
   lastUsedAt?: string;
   /** Absent: it may be used from everywhere. */
   allowedNetworks?: string[];
+  /** Absent: it is not limited to some. */
+  @ApiProperty({ type: [String], format: 'uuid', required: false })
+  projects?: string[];
   /** Absent: as many as the organisation may send. */
   requestsPerMinute?: number;
   /** The key that has taken its place. */

@@ -82,21 +82,13 @@ export class Authenticate {
     request: RequestContext,
     http: Request,
   ): Promise<Actor> {
-    const found = await this.#accessToken(tenant, token);
+    const found = await this.principals.accessToken(tenant, token, () => this.tokens.verify(token));
     if ((found.keyThumbprint !== undefined) !== (scheme === 'dpop')) throw new InvalidCredential();
     if (found.keyThumbprint !== undefined) await this.#requireKey(tenant, found.keyThumbprint, token, http);
     const { type, clientId } = found.actor;
     if (type === 'client' || clientId !== undefined) return this.#limited(tenant, found, request);
     if (signInRules(tenant).bindTokens) requireBound(found, request, tenant);
     return this.#used(tenant, found.actor, request);
-  }
-
-  async #accessToken(tenant: RequestTenant, token: string): Promise<Authenticated> {
-    const remembered = this.principals.remembered(token);
-    if (remembered) return remembered;
-    const claims = await this.tokens.verify(token);
-    if (claims.tenant !== tenant.id) throw new InvalidCredential();
-    return this.principals.accessToken(tenant, token, claims);
   }
 
   /** The caller has the key that its token is bound to, and says so for this very request. */

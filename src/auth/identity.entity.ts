@@ -95,6 +95,10 @@ export class ApiKeyEntity {
   @Column({ type: 'integer', name: 'requests_per_minute', nullable: true })
   requestsPerMinute!: number | null;
 
+  /** In which projects alone it may do anything; `null`: not limited. */
+  @Column('uuid', { array: true, nullable: true })
+  projects!: string[] | null;
+
   /** The key that has taken its place. */
   @Column({ type: 'uuid', name: 'replaced_by', nullable: true })
   replacedBy!: string | null;

@@ -4,6 +4,7 @@ export { ActorOfCredential } from './actor-of-credential.js';
 export { ActorOfPerson } from './actor-of-person.js';
 export { AccessTokens } from './access-tokens.js';
 export { AllowedNetworks, AreNetworks } from './allowed-networks.js';
+export { AreProjects } from './are-projects.js';
 export { ApiKeys } from './api-keys.js';
 export { Authenticate } from './authenticate.js';
 export { AuthenticationGuard } from './authentication.guard.js';

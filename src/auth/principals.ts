@@ -5,27 +5,16 @@ import { EVERYBODY } from '../access/index.js';
 import { Feed, TenantDatabase, type Change, type TenantRef } from '../platform/database/index.js';
 import type { RequestTenant } from '../platform/http/request-context.js';
 import { signInRules } from '../sign-in/index.js';
-import { ACCESS_OF_CLIENT, ACCESS_OF_USER, accessOf, type AccessRow } from './access-of-principal.js';
-import type { AccessClaims, ClientClaims, TokenClaims } from './access-tokens.js';
-import { AllowedNetworks } from './allowed-networks.js';
+import { ACCESS_OF_USER, accessOf, type AccessRow } from './access-of-principal.js';
+import type { AccessClaims, TokenClaims } from './access-tokens.js';
+import { apiKeyPrincipal } from './api-key-principal.js';
 import { InvalidCredential } from './auth.errors.js';
 import type { Authenticated } from './authenticated.js';
+import { clientPrincipal } from './client-principal.js';
 import type { Role } from './identity.entity.js';
 import { directoryPrincipal } from './directory-principal.js';
 import { supportPrincipal } from './support-principal.js';
 import { transmitterPrincipal } from './transmitter-principal.js';
-
-interface ApiKeyRow extends AccessRow {
-  id: string;
-  scopes: string[];
-  expires_at: Date | null;
-  revoked_at: Date | null;
-  allowed_networks: string[] | null;
-  requests_per_minute: number | null;
-  user_id: string;
-  role: Role;
-  status: string;
-}
 
 interface SessionRow extends AccessRow {
   id: string;
@@ -42,16 +31,6 @@ interface SessionRow extends AccessRow {
   epoch: number;
   second_factor_at: Date | null;
   enrolment_only: boolean;
-}
-
-interface ClientRow extends AccessRow {
-  /** The directory that it speaks for, if one names it; it may be disabled. */
-  directory: string | null;
-  directory_state: string | null;
-  role: Role;
-  epoch: number;
-  expires_at: Date | null;
-  allowed_networks: string[] | null;
 }
 
 const CREDENTIALS_IN_MEMORY = 20_000;
@@ -87,7 +66,7 @@ export class Principals implements OnModuleInit {
     return this.#authenticate(
       secret,
       async () =>
-        (await this.#loadApiKey(tenant, secret)) ??
+        (await apiKeyPrincipal(this.database, tenant, secretHash(secret))) ??
         (await supportPrincipal(this.database, tenant, secretHash(secret))),
     );
   }
@@ -109,11 +88,17 @@ export class Principals implements OnModuleInit {
     });
   }
 
-  /** Whom a verified access token belongs to. */
-  accessToken(tenant: RequestTenant, token: string, claims: TokenClaims): Promise<Authenticated> {
+  /** Whom an access token belongs to. A key that is given up while it is being verified is heard of, so it is verified here. */
+  accessToken(
+    tenant: RequestTenant,
+    token: string,
+    verify: () => Promise<TokenClaims>,
+  ): Promise<Authenticated> {
     return this.#authenticate(token, async () => {
+      const claims = await verify();
+      if (claims.tenant !== tenant.id) throw new InvalidCredential();
       const found = await (claims.kind === 'client'
-        ? this.#loadClient(tenant, claims)
+        ? clientPrincipal(this.database, tenant, claims)
         : this.#loadSession(tenant, claims));
       return found && { ...found, keyThumbprint: claims.keyThumbprint };
     });
@@ -144,69 +129,6 @@ export class Principals implements OnModuleInit {
     if (row?.epoch !== claims.epoch) return undefined;
     // It was issued while its session could be refreshed, and lives for minutes.
     return sessionActor(tenant, row, claims.expiresAt * 1_000);
-  }
-
-  /** The rows are other rooms' (src/oauth, src/scim), which import this one. */
-  async #loadClient(tenant: TenantRef, claims: ClientClaims): Promise<Authenticated | undefined> {
-    const { clientId, tokenId } = claims;
-    const [row] = await this.database.within(tenant, () =>
-      this.database.query<ClientRow & Record<string, unknown>>({
-        name: 'oauth_client',
-        text: `SELECT c.role, c.epoch, c.expires_at, c.allowed_networks, d.id AS directory, d.state AS directory_state, ${ACCESS_OF_CLIENT}
-          FROM oauth_clients c LEFT JOIN scim_directories d ON d.oauth_client_id = c.id
-          WHERE c.id = $1 AND c.status = 'active' AND NOT EXISTS (SELECT 1 FROM oauth_revoked_tokens WHERE id = $2)`,
-        values: [clientId, tokenId],
-      }),
-    );
-    if (row?.epoch !== claims.epoch) return undefined;
-    // One that speaks for a directory does what that does, and nothing of its own.
-    if (row.directory !== null && row.directory_state !== 'active') return undefined;
-    const shared = { tenant: tenant.id, scopes: claims.scopes, tokenId };
-    const client = { type: 'client', id: clientId, roles: [row.role], access: accessOf(row) } as const;
-    const { directory } = row;
-    return {
-      actor: Object.freeze(
-        directory === null
-          ? { ...client, ...shared }
-          : { type: 'directory', id: directory, clientId, roles: [], ...shared },
-      ),
-      ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
-      expiresAt: Math.min(claims.expiresAt * 1_000, row.expires_at?.getTime() ?? Infinity),
-      dependsOn: [
-        `oauth_client:${clientId}`,
-        `oauth_token:${tokenId}`,
-        `tenant:${tenant.id}`,
-        ...(directory === null ? [] : [`directory:${directory}`]),
-      ],
-    };
-  }
-
-  async #loadApiKey(tenant: TenantRef, secret: string): Promise<Authenticated | undefined> {
-    const [row] = await this.database.within(tenant, () =>
-      this.database.query<ApiKeyRow & Record<string, unknown>>({
-        name: 'api_key',
-        text: `SELECT k.id, k.scopes, k.expires_at, k.revoked_at, k.allowed_networks, k.requests_per_minute, u.id AS user_id, u.role, u.status,
-            ${ACCESS_OF_USER}
-          FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.secret_hash = $1`,
-        values: [secretHash(secret)],
-      }),
-    );
-    if (!row || row.revoked_at || row.status !== 'active') return undefined;
-    return {
-      actor: Object.freeze({
-        type: 'api_key',
-        id: row.id,
-        tenant: tenant.id,
-        userId: row.user_id,
-        roles: [row.role],
-        scopes: row.scopes,
-        access: accessOf(row),
-        ...(row.requests_per_minute !== null && { requestsPerMinute: row.requests_per_minute }),
-      }),
-      ...(row.allowed_networks && { networks: new AllowedNetworks(row.allowed_networks) }),
-      expiresAt: row.expires_at?.getTime(),
-      dependsOn: [`api_key:${row.id}`, `user:${row.user_id}`, `tenant:${tenant.id}`],
-    };
   }
 
   async #sessionRow(tenant: TenantRef, where: string, value: unknown): Promise<SessionRow | undefined> {

@@ -54,6 +54,7 @@ import { TenantRolelessDirectories20261129063000 } from './tenant-24-roleless-di
 import { TenantEndedChallenges20261130010000 } from './tenant-25-ended-challenges.js';
 import { TenantReopenedAlerts20261130090200 } from './tenant-26-reopened-alerts.js';
 import { TenantConnectionDomains20261130110100 } from './tenant-27-connection-domains.js';
+import { TenantCredentialProjects20261130120000 } from './tenant-28-credential-projects.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -124,4 +125,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantEndedChallenges20261130010000,
   TenantReopenedAlerts20261130090200,
   TenantConnectionDomains20261130110100,
+  TenantCredentialProjects20261130120000,
 ];

@@ -21,6 +21,7 @@ export function clientDto(client: ClientEntity, secrets: readonly ClientSecretEn
     accessTokenMinutes,
     dpopBound,
     ...(client.allowedNetworks && { allowedNetworks: client.allowedNetworks }),
+    ...(client.projects && { projects: client.projects }),
     ...(client.expiresAt && { expiresAt: client.expiresAt.toISOString() }),
     ...(client.lastUsedAt && { lastUsedAt: client.lastUsedAt.toISOString() }),
     version,

@@ -47,6 +47,10 @@ export class ClientEntity {
   @Column('text', { array: true, name: 'allowed_networks', nullable: true })
   allowedNetworks!: string[] | null;
 
+  /** In which projects alone it may do anything; `null`: not limited. */
+  @Column('uuid', { array: true, nullable: true })
+  projects!: string[] | null;
+
   @Column('timestamptz', { name: 'expires_at', nullable: true })
   expiresAt!: Date | null;
 

@@ -14,7 +14,7 @@ import {
   Min,
 } from 'class-validator';
 import { SCOPES } from '../access/index.js';
-import { AreNetworks, ROLES, type Role } from '../auth/index.js';
+import { AreNetworks, AreProjects, ROLES, type Role } from '../auth/index.js';
 import { IsTimestamp, Optional, OptionalOrNull } from '../platform/http/fields.js';
 import {
   CLIENT_AUTHENTICATIONS,
@@ -94,6 +94,11 @@ export class CreateClientDto extends ClientFieldsDto {
   @AreNetworks()
   @ApiProperty({ type: [String], required: false, example: ['203.0.113.0/24'] })
   allowedNetworks?: string[];
+
+  /** The projects in which alone it may do anything, and nothing outside them. Left out: wherever its role may. */
+  @Optional()
+  @AreProjects()
+  projects?: string[];
 }
 
 export class UpdateClientDto extends ClientFieldsDto {
@@ -137,6 +142,11 @@ export class UpdateClientDto extends ClientFieldsDto {
   @AreNetworks()
   @ApiProperty({ type: [String], nullable: true, required: false, example: ['203.0.113.0/24'] })
   allowedNetworks?: string[] | null;
+
+  /** `null`: wherever its role may. */
+  @OptionalOrNull()
+  @AreProjects({ nullable: true })
+  projects?: string[] | null;
 }
 
 export class RotateSecretDto {
@@ -189,6 +199,9 @@ export class ClientDto {
   dpopBound!: boolean;
   /** Absent: it may be used from everywhere. */
   allowedNetworks?: string[];
+  /** Absent: it is not limited to some. */
+  @ApiProperty({ type: [String], format: 'uuid', required: false })
+  projects?: string[];
   @ApiProperty({ format: 'date-time', required: false })
   expiresAt?: string;
   /** To the minute. */

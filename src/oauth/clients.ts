@@ -57,6 +57,7 @@ export class Clients {
         accessTokenMinutes: body.accessTokenMinutes ?? ACCESS_TOKEN_MINUTES,
         dpopBound: body.dpopBound ?? false,
         allowedNetworks: body.allowedNetworks ?? inherited.allowedNetworks,
+        projects: body.projects ?? inherited.projects,
         expiresAt: expiresAt ?? inherited.expiresAt,
         lastUsedAt: null,
         epoch: 0,
@@ -195,8 +196,8 @@ function future<Name extends string>(
 }
 
 /** What its tokens can do: a change ends them. */
-function powersOf({ role, scopes, status, allowedNetworks, dpopBound }: ClientEntity) {
-  return { role, scopes, status, allowedNetworks, dpopBound };
+function powersOf({ role, scopes, status, allowedNetworks, projects, dpopBound }: ClientEntity) {
+  return { role, scopes, status, allowedNetworks, projects, dpopBound };
 }
 
 function defined<T extends object>(fields: T): Partial<T> {

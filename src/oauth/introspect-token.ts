@@ -68,7 +68,8 @@ export class IntrospectToken {
     try {
       const claims = await this.tokens.verify(token);
       if (claims.tenant !== tenant.id) return INACTIVE;
-      await this.principals.accessToken(tenant, token, claims);
+      // Verified once more where it is to be remembered: only what is heard meanwhile keeps it from that.
+      await this.principals.accessToken(tenant, token, () => this.tokens.verify(token));
       const { expiresAt: exp, keyThumbprint: jkt } = claims;
       const shared = {
         active: true,

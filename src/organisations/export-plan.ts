@@ -60,7 +60,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'name', 'prefix', 'scopes', 'user_id', 'created_at', 'expires_at', 'revoked_at'),
-      ...plain('last_used_at', 'allowed_networks', 'requests_per_minute', 'replaced_by'),
+      ...plain('last_used_at', 'allowed_networks', 'projects', 'requests_per_minute', 'replaced_by'),
       secret_hash: SECRET_HASH,
     },
   },
@@ -229,7 +229,14 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     key: ID,
     columns: {
       ...plain('id', 'name', 'role', 'highest_role', 'scopes', 'authentication', 'public_keys', 'status'),
-      ...plain('access_token_minutes', 'dpop_bound', 'allowed_networks', 'expires_at', 'last_used_at'),
+      ...plain(
+        'access_token_minutes',
+        'dpop_bound',
+        'allowed_networks',
+        'projects',
+        'expires_at',
+        'last_used_at',
+      ),
       ...plain('epoch', 'version', 'created_by', 'created_at', 'updated_at'),
     },
   },

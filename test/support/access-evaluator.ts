@@ -27,6 +27,7 @@ export function mayDo(asked: Asked, policies: readonly DrawnPolicy[]): boolean {
   for (const type of ['directory', 'transmitter'] as const)
     if ((actor.type === type) !== (grantee === type)) return false;
   if (!isWithinBounds(actor, permission, scope)) return false;
+  if (actor.projects && !actor.projects.includes(resource.project?.id ?? '')) return false;
   const applying = policies.filter((policy) => applies(policy, asked));
   if (applying.some(({ effect }) => effect === 'forbid')) return false;
   return (

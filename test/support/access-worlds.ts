@@ -217,12 +217,14 @@ export function drawActor(draws: Draws, at: number): Actor {
     roles: [draws.one(DEFAULT_ROLES)],
     access: { policies: 1, groups: draws.some(GROUPS, 2), grants },
   };
-  if (type === 'api_key') return { type, id: 'k', userId: id, scopes, ...shared };
+  const chosen = [draws.one(PROJECTS), ...draws.some(PROJECTS, 1)];
+  const projects = draws.chance(40) && { projects: chosen };
+  if (type === 'api_key') return { type, id: 'k', userId: id, scopes, ...shared, ...projects };
   if (type === 'support')
     return { type, id: 's', userId: id, ...shared, ...(draws.chance(50) && { writes: true as const }) };
   // A service account is in no group.
   if (type === 'client')
-    return { type, id: 'c', scopes, ...shared, access: { ...shared.access, groups: [] } };
+    return { type, id: 'c', scopes, ...shared, ...projects, access: { ...shared.access, groups: [] } };
   const mfaAt = draws.chance(60) ? at - draws.below(90 * 60_000) : undefined;
   return { type, id, ...shared, ...(mfaAt !== undefined && { mfaAt }) };
 }

@@ -41,6 +41,8 @@ export interface Actor {
   readonly roles: readonly string[];
   /** For an API key, a client, or a directory by a client: what it may do at most, `resource:level`. Absent: not limited. */
   readonly scopes?: readonly string[];
+  /** For the same: the projects in which alone it may do anything. Absent: not limited. */
+  readonly projects?: readonly string[];
   /** For an API key: the most requests a minute, where it has a limit of its own. */
   readonly requestsPerMinute?: number;
   /** Present when the credential was a session: needed to end it. */
