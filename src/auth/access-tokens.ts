@@ -97,7 +97,7 @@ export class AccessTokens {
       return claims;
     } catch (error) {
       if (isDatabaseError(error)) throw error;
-      throw new InvalidCredential();
+      throw new InvalidCredential({ cause: error });
     }
   }
 }

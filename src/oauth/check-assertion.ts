@@ -38,39 +38,41 @@ export class CheckAssertion {
 
   /** @param clientId the client as OAuth names it. @throws {ClientRefused} */
   async execute(client: ClientEntity, clientId: string, assertion: string): Promise<Assertion> {
+    let cause: unknown;
     for (const key of client.publicKeys ?? []) {
-      const payload = await this.#verified(key, clientId, assertion);
-      if (payload) return this.#meant(payload);
+      try {
+        return this.#meant(await this.#verified(key, clientId, assertion));
+      } catch (error) {
+        if (error instanceof ClientRefused) throw error;
+        cause = error;
+      }
     }
-    throw new ClientRefused('CLIENT_ASSERTION_INVALID');
+    throw new ClientRefused('CLIENT_ASSERTION_INVALID', { cause });
   }
 
   async #verified(
     key: NonNullable<ClientEntity['publicKeys']>[number],
     clientId: string,
     assertion: string,
-  ): Promise<JWTPayload | undefined> {
-    try {
-      const { payload, protectedHeader } = await jwtVerify(
-        assertion,
-        ({ alg, kid }) => {
-          if (kid !== undefined && key.kid !== undefined && kid !== key.kid) throw new Error('another key');
-          // A key says what it is for, where it says so.
-          if (key.alg !== undefined && key.alg !== alg) throw new Error('another algorithm');
-          return importJWK(key, alg);
-        },
-        {
-          algorithms: CALLERS_ALGORITHMS,
-          issuer: clientId,
-          subject: clientId,
-          clockTolerance: TOLERANCE_SECONDS,
-          requiredClaims: ['aud', 'exp', 'jti'],
-        },
-      );
-      return TYPES.has(protectedHeader.typ?.toLowerCase()) ? payload : undefined;
-    } catch {
-      return undefined;
-    }
+  ): Promise<JWTPayload> {
+    const { payload, protectedHeader } = await jwtVerify(
+      assertion,
+      ({ alg, kid }) => {
+        if (kid !== undefined && key.kid !== undefined && kid !== key.kid) throw new Error('another key');
+        // A key says what it is for, where it says so.
+        if (key.alg !== undefined && key.alg !== alg) throw new Error('another algorithm');
+        return importJWK(key, alg);
+      },
+      {
+        algorithms: CALLERS_ALGORITHMS,
+        issuer: clientId,
+        subject: clientId,
+        clockTolerance: TOLERANCE_SECONDS,
+        requiredClaims: ['aud', 'exp', 'jti'],
+      },
+    );
+    if (!TYPES.has(protectedHeader.typ?.toLowerCase())) throw new Error('another type of token');
+    return payload;
   }
 
   /** One that is meant for others as well could be shown here by them. */

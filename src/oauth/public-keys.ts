@@ -1,6 +1,7 @@
 import { importJWK, type JWK } from 'jose';
 import { CALLERS_ALGORITHMS } from '../auth/index.js';
 import { InvalidRequest } from '../platform/http/errors.js';
+import { isWeakRsaKey } from './weak-rsa-key.js';
 
 const SHORTEST_RSA_BITS = 2_048;
 const LONGEST_TEXT = 1_400;
@@ -41,8 +42,12 @@ async function unfit(key: Record<string, unknown>, before: readonly JWK[]): Prom
   if (alg !== undefined && !CALLERS_ALGORITHMS.includes(alg))
     return `must be for one of ${CALLERS_ALGORITHMS.join(', ')}`;
   if (key['use'] !== undefined && key['use'] !== 'sig') return 'must be for signatures (use: sig)';
+  const operations = key['key_ops'];
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
+    return 'must be for verifying (key_ops: ["verify"])';
   if (kept.kty === 'RSA' && Buffer.from(kept.n ?? '', 'base64url').length * 8 < SHORTEST_RSA_BITS)
     return `must have ${SHORTEST_RSA_BITS} bits at least`;
+  if (kept.kty === 'RSA' && isWeakRsaKey(kept)) return 'is known to be weak: make a new key';
   return importJWK(kept, alg ?? ALGORITHM_OF.get(kept.crv ?? kept.kty ?? '')).then(
     () => undefined,
     () => 'must be a public key of RFC 7517, RSA, EC or Ed25519',
