@@ -61,7 +61,7 @@ export class VerifyPassword {
   async #look(person: Person, attempt: Attempt, password: string): Promise<Proved | undefined> {
     const counted = await this.attempts.count(attempt);
     const { matches, outdated } = await this.hashing
-      .verify(person?.passwordHash ?? undefined, password)
+      .verify(person?.passwordHash ?? undefined, password, { refused: !counted.admitted })
       .catch(async (error: unknown) => {
         await this.attempts.notJudged(counted);
         throw error;

@@ -1,9 +1,14 @@
 import { hash, verify } from '@node-rs/argon2';
 import { Injectable } from '@nestjs/common';
 import { PasswordConfig } from '../platform/config/index.js';
+import { tenantInScope } from '../platform/database/index.js';
+import { FairShare } from './fair-share.js';
 import { SignInBusy } from './passwords.errors.js';
 
-/** Hashing takes a thread and its memory each: what waits beyond this is refused rather than queued. */
+/**
+ * Hashing takes a thread and its memory each: what waits beyond this is refused rather than queued. Organisations share it,
+ * so that a flood of sign-ins at one refuses nobody's of another.
+ */
 const MAX_AT_ONCE = 64;
 const LANES = 1;
 
@@ -23,7 +28,7 @@ export class PasswordHashing {
    * password that anybody knows. Written down rather than computed.
    */
   readonly #nobody: string;
-  #atOnce = 0;
+  readonly #share = new FairShare(MAX_AT_ONCE);
 
   constructor(private readonly config: PasswordConfig) {
     this.#costs = `$argon2id$v=19$m=${config.memoryKib},t=${config.passes},p=${LANES}$`;
@@ -36,23 +41,26 @@ export class PasswordHashing {
     return this.#limited(() => hash(canonical(password), costs));
   }
 
-  /** With `undefined` for the stored hash the answer is no, after the same time. */
-  async verify(stored: string | undefined, password: string): Promise<Verified> {
-    const matches = await this.#limited(() => verify(stored ?? this.#nobody, canonical(password)));
+  /**
+   * With `undefined` for the stored hash the answer is no, after the same time.
+   * @param refused whether the answer is no whatever the password is: a flood of that leaves the room of the organisation's
+   * other sign-ins alone
+   */
+  async verify(
+    stored: string | undefined,
+    password: string,
+    { refused = false }: { refused?: boolean } = {},
+  ): Promise<Verified> {
+    const work = (): Promise<boolean> => verify(stored ?? this.#nobody, canonical(password));
+    const matches = await this.#limited(work, refused ? ' refused' : '');
     return {
       matches: stored !== undefined && matches,
       outdated: stored !== undefined && !stored.startsWith(this.#costs),
     };
   }
 
-  async #limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#atOnce >= MAX_AT_ONCE) throw new SignInBusy();
-    this.#atOnce += 1;
-    try {
-      return await work();
-    } finally {
-      this.#atOnce -= 1;
-    }
+  #limited<T>(work: () => Promise<T>, kind = ''): Promise<T> {
+    return this.#share.take(`${tenantInScope() ?? ''}${kind}`, () => new SignInBusy(), work);
   }
 }
 

@@ -31,7 +31,11 @@ interface Lock extends Record<string, unknown> {
 
 /** Attempts in a row after which an account is locked, for people in places that it does not know or does. */
 const ACCOUNT_LIMIT = 5;
-/** An address is often a whole office: it may fail more often, over all accounts, before strangers in it are locked out. */
+/**
+ * An address is often a whole office: it may fail more often, over all accounts of the organisation, before strangers in it
+ * are locked out. Twenty are four people who have forgotten a password; after them there is one guess for each
+ * lock, of an hour in the end.
+ */
 const ADDRESS_LIMIT = 20;
 const PLACES_KEPT = 20;
 const PLACE_KNOWN_DAYS = 90;
@@ -123,6 +127,28 @@ export class SignInAttempts {
     });
   }
 
+  /**
+   * Lets strangers at an address try again. Others that share its row are let in with it. In a transaction of the caller.
+   * @param network as the limits count it
+   * @returns the key by which it is counted, and stands in the log
+   */
+  async unlockAddress(network: string): Promise<string> {
+    const key = await this.#addressKey(network);
+    await this.database.query({
+      text: 'DELETE FROM sign_in_attempts WHERE key = $1',
+      values: [key],
+    });
+    return key;
+  }
+
+  async #addressKey(network: string): Promise<string> {
+    return `address:${await this.#row('sign-in address', network, ADDRESS_ROWS_BYTES)}`;
+  }
+
+  async #row(purpose: string, value: string, bytes: number): Promise<string> {
+    return (await this.encryption.pseudonym(currentTenant(), purpose, value)).toString('hex', 0, bytes);
+  }
+
   /** The keys that an attempt counts by, its own first, with how many in a row each allows. */
   async #limits(
     { userId, account, place, network }: Attempt,
@@ -134,14 +160,11 @@ export class SignInAttempts {
       values: [userId ?? NOBODY, place],
     });
     if (known.length > 0) return new Map([[`${of}place:${userId}:${place.toString('hex')}`, ACCOUNT_LIMIT]]);
-    const row = async (purpose: string, value: string, bytes: number): Promise<string> =>
-      (await this.encryption.pseudonym(currentTenant(), purpose, value)).toString('hex', 0, bytes);
-    const nobody = await row('sign-in account', account, UNKNOWN_ROWS_BYTES);
+    const nobody = await this.#row('sign-in account', account, UNKNOWN_ROWS_BYTES);
     const own = `${of}${userId === undefined ? `nobody:${nobody}` : `account:${userId}`}`;
-    const address = await row('sign-in address', network, ADDRESS_ROWS_BYTES);
     return new Map([
       [own, ACCOUNT_LIMIT],
-      [`address:${address}`, ADDRESS_LIMIT],
+      [await this.#addressKey(network), ADDRESS_LIMIT],
     ]);
   }
 

@@ -2,6 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
+  IsIP,
   ArrayMaxSize,
   ArrayUnique,
   IsArray,
@@ -123,4 +124,11 @@ export class SignInSettingsDto {
   passwordHistory!: number;
   secondFactor!: SecondFactorRulesDto;
   version!: number;
+}
+
+export class UnlockAddressDto {
+  /** IPv4 or IPv6; of the latter its /64 is meant. */
+  @IsIP()
+  @ApiProperty({ example: '203.0.113.7' })
+  address!: string;
 }

@@ -169,6 +169,29 @@ describe('an address', () => {
     expect(await admitted(await person())).toBe(true);
   });
 
+  it('is open again once it was unlocked, in that organisation alone, and no account with it', async () => {
+    const network = 'an office that is locked';
+    const locked: Attempt[] = [];
+    for (let at = 0; at < 20; at += 1) {
+      const theirs = { ...(await person(other)), network };
+      await admitted({ ...(await person()), network });
+      await admitted(theirs, { tenant: other });
+    }
+    const guessed = await person();
+    await tries(guessed, 6);
+    for (const tenant of [acme, other]) {
+      locked.push({ ...(await person(tenant)), network });
+      expect(await admitted({ ...(await person(tenant)), network }, { tenant })).toBe(false);
+    }
+    const [attempts] = processes as [SignInAttempts];
+    const key = await test.inTenant(acme, () => attempts.unlockAddress(network));
+    expect(key).toMatch(/^address:[0-9a-f]{4}$/);
+    const [ours, theirs] = locked as [Attempt, Attempt];
+    expect(await admitted(ours)).toBe(true);
+    expect(await admitted(theirs, { tenant: other })).toBe(false);
+    expect(await admitted(guessed)).toBe(false);
+  });
+
   it('is not cleared by somebody who has an account of their own', async () => {
     const network = 'an insider';
     for (let at = 0; at < 19; at += 1) {

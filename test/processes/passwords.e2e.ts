@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startFakeServer, type FakeServer } from '../fakes/http-server.js';
 import { startMailbox, type Mailbox } from '../fakes/mailbox.js';
@@ -15,8 +16,8 @@ const NEW = 'Marmalade on 12 scones';
 const FAILED = { status: 401, code: 'SIGN_IN_FAILED' };
 const DEAD = { status: 401, code: 'INVALID_CREDENTIAL' };
 const LINK_INVALID = { status: 422, code: 'RESET_LINK_INVALID' };
-/** Sign-ins of a flood, at the same time. */
-const FLOOD = Number(process.env['WAXELL_SIGN_IN_FLOOD'] ?? 150);
+/** Sign-ins in the second of a flood. */
+const FLOOD = Number(process.env['WAXELL_SIGN_IN_FLOOD'] ?? 1_000);
 /** Sign-ins of each kind whose times are compared. */
 const TIMED = Number(process.env['WAXELL_SIGN_IN_TIMINGS'] ?? 15);
 
@@ -72,6 +73,17 @@ function attempt(
     email,
     password,
   });
+}
+
+/** The status of a wrong password: nothing else is looked at, as a client that checks answers is slower than the server. */
+async function guess({ email }: Person): Promise<number> {
+  const response = await fetch(`${app.baseUrl}/v1/auth/login`, {
+    method: 'POST',
+    headers: { 'x-tenant-slug': acme.slug, 'content-type': 'application/json', ...stranger() },
+    body: JSON.stringify({ email, password: 'wrong' }),
+  });
+  await response.body?.cancel();
+  return response.status;
 }
 
 async function lockForStrangers(person: Person): Promise<void> {
@@ -276,12 +288,32 @@ describe('a flood of wrong passwords', () => {
     const home = { 'x-forwarded-for': '203.0.113.9' };
     const { accessToken } = (await attempt(person, home)).body;
     const api = client(app.baseUrl, accessToken);
-    const flood = Promise.all(
-      Array.from({ length: FLOOD }, async () => (await attempt({ ...person, password: 'wrong' })).status),
-    );
+    const pending: Promise<number>[] = [];
+    const begin = performance.now();
+    const sending = (async () => {
+      for (let passed = 0; passed < 1_000; passed = performance.now() - begin) {
+        while (pending.length < (FLOOD * passed) / 1_000) pending.push(guess(person));
+        await sleep(5);
+      }
+    })();
     const served: number[] = [];
-    for (let at = 0; at < 20; at += 1) served.push((await api.get('/v1/me')).status);
-    const statuses = await flood;
+    const serving = (async () => {
+      for (let at = 0; at < 20; at += 1) served.push((await api.get('/v1/me')).status);
+    })();
+    await sleep(300);
+    // While it is going on, the owner signs in where the owner is known; a process at its limit says to come back.
+    let tries = 1;
+    while ((await attempt(person, home)).status !== 200) {
+      tries += 1;
+      await sleep(100);
+    }
+    const inMs = Math.round(performance.now() - begin);
+    await Promise.all([sending, serving]);
+    const statuses = await Promise.all(pending);
+    process.stdout.write(
+      `${statuses.length} wrong passwords in a second; the owner was in after ${inMs} ms, at try ${tries}\n`,
+    );
+    expect(statuses.length).toBeGreaterThan(FLOOD * 0.8);
     expect(new Set(served)).toEqual(new Set([200]));
     // What cannot be looked at is refused as that, and counts as no attempt.
     expect(statuses.filter((status) => ![401, 429, 503].includes(status))).toEqual([]);
@@ -292,14 +324,25 @@ describe('a flood of wrong passwords', () => {
   });
 });
 
-it('signing in takes as long for an unknown person or organisation, and for a locked account, as for a wrong password', async () => {
+it('signing in takes as long for whoever is unknown, locked, disabled or has no password, as for a wrong password', async () => {
   const [person, locked] = [await createPerson(acme.api, 'Viewer'), await createPerson(acme.api, 'Viewer')];
+  const [disabled, federated] = [
+    await createPerson(acme.api, 'Viewer'),
+    await createPerson(acme.api, 'Viewer'),
+  ];
   await lockForStrangers(locked);
+  await must(acme.api.patch(`/v1/users/${disabled.id}`, { status: 'disabled' }), 200);
+  // As who signs in through an identity provider alone.
+  await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query(`UPDATE "${acme.id}".users SET password_hash = NULL WHERE id = $1`, [federated.id]),
+  );
   const password = 'wrong';
   const kinds: Record<string, () => Promise<unknown>> = {
     'wrong password': () => attempt({ email: person.email, password }),
     'unknown person': () => attempt({ email: `nobody-${strangers}@people.example`, password }),
     'locked account': () => attempt({ ...locked }),
+    'disabled person': () => attempt({ ...disabled }),
+    'no password': () => attempt({ email: federated.email, password }),
     'unknown organisation': () =>
       attempt({ email: person.email, password }, { ...stranger(), 'x-tenant-slug': 'nowhere' }),
   };
@@ -310,7 +353,8 @@ it('signing in takes as long for an unknown person or organisation, and for a lo
       await act();
       (times[kind] ??= []).push(performance.now() - begin);
       // The first kind must not end up as the third.
-      await must(acme.api.post(`/v1/users/${person.id}/unlock`), 204);
+      for (const { id } of [person, disabled, federated])
+        await must(acme.api.post(`/v1/users/${id}/unlock`), 204);
     }
   // Near the fastest: what a machine that is at work elsewhere adds is left out, what the program does is not.
   const fast = Object.entries(times).map(([kind, all]) => [

@@ -11,7 +11,7 @@ export { isTenantId, PLATFORM_TENANT, tenantId, type TenantId, type TenantRef } 
 export { checkedCopy } from './checked-copy.js';
 export { copyOut, copyOutOf } from './copy-out.js';
 export { CopyRows } from './copy-rows.js';
-export { currentTenant, TenantMissing } from './tenant-scope.js';
+export { currentTenant, tenantInScope, TenantMissing } from './tenant-scope.js';
 export { StatementRefused } from './statement-refused.js';
 export type { RegistryTransaction } from './registry-transactions.js';
 export { databaseCertificates, databaseTlsMode } from './database-tls.js';

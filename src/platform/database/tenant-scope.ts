@@ -70,3 +70,9 @@ export function currentTenant(): TenantRef {
   const { tenant, region, cell } = currentScope();
   return { id: tenant, region, cell };
 }
+
+/** The id of the tenant in scope; undefined outside any, as before there is one. */
+export function tenantInScope(): TenantId | undefined {
+  const scope = storage.getStore();
+  return scope === undefined || scope === STARTUP ? undefined : scope.tenant;
+}

@@ -47,7 +47,7 @@ const ROWS = {
     'administration',
     'medium',
     account('other'),
-    'A locked person may try again at once.',
+    'A locked person, or address, may try again at once.',
   ],
   'password.changed': ['authentication', 'medium', account('other'), 'Somebody has changed their password.'],
   'password.reset_requested': [
