@@ -33,10 +33,18 @@ export async function distrust(database: TenantDatabase, userId: string): Promis
   for (const text of [
     'UPDATE users SET epoch = epoch + 1, version = version + 1, updated_at = now() WHERE id = $1',
     'DELETE FROM second_factor_challenges WHERE user_id = $1',
-    USE_UP_RESETS,
     'DELETE FROM trusted_devices WHERE user_id = $1',
   ])
     await database.query({ text, values: [userId] });
+  await endResetLinks(database, userId);
+}
+
+/** Ends links to a new password that were mailed and not used. */
+export async function endResetLinks(database: TenantDatabase, userId: string): Promise<void> {
+  await database.query({
+    text: USE_UP_RESETS,
+    values: [userId],
+  });
 }
 
 export async function revokeAll(

@@ -3,7 +3,7 @@ import { BlindLookup, Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { EmailTaken } from './auth.errors.js';
-import { distrust, endAccess } from './end-access.js';
+import { distrust, endAccess, endResetLinks } from './end-access.js';
 import { UserEntity, type Role } from './identity.entity.js';
 import { SessionList } from './session-list.js';
 import { lockedUser, requireDispensable, Users, type LockedUser } from './users.js';
@@ -89,6 +89,8 @@ export class ProvidedUsers {
     if (!sameName) user.displayName = displayName === undefined ? null : Sealed.of(displayName);
     if (!samePhone) user.phone = phone === undefined ? null : Sealed.of(phone);
     await this.#save(user);
+    // A link to a new password that was mailed to the former address is whose that is now.
+    if (!sameEmail) await endResetLinks(this.database, user.id);
   }
 
   /**

@@ -71,19 +71,21 @@ export class SessionList {
   }
 
   /**
-   * Before another session begins: the oldest end, so that there are as many as may be with the new one. The person's row
-   * is locked, so that many sign-ins at once do not count past each other.
+   * Before another session begins: the oldest end, so that there are as many as may be with the new one; those that are
+   * over already, as nobody used them for too long, before any that is not. The person's row is locked, so that many
+   * sign-ins at once do not count past each other.
    */
   async makeRoom(
     userId: string,
-    { concurrentSessions, sessionSeconds, refreshSeconds }: SignInRules,
+    { concurrentSessions, sessionSeconds, refreshSeconds, idleSeconds }: SignInRules,
   ): Promise<void> {
     const longest = Math.max(sessionSeconds, refreshSeconds);
     const ended = await this.database.query<{ id: string }>({
       text: `UPDATE sessions SET revoked_at = now() WHERE id IN (
           SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND created_at > now() - make_interval(secs => $3)
-          ORDER BY created_at DESC, id DESC OFFSET $2) RETURNING id`,
-      values: [userId, concurrentSessions - 1, longest],
+          ORDER BY coalesce(ends_at > now(), TRUE) AND ($4::integer IS NULL OR last_used_at > now() - make_interval(secs => $4)) DESC,
+            created_at DESC, id DESC OFFSET $2) RETURNING id`,
+      values: [userId, concurrentSessions - 1, longest, idleSeconds],
     });
     for (const { id } of ended) await this.#announce(id);
     await this.#forget(userId);

@@ -1,3 +1,4 @@
+import { hash, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { UserDto } from '../../src/auth/auth.dto.js';
 import type {
@@ -60,6 +61,43 @@ async function personAt(
   const { id } = await must(owner.post<UserDto>('/v1/users', body), 201);
   return { id, ...body };
 }
+
+/** As if it had been mailed to somebody. */
+async function mailedLink(tenant: TestTenant, userId: string): Promise<string> {
+  const token = `wxp_${tenant.id.slice(2)}_${randomBytes(32).toString('base64url')}`;
+  await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query(
+      `INSERT INTO "${tenant.id}".password_resets (token_hash, user_id, expires_at) VALUES ($1, $2, now() + interval '1 hour')`,
+      [hash('sha256', token, 'buffer'), userId],
+    ),
+  );
+  return token;
+}
+
+it('another address ends the links to a new password that were mailed to the one before, and another name does not', async () => {
+  const domain = await verified(acme);
+  const { scim } = await createDirectory(app, acme);
+  const [moved, renamed] = [await personAt(domain), await personAt(domain)];
+  const neighbour = await createTenant(app);
+  const theirs = await mailedLink(neighbour, neighbour.owner.id);
+  const confirm = (token: string) =>
+    refusal(
+      client(app.baseUrl).post('/v1/auth/password-reset/confirm', {
+        token,
+        password: 'Marmalade on 12 scones',
+      }),
+    );
+  for (const { id, email } of [moved, renamed])
+    expect((await mustScim(scim.post('/Users', person({ userName: email })), 201)).id).toBe(id);
+  const [former, kept] = [await mailedLink(acme, moved.id), await mailedLink(acme, renamed.id)];
+  const replace = (id: string, path: string, value: unknown) =>
+    mustScim(scim.patch(`/Users/${id}`, { op: 'replace', path, value }), 200);
+  await replace(moved.id, 'userName', `${uniqueName('moved')}@${domain}`);
+  await replace(renamed.id, 'displayName', 'Somebody Else');
+  expect(await confirm(former)).toEqual({ status: 422, code: 'RESET_LINK_INVALID' });
+  expect((await confirm(kept)).status).toBe(204);
+  expect((await confirm(theirs)).status).toBe(204);
+});
 
 describe('somebody who is here already', () => {
   it('is taken over where the address is of a verified domain, with the role that they have', async () => {

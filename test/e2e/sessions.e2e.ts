@@ -169,6 +169,44 @@ describe('the rules of sign-in', () => {
     await eventually(async () => expect(await refusal(browser(oldest).get('/v1/me'))).toEqual(DEAD), 1_000);
     expect((await owner.get('/v1/me')).status).toBe(200);
   });
+
+  it('end one that nobody used for too long, or whose time is over, before one that is used', async () => {
+    await setRules({ concurrentSessions: 2, idleSeconds: 600 });
+    const overBy = { rested: "last_used_at = now() - interval '1 hour'", ended: 'ends_at = now()' };
+    for (const over of Object.values(overBy)) {
+      const person = await createPerson(acme.api, 'Developer');
+      const used = await signedIn(person);
+      await signedIn(person);
+      await asSuperuser(app.home, 'us-east-1', (database) =>
+        database.query(
+          `UPDATE "${acme.id}".sessions SET ${over} WHERE id = (
+             SELECT id FROM "${acme.id}".sessions WHERE user_id = $1 ORDER BY created_at DESC LIMIT 1)`,
+          [person.id],
+        ),
+      );
+      const newest = await signedIn(person);
+      for (const one of [used, newest]) expect((await browser(one).get('/v1/me')).status).toBe(200);
+      await signedIn(person);
+      await eventually(async () => expect(await refusal(browser(used).get('/v1/me'))).toEqual(DEAD), 1_000);
+    }
+  });
+});
+
+it('an address is unlocked by an administrator, under the key by which it is counted', async () => {
+  const unlock = (api: Client, address: unknown) =>
+    refusal(api.post('/v1/auth/addresses/unlock', { address }));
+  for (const address of ['203.0.113.7', '2001:db8::1'])
+    expect((await unlock(acme.api, address)).status).toBe(204);
+  for (const address of ['203.0.113.0/24', 'somewhere', 7])
+    expect((await unlock(acme.api, address)).status).toBe(400);
+  const developer = await createPerson(acme.api, 'Developer');
+  const { accessToken } = await signIn(app, acme.slug, developer);
+  expect((await unlock(client(app.baseUrl, accessToken), '203.0.113.7')).status).toBe(403);
+  const events = await acme.api.all<object>('/v1/audit/events?action=account.unlocked');
+  expect(JSON.stringify(events)).not.toContain('203.0.113');
+  expect(events.at(-1)).toMatchObject({
+    resource: { type: 'address', id: expect.stringMatching(/^address:[0-9a-f]{4}$/) as string },
+  });
 });
 
 describe("a person's sessions", () => {
