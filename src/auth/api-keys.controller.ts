@@ -18,6 +18,7 @@ export class ApiKeysController {
   @Endpoint({
     permission: 'api_key:create',
     audit: 'api_key.created',
+    stepUp: 'of_people',
     summary: 'Creates an API key; it is shown this once.',
   })
   create(@CurrentActor() actor: Actor, @Body() body: CreateApiKeyDto): Promise<CreatedApiKeyDto> {
@@ -38,6 +39,7 @@ export class ApiKeysController {
   @Endpoint({
     permission: 'api_key:create',
     audit: 'api_key.rotated',
+    stepUp: 'of_people',
     summary: 'Replaces one of your API keys; the new one is shown this once, the former goes on for a while.',
     problems: [404],
   })

@@ -16,8 +16,14 @@ export class StepUpGuard implements CanActivate {
     const { endpoint, tenant, actor } = contextOf(execution.switchToHttp().getRequest<Request>());
     if (!endpoint?.stepUp) return true;
     if (!tenant) throw new Error('Only routes of an organisation ask for a password again.');
+    const mode = endpoint.stepUp;
+    if (mode === 'of_people' && actor.type !== 'user') return true;
     return this.database
-      .within(tenant, () => this.stepUp.require(actor, endpoint.stepUp === 'or_first_factor'))
+      .within(tenant, () =>
+        mode === 'of_people'
+          ? this.stepUp.requireLately(actor)
+          : this.stepUp.require(actor, mode === 'or_first_factor'),
+      )
       .then(() => true);
   }
 }

@@ -113,4 +113,20 @@ export class StepUp {
     });
     if (rows.length === 0) throw new StepUpRequired();
   }
+
+  /**
+   * The same, or that the session was opened as lately: with the second factor, by whoever has one. A browser that is
+   * trusted to go without it does not count.
+   * @throws {StepUpRequired | StepUpNeedsSession}
+   */
+  async requireLately({ sessionId }: Actor): Promise<void> {
+    if (sessionId === undefined) throw new StepUpNeedsSession();
+    const rows = await this.database.query({
+      text: `SELECT 1 FROM sessions s, (SELECT now() - make_interval(secs => $2) AS since) AS lately
+        WHERE s.id = $1 AND (s.stepped_up_at > since OR (s.created_at > since AND (s.second_factor_at > since
+          OR NOT EXISTS (SELECT FROM second_factors f WHERE f.user_id = s.user_id AND f.active_at IS NOT NULL))))`,
+      values: [sessionId, STEP_UP_SECONDS],
+    });
+    if (rows.length === 0) throw new StepUpRequired();
+  }
 }

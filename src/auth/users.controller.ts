@@ -18,6 +18,7 @@ export class UsersController {
   @Endpoint({
     permission: 'user:create',
     audit: 'user.created',
+    stepUp: 'of_people',
     summary: 'Adds a person to the organisation.',
     problems: [409],
   })
@@ -52,6 +53,7 @@ export class UsersController {
   @Endpoint({
     permission: 'user:update',
     audit: 'user.updated',
+    stepUp: 'of_people',
     summary:
       'Changes role, status, name or number. With role or status sessions of the person end at once; disabled, their API keys too.',
     problems: [404, 409, 410, 412, 422],

@@ -102,6 +102,7 @@ export class GroupsController {
   @Endpoint({
     permission: 'group:manage',
     audit: 'group.members_changed',
+    stepUp: 'of_people',
     summary:
       'Puts people and groups into a group, and takes others out. What follows from it holds everywhere within a second.',
     problems: [404, 409, 412],

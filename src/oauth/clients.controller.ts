@@ -21,6 +21,7 @@ export class ClientsController {
   @Endpoint({
     permission: 'oauth_client:manage',
     audit: 'oauth_client.created',
+    stepUp: 'of_people',
     summary: 'Adds a client of OAuth, a service account; its secret is shown this once.',
     problems: [409],
   })
@@ -53,6 +54,7 @@ export class ClientsController {
   @Endpoint({
     permission: 'oauth_client:manage',
     audit: 'oauth_client.updated',
+    stepUp: 'of_people',
     summary: 'Changes a client. With its powers its tokens end; disabled, it gets none.',
     problems: [404, 412],
   })
@@ -69,6 +71,7 @@ export class ClientsController {
   @Endpoint({
     permission: 'oauth_client:manage',
     audit: 'oauth_client.secret_rotated',
+    stepUp: 'of_people',
     summary: 'Makes another secret, shown this once; the former goes on for a while, and no third.',
     problems: [404, 422],
   })

@@ -14,6 +14,7 @@ export class GrantsController {
   @Endpoint({
     permission: 'grant:manage',
     audit: 'grant.created',
+    stepUp: 'of_people',
     summary: 'Grants a role in the whole organisation, of which you have everything yourself.',
     problems: [404, 409],
   })
@@ -52,6 +53,7 @@ export class GrantsController {
     permission: 'grant:manage',
     on: { path: 'project' },
     audit: 'grant.created',
+    stepUp: 'of_people',
     summary: 'Grants a role on a project and what is in it, of which you have everything yourself there.',
     problems: [404, 409],
   })
@@ -96,6 +98,7 @@ export class GrantsController {
     permission: 'grant:manage',
     on: { path: 'agent' },
     audit: 'grant.created',
+    stepUp: 'of_people',
     summary: 'Grants a role on an agent, of which you have everything yourself there.',
     problems: [404, 409],
   })

@@ -14,6 +14,7 @@ export class RolesController {
   @Endpoint({
     permission: 'role:manage',
     audit: 'role.created',
+    stepUp: 'of_people',
     summary: 'Makes a role of permissions that you have yourself.',
     problems: [409],
   })
@@ -35,6 +36,7 @@ export class RolesController {
   @Endpoint({
     permission: 'role:manage',
     audit: 'role.updated',
+    stepUp: 'of_people',
     summary: 'Changes a role, for everybody who holds it. Needs all that it has then.',
     problems: [404, 409, 412],
   })

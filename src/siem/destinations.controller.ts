@@ -30,6 +30,7 @@ export class DestinationsController {
   @Endpoint({
     permission: 'audit_destination:manage',
     audit: 'audit_destination.created',
+    stepUp: 'of_people',
     summary:
       'Adds a system that the audit log is delivered to. A secret that is made here is shown this once.',
     problems: [409, 422],
@@ -63,6 +64,7 @@ export class DestinationsController {
   @Endpoint({
     permission: 'audit_destination:manage',
     audit: 'audit_destination.updated',
+    stepUp: 'of_people',
     summary: 'Changes a destination. What waits is tried again at once.',
     problems: [404, 412],
   })
@@ -127,6 +129,7 @@ export class DestinationsController {
   @Endpoint({
     permission: 'audit_destination:manage',
     audit: 'audit_destination.secret_rotated',
+    stepUp: 'of_people',
     summary: 'Makes a new secret for a webhook, shown this once. The former one signs as well for a day.',
     problems: [404, 422],
   })

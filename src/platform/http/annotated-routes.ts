@@ -69,8 +69,9 @@ export function describeRoute({ method, path, options }: DeclaredRoute): string 
   const limit = options.limit === undefined ? '' : ` | limited as ${options.limit}`;
   const first = options.stepUp === 'or_first_factor' ? ', or a first factor' : '';
   const stepUp = options.stepUp ? ` | password proved again${first}` : '';
+  const lately = options.stepUp === 'of_people' ? ', of people' : '';
   const enrolling = options.whileEnrolling ? ' | while enrolling' : '';
-  return `${method} ${path} | ${permission} | ${audit}${limit}${stepUp}${enrolling}`;
+  return `${method} ${path} | ${permission} | ${audit}${limit}${stepUp}${lately}${enrolling}`;
 }
 
 function joined(base: string, handler: object): string {

@@ -27,8 +27,12 @@ interface Common {
   readonly problems?: readonly number[];
   /** A stricter limit than that of all requests (src/limits). */
   readonly limit?: 'sign-in';
-  /** Only for a person who has proved in the last minutes that it is they: what cannot be taken back, or concerns everything. */
-  readonly stepUp?: true | StepUpForFirstFactor;
+  /**
+   * Only for a person who has proved in the last minutes that it is they: what cannot be taken back, or concerns everything.
+   * `of_people`: keys and clients may it as well, and a sign-in of the last minutes is such a proof: what would make of a
+   * stolen session something that outlives it.
+   */
+  readonly stepUp?: true | 'of_people' | StepUpForFirstFactor;
   /** The organisation is the path's parameter `tenant`, by slug or id, whatever credential a browser may send along. */
   readonly tenantInPath?: true;
   /** Open to a person too who has to set up a second factor before anything else. */

@@ -20,6 +20,13 @@ export const ENDPOINT = Symbol('endpoint');
 const ALWAYS = [400, 410, 413, 421, 429, 500, 503];
 const WHEN_AUTHENTICATED = [401, 403];
 
+const STEP_UP: Readonly<Record<string, string>> = {
+  true: ' Needs `POST /v1/auth/step-up` in the five minutes before.',
+  or_first_factor:
+    ' Needs `POST /v1/auth/step-up` in the five minutes before, or, of somebody without a second factor, a sign-in through a provider.',
+  of_people: ' Of people: needs a sign-in or `POST /v1/auth/step-up` in the five minutes before.',
+};
+
 /** The one annotation of a route. A route without it keeps the application from starting. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
   const problems = [
@@ -32,11 +39,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       ? `Public: ${options.reason}`
       : `Permission \`${options.permission}\`${describeOn(options.on)}`;
   const audit = options.audit === UNAUDITED ? 'Not audited' : `Audit event \`${options.audit}\``;
-  const first =
-    options.stepUp === 'or_first_factor'
-      ? ', or, of somebody without a second factor, a sign-in through a provider'
-      : '';
-  const stepUp = options.stepUp ? ` Needs \`POST /v1/auth/step-up\` in the five minutes before${first}.` : '';
+  const stepUp = options.stepUp ? STEP_UP[String(options.stepUp)] : '';
   return applyDecorators(
     served,
     SetMetadata(ENDPOINT, Object.freeze({ ...options })),
