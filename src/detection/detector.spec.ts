@@ -113,8 +113,11 @@ describe('people taken away', () => {
     expect(found(times(20, (at) => removed(at, 'scim_user.reactivated')))).toEqual([]);
   });
   it('out of groups that have roles are counted with them, those of other groups not', () => {
-    const emptied = (action: string, changes: Record<string, unknown>, outcome: 'success' | 'failure' = 'success') =>
-      event(START, action, { actor: { type: 'directory', id: 'okta' }, changes, outcome });
+    const emptied = (
+      action: string,
+      changes: Record<string, unknown>,
+      outcome: 'success' | 'failure' = 'success',
+    ) => event(START, action, { actor: { type: 'directory', id: 'okta' }, changes, outcome });
     const alert = ['provisioning.mass_removal okta'];
     expect(found([emptied('scim_group.updated', { lostRoles: 10 })])).toEqual(alert);
     expect(found([emptied('scim_group.deleted', { people: 4_000, lostRoles: 4_000 })])).toEqual(alert);
