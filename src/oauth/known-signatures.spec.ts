@@ -94,8 +94,8 @@ describe.skipIf(!found)('the vectors of Wycheproof for JSON web signatures', () 
       if (outcome !== expected) differing.push(vector);
     }
     // The weakness of a key is nothing that a token shows: ours are made here, with 2,048 bits and the exponent 65537.
-    const weak = ['rejectsKeyWithRocaVulnerability', 'rejectsPublicExponent1'];
-    expect(differing.filter(({ comment, valid }) => valid || !weak.includes(comment))).toEqual([]);
+    const weak = new Set(['rejectsKeyWithRocaVulnerability', 'rejectsPublicExponent1']);
+    expect(differing.filter(({ comment, valid }) => valid || !weak.has(comment))).toEqual([]);
     expect(differing).toHaveLength(3);
     expect(taken - differing.length).toBe(10);
   });

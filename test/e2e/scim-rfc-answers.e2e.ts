@@ -17,13 +17,13 @@ const app = sharedApplication();
 const FOLDER = join(process.env['WAXELL_DATA'] ?? '../shared/data', 'scim');
 const EXAMPLES = filesOf(FOLDER);
 /** Descriptions of what describes: RFC 7643 section 4 has /Schemas answer those of resources. */
-const NOT_SERVED = [
+const NOT_SERVED = new Set([
   'rfc7643-8.7.2-schema-resource_type',
   'rfc7643-8.7.2-schema-schema',
   'rfc7643-8.7.2-schema-service_provider_configuration',
   // Two groups that are in each other: refused here, as section 3.7.1 allows (scim-examples.e2e.ts).
   'rfc7644-3.7.1-list_response-circular_reference',
-];
+]);
 const DELETED = '01890000-0000-7000-8000-000000000000';
 
 function filesOf(folder: string): string[] {
@@ -199,7 +199,7 @@ describe.skipIf(EXAMPLES.length === 0)('the answers that RFC 7643 and 7644 show'
       readFileSync(`test/e2e/${name}.e2e.ts`, 'utf8'),
     );
     const named = (file: string): boolean =>
-      tests.some((text) => text.includes(file)) || NOT_SERVED.includes(file) || TEMPLATED.test(file);
+      tests.some((text) => text.includes(file)) || NOT_SERVED.has(file) || TEMPLATED.test(file);
     expect(EXAMPLES.map((file) => file.replace('.json', '')).filter((file) => !named(file))).toEqual([]);
   });
 });
