@@ -98,10 +98,10 @@ export class ProvisionGroups {
     renamed: (group: GroupRow) => Named,
   ): Promise<void> {
     const ids = changes.flatMap((change) => (change.kind === 'removeWhere' ? [] : change.ids));
-    // In one flush: others wait for the group meanwhile.
-    const [group, provided, hasRoles, administrative] = await Promise.all([
-      this.#locked(asked, id),
+    // In one flush, as others wait for the group meanwhile; people before groups, as whoever takes a person away locks them.
+    const [provided, group, hasRoles, administrative] = await Promise.all([
       this.#provided(asked, ids),
+      this.#locked(asked, id),
       changes.some(({ kind }) => kind !== 'add') && this.#hasRoles(id),
       // A group that is new holds nothing yet; who comes into another is given what it holds.
       ids.length > 0 && this.grants.areAdministrative(id),
@@ -184,8 +184,11 @@ export class ProvisionGroups {
     if (wellFormed.length === 0) return new Map();
     const found = await this.database.query<{ id: string; person: boolean }>({
       name: 'scim_provided',
-      text: `SELECT s.id, true AS person FROM scim_users s JOIN users u ON u.id = s.id AND u.status <> 'erased'
-        WHERE s.directory_id = $1 AND s.removed_at IS NULL AND s.id = ANY ($2::uuid[])
+      text: `WITH people AS (
+          SELECT s.id FROM scim_users s JOIN users u ON u.id = s.id AND u.status <> 'erased'
+          WHERE s.directory_id = $1 AND s.removed_at IS NULL AND s.id = ANY ($2::uuid[])
+          ORDER BY s.id FOR KEY SHARE OF u FOR SHARE OF s)
+        SELECT id, true AS person FROM people
         UNION ALL SELECT id, false FROM groups WHERE directory = $1 AND id = ANY ($2::uuid[])`,
       values: [directory.id, wellFormed],
     });

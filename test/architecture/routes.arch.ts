@@ -73,7 +73,6 @@ const WITHOUT_STEP_UP: Readonly<Record<string, string>> = {
   'role:manage': 'DELETE takes a role away that nobody holds',
   'grant:manage': 'DELETE takes a grant away',
   'impersonation:end': 'ends support',
-  'DELETE /v1/keys/deletion': 'calls a deletion off',
   'access_policy:manage': 'a draft is nothing before it is activated, which asks for a proof',
   'scim_directory:manage': 'DELETE of a token takes it away',
   'audit_destination:manage': 'stops, tests or takes up what was set after a proof',

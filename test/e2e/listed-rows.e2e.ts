@@ -22,7 +22,7 @@ it('the event of a list says how many rows it has answered, of any kind of list'
     const [agent] = (await must(api.get<{ items: { id: string }[] }>('/v1/agents'), 200)).items;
     await must(api.get(`/v1/agents/${agent?.id}`), 200);
   }
-  expect((await rowsIn(acme, 'agent.listed')).toSorted((a, b) => a - b)).toEqual([2, 3]);
+  expect((await rowsIn(acme, 'agent.listed')).toSorted((a, b) => Number(a) - Number(b))).toEqual([2, 3]);
   expect(await rowsIn(other, 'agent.listed')).toEqual([1, 1]);
   expect(await rowsIn(acme, 'agent.read')).toEqual([undefined]);
 
