@@ -187,7 +187,8 @@ describe('a rotation', () => {
     for (let rotation = 0; rotation < 2; rotation += 1) {
       await rotated(tenant);
       const [last] = await one.operations.ofTenant(tenant.id, 1);
-      expect(last).toMatchObject({ status: 'done', data: { unreadable: 2 } });
+      // The damaged one keeps its index of two keys before, and is not looked at for another.
+      expect(last).toMatchObject({ status: 'done', data: { unreadable: rotation === 0 ? 2 : 1 } });
       expect(await found(two, tenant, 'ann@example.com')).toContain('ann@example.com');
       await addUser(two, tenant, `late${rotation}@example.com`);
     }

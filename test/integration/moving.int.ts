@@ -242,6 +242,7 @@ describe('a copy', () => {
     const notMoved = [
       'audit.closed',
       'audit.restores',
+      'control.customer_keys',
       'control.domains',
       'control.log_retention',
       'control.notices',

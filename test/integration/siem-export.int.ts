@@ -72,8 +72,8 @@ describe('an export', () => {
     await Promise.all([test.append(acme, 6), test.append(globex, 6)]);
     for (const size of [2, 5, 9])
       await test.db.superuser.query(
-        `INSERT INTO audit.checkpoints (log, size, root, note) VALUES ($1, $2, '', 'note of ' || $2::text)`,
-        [acme.id, size],
+        `INSERT INTO audit.checkpoints (log, size, root, note) VALUES ($1, $2, '', $3)`,
+        [acme.id, size, `note of ${size}`],
       );
     await test.exporter().settle();
     await test.append(acme, 1);
