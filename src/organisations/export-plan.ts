@@ -165,6 +165,7 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
         'title',
         'details',
         'occurrences',
+        'reopenings',
         'first_seq',
         'last_seq',
       ),
