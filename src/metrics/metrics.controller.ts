@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiProduces } from '@nestjs/swagger';
+import { ApiOkResponse } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { StreamedAnswer } from '../platform/http/streamed-answer.js';
@@ -22,7 +22,7 @@ export class MetricsController {
   constructor(private readonly gauges: Gauges) {}
 
   @Get()
-  @ApiProduces('text/plain')
+  @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
   @Endpoint({
     permission: 'metrics:read',
     audit: 'metrics.read',

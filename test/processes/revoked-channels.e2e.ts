@@ -146,8 +146,10 @@ async function timesOf(make: typeof deactivated | typeof loggedOut): Promise<Map
       people.map(async ({ channels, revoke }) => {
         await revoke();
         const revokedAt = performance.now();
-        for (const { name, last } of channels)
-          times.set(name, [...(times.get(name) ?? []), Math.max(0, (await last) - revokedAt)]);
+        for (const { name, last } of channels) {
+          const taken = Math.max(0, (await last) - revokedAt);
+          times.set(name, [...(times.get(name) ?? []), taken]);
+        }
       }),
     );
     await acme.api.post(`/v1/runs/${watched}/cancel`);
