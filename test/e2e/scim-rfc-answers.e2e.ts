@@ -160,14 +160,14 @@ describe.skipIf(EXAMPLES.length === 0)('the answers that RFC 7643 and 7644 show'
     expect(shape(done)).toEqual(shape(example('rfc7644-3.7.3-bulk_response-multiple_operations')));
     const locations = done.Operations.slice(1).map(({ location }) => location);
     expect(locations).toEqual(people.map(({ meta }) => meta.location));
-    expect(await mustScim(own.get(`/Users/${people[1]?.id ?? ''}`), 200)).toMatchObject({ userName: 'Dave' });
+    expect(await mustScim(others.get(`/Users/${people[1]?.id ?? ''}`), 200)).toMatchObject({ userName: 'Dave' });
     // The versions are those of before, the last of them is gone, and what is to be added cannot be read.
     const Operations = asked.Operations.map((one) =>
       one['method'] === 'POST' ? { ...one, data: 'Alice' } : one,
     );
-    const failed = await mustScim(own.post<Bulk>('/Bulk', { ...asked, Operations, failOnErrors: 5 }), 200);
+    const failed = await mustScim(others.post<Bulk>('/Bulk', { ...asked, Operations, failOnErrors: 5 }), 200);
     expect(shape(failed)).toEqual(shape(example('rfc7644-3.7.3-bulk_response-multiple_errors')));
-    const ended = await mustScim(own.post<Bulk>('/Bulk', { ...asked, Operations }), 200);
+    const ended = await mustScim(others.post<Bulk>('/Bulk', { ...asked, Operations }), 200);
     expect(shape(ended)).toEqual(shape(example('rfc7644-3.7.3-bulk_response-error_invalid_syntax')));
   });
 
