@@ -160,7 +160,9 @@ describe.skipIf(EXAMPLES.length === 0)('the answers that RFC 7643 and 7644 show'
     expect(shape(done)).toEqual(shape(example('rfc7644-3.7.3-bulk_response-multiple_operations')));
     const locations = done.Operations.slice(1).map(({ location }) => location);
     expect(locations).toEqual(people.map(({ meta }) => meta.location));
-    expect(await mustScim(others.get(`/Users/${people[1]?.id ?? ''}`), 200)).toMatchObject({ userName: 'Dave' });
+    expect(await mustScim(others.get(`/Users/${people[1]?.id ?? ''}`), 200)).toMatchObject({
+      userName: 'Dave',
+    });
     // The versions are those of before, the last of them is gone, and what is to be added cannot be read.
     const Operations = asked.Operations.map((one) =>
       one['method'] === 'POST' ? { ...one, data: 'Alice' } : one,
