@@ -42,7 +42,7 @@ describe('an alert', () => {
     });
     const within = Date.parse(alert.acknowledgeBy) - Date.parse(alert.openedAt);
     expect(within).toBe(4 * 3_600_000);
-    expect(await globex.api.all('/v1/alerts')).toEqual([]);
+    expect(await globex.api.all('/v1/alerts?rule=failed_logins.account')).toEqual([]);
     for (const action of ['acknowledge', 'resolve'])
       expect((await refusal(globex.api.post(`/v1/alerts/${alert.id}/${action}`))).status).toBe(404);
   });
@@ -111,7 +111,7 @@ describe('a channel', () => {
     await must(globex.api.post(PATH, mail), 201);
     expect(await must(globex.api.post(`${PATH}/${created.id}/test`), 200)).toEqual({ delivered: true });
     pagerduty.incidents.clear();
-    const before = await globex.api.all<AlertDto>('/v1/alerts');
+    const before = await globex.api.all<AlertDto>('/v1/alerts?rule=failed_logins.account');
     await failToSignIn(app, globex, 'channel@globex.example', 2);
     const found = await alertsOf(globex.api, 'failed_logins.account', before.length + 1);
     const { id } = found.find(({ subject }) => subject?.['email'] === 'channel@globex.example') ?? { id: '' };
