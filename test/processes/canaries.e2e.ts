@@ -183,7 +183,7 @@ it('of whoever was erased are in nothing that the keys that are left open; those
       expect(found).toEqual(expect.arrayContaining([...living, `openai-key-${region}`, `phone ${region}`]));
       expect(texts.length).toBeGreaterThan(50);
       // What the erased keys have sealed is still there.
-      expect(unreadable).toBeGreaterThan(5);
+      expect(unreadable).toBeGreaterThan(2);
     }, 20_000);
   }
 });
