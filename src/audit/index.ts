@@ -16,6 +16,8 @@ export { ExportLog, type ExportedEvent } from './export-log.js';
 export { EventRecorder } from './event-recorder.js';
 export { IndexLog, type FollowedEvent } from './index-log.js';
 export { LogReader } from './log-reader.js';
+export type { CheckedRow } from './event-row.js';
+export { VerifyWalk, type Finding } from './verify-walk.js';
 export { hasReadableParts, readEvent } from './read-event.js';
 export { MoveLog } from './move-log.js';
 export { requireTimes, SearchLog } from './search-log.js';

@@ -1,4 +1,4 @@
-import { LogWalk, vouchesFor } from '@waxell/transparency';
+import { LogWalk, vouchesFor, type Beginning } from '@waxell/transparency';
 import { searchColumns } from './audit-event.js';
 import { CanonicalScan } from './canonical-scan.js';
 import type { ColdRange, LogBeginning } from './cold-log.js';
@@ -53,6 +53,11 @@ export class VerifyWalk {
   /** The last event that was checked. */
   get seq(): number {
     return this.#walk.seq;
+  }
+
+  /** Where another walk can go on. */
+  get place(): Beginning {
+    return { seq: this.#walk.seq, chain: this.#walk.chain, frontier: this.#walk.frontier() };
   }
 
   /**

@@ -1,12 +1,11 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Beginning } from '@waxell/transparency';
-import { ColdLog, EventRecorder } from '../audit/index.js';
+import { ColdLog, EventRecorder, VerifyWalk, type CheckedRow, type Finding } from '../audit/index.js';
 import { RepeatedWork } from '../platform/background/index.js';
 import { RegionConfig } from '../platform/config/index.js';
 import { Cells, PLATFORM_TENANT, tenantId, type Cell, type TenantRef } from '../platform/database/index.js';
 import { Log } from '../platform/observability/log.js';
 import { TenantRegistry } from '../tenancy/index.js';
-import { RecheckWalk, type Altered, type StoredRow } from './recheck-walk.js';
 
 const ROUND_MS = 5_000;
 /** What is read at once: bounds memory, and how long the database is kept. */
@@ -18,6 +17,8 @@ const REST = 49;
 const LEASE_SECONDS = 60;
 /** A log that was verified to its end begins again after this; one that is not as it was written is told of as often. */
 const PAUSE_SECONDS = 3_600;
+/** What is not as it was written, and from where. */
+type Altered = Pick<Finding, 'seq' | 'kind'>;
 const RECHECK = { type: 'system', id: 'recheck' } as const;
 
 /** The piece whose turn it is: of the log that has waited longest. */
@@ -89,20 +90,21 @@ export class RecheckLogs implements OnApplicationBootstrap, BeforeApplicationShu
     const head = await headOf(cell, tenant);
     if (!head) return { waitSeconds: PAUSE_SECONDS };
     const begun = from ?? (await this.#firstInDatabase(tenant));
-    const walk = new RecheckWalk(begun);
+    const walk = new VerifyWalk(tenant.id, { ...begun, vouchedBy: undefined });
     const rows = await rowsAfter(cell, tenant, begun.seq, Math.min(head.seq, begun.seq + events));
     for (const row of rows) {
-      const altered = walk.check(row);
-      if (altered) return this.#unlessMoved(tenant, altered);
+      walk.check(row);
+      if (walk.finding) return this.#unlessMoved(tenant, walk.finding);
     }
     const { place } = walk;
     if (place.seq < head.seq)
       return rows.length > 0
         ? { place, waitSeconds: 0 }
         : this.#unlessMoved(tenant, { seq: place.seq + 1, kind: 'log_truncated' });
-    const altered =
-      place.seq > head.seq ? { seq: head.seq, kind: 'log_truncated' as const } : walk.checkHead(head);
-    return { ...(altered && { altered }), waitSeconds: PAUSE_SECONDS };
+    if (place.seq > head.seq)
+      return { altered: { seq: head.seq, kind: 'log_truncated' }, waitSeconds: PAUSE_SECONDS };
+    walk.checkHead(head);
+    return { ...(walk.finding && { altered: walk.finding }), waitSeconds: PAUSE_SECONDS };
   }
 
   /** Events that are not in the database any more because they are cold by now are no finding. */
@@ -174,17 +176,17 @@ async function putPiece(cell: Cell, tenant: TenantRef, { place, waitSeconds }: C
 async function headOf(
   cell: Cell,
   tenant: TenantRef,
-): Promise<{ seq: number; chain: Buffer; frontier: Buffer } | undefined> {
+): Promise<{ seq: number; chain_hash: Buffer; frontier: Buffer } | undefined> {
   const { rows } = await cell.audit.query<{ seq: string; chain_hash: Buffer; frontier: Buffer }>(
     'SELECT seq, chain_hash, frontier FROM audit.heads WHERE tenant = $1 AND closed_at IS NULL',
     [tenant.id],
   );
   const [row] = rows;
-  return row && { seq: Number(row.seq), chain: row.chain_hash, frontier: row.frontier };
+  return row && { ...row, seq: Number(row.seq) };
 }
 
-async function rowsAfter(cell: Cell, tenant: TenantRef, seq: number, through: number): Promise<StoredRow[]> {
-  const { rows } = await cell.audit.query<StoredRow>(
+async function rowsAfter(cell: Cell, tenant: TenantRef, seq: number, through: number): Promise<CheckedRow[]> {
+  const { rows } = await cell.audit.query<CheckedRow>(
     `SELECT seq, id, at, action, actor, outcome, event, leaf_hash, chain_hash FROM (
        SELECT seq, id::text, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, action, actor, outcome,
          event, leaf_hash, chain_hash, sum(octet_length(event)) OVER (ORDER BY seq) - octet_length(event) AS before

@@ -54,7 +54,7 @@ it.each([
   [
     'an event is gone',
     'DELETE FROM audit.events WHERE tenant = $1 AND seq = 3',
-    { seq: 3, kind: 'chain_broken' },
+    { seq: 3, kind: 'event_missing' },
   ],
   [
     'what an event is found by was changed',
