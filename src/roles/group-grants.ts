@@ -67,9 +67,10 @@ export class GroupGrants {
     return grants.some(isPower);
   }
 
-  /** Whether whoever comes into a group is given administrative power by that. */
-  async areAdministrative(groupId: string): Promise<boolean> {
-    return (await this.#of(groupId)).some(isPower);
+  /** Whether whoever is in a group has any role by that, and whether administrative power. */
+  async givenBy(groupId: string): Promise<{ readonly roles: boolean; readonly administrative: boolean }> {
+    const grants = await this.#of(groupId);
+    return { roles: grants.length > 0, administrative: grants.some(isPower) };
   }
 
   /** Nobody takes themselves out of a group that a policy in force looks at: it may forbid something to who is in it. */
@@ -121,6 +122,7 @@ export class GroupGrants {
 
   #of(groupId: string): Promise<Row[]> {
     return this.database.query<Row & Record<string, unknown>>({
+      name: 'grants_of_group',
       text: `${ABOVE}
         SELECT DISTINCT g.role, r.permissions, g.resource_type, g.resource_id
         FROM role_grants g LEFT JOIN roles r ON r.id = g.role_id WHERE g.group_id IN (SELECT id FROM above)`,

@@ -25,6 +25,15 @@ const REPORTED = 5;
 
 /** Of those that are named, which the directory provides: people and, where it is false, groups. */
 type Provided = ReadonlyMap<string, boolean>;
+const provided = (lock: string): string => `WITH people AS (
+    SELECT s.id FROM scim_users s JOIN users u ON u.id = s.id AND u.status <> 'erased'
+    WHERE s.directory_id = $1 AND s.removed_at IS NULL AND s.id = ANY ($2::uuid[]) ORDER BY s.id ${lock})
+  SELECT id, true AS person FROM people
+  UNION ALL SELECT id, false FROM groups WHERE directory = $1 AND id = ANY ($2::uuid[])`;
+const PROVIDED = {
+  held: { name: 'scim_provided_held', text: provided('FOR KEY SHARE OF u FOR SHARE OF s') },
+  told: { name: 'scim_provided', text: provided('') },
+} as const;
 type Told = Record<'added' | 'removed' | 'groupsAdded' | 'groupsRemoved', string[]>;
 
 /** The groups of a directory, as it provides, changes and takes them away: in the unit of work of whoever calls. */
@@ -51,7 +60,7 @@ export class ProvisionGroups {
     });
     const told = newTold();
     auditDetails({ resource: { type: 'group', id: group.id } });
-    await this.#changeMembers(group.id, { kind: 'add', ids }, await this.#provided(asked, ids), told);
+    await this.#changeMembers(group.id, { kind: 'add', ids }, await this.#provided(asked, ids, 'held'), told);
     auditDetails({ changes: { displayName, ...membersInEvent(told) } });
     return this.#answer(201, asked, group.id);
   }
@@ -81,11 +90,11 @@ export class ProvisionGroups {
   }
 
   async remove(asked: Asked, id: string): Promise<ScimAnswer> {
-    const [{ display_name: displayName, people }, hasRoles] = await Promise.all([
+    const [{ display_name: displayName, people }, given] = await Promise.all([
       this.#locked(asked, id),
-      this.#hasRoles(id),
+      this.grants.givenBy(id),
     ]);
-    const changes = { displayName, people, ...lostRoles(hasRoles, people) };
+    const changes = { displayName, people, ...lostRoles(given.roles, people) };
     auditDetails({ resource: { type: 'group', id }, changes });
     await this.groups.delete(id);
     return new ScimAnswer(204, undefined);
@@ -99,12 +108,10 @@ export class ProvisionGroups {
   ): Promise<void> {
     const ids = changes.flatMap((change) => (change.kind === 'removeWhere' ? [] : change.ids));
     // In one flush, as others wait for the group meanwhile; people before groups, as whoever takes a person away locks them.
-    const [provided, group, hasRoles, administrative] = await Promise.all([
-      this.#provided(asked, ids),
+    const [provided, group, given] = await Promise.all([
+      this.#provided(asked, ids, changes.some(putsIn) ? 'held' : 'told'),
       this.#locked(asked, id),
-      changes.some(({ kind }) => kind !== 'add') && this.#hasRoles(id),
-      // A group that is new holds nothing yet; who comes into another is given what it holds.
-      ids.length > 0 && this.grants.areAdministrative(id),
+      this.grants.givenBy(id),
     ]);
     auditDetails({ resource: { type: 'group', id } });
     const { displayName, externalId } = renamed(group);
@@ -115,7 +122,7 @@ export class ProvisionGroups {
       if (change.kind !== 'removeWhere') await this.#changeMembers(id, change, provided, told);
       else {
         const fitting = await this.#fitting(asked, id, change);
-        const known = await this.#provided(asked, fitting);
+        const known = await this.#provided(asked, fitting, 'told');
         await this.#changeMembers(id, { kind: 'remove', ids: fitting }, known, told);
       }
     }
@@ -124,22 +131,10 @@ export class ProvisionGroups {
       changes: {
         ...(isRenamed && { displayName }),
         ...membersInEvent(told),
-        ...lostRoles(hasRoles, told.removed.length),
-        ...(gains && administrative && { administrative }),
+        ...lostRoles(given.roles, told.removed.length),
+        ...(gains && given.administrative && { administrative: true }),
       },
     });
-  }
-
-  /** Itself, or by a group that it is in. */
-  async #hasRoles(id: string): Promise<boolean> {
-    const [found] = await this.database.query<{ roles: boolean }>({
-      name: 'group_has_roles',
-      text: `WITH RECURSIVE above AS (
-          SELECT $1::uuid AS id UNION SELECT s.group_id FROM above JOIN group_subgroups s ON s.member_id = above.id)
-        SELECT EXISTS (SELECT 1 FROM above JOIN role_grants g ON g.group_id = above.id) AS roles`,
-      values: [id],
-    });
-    return found?.roles === true;
   }
 
   async #changeMembers(
@@ -179,17 +174,16 @@ export class ProvisionGroups {
     return members.filter((member) => fits(filter, member)).map((member) => textIn(member, 'value'));
   }
 
-  async #provided({ directory }: Asked, ids: readonly string[]): Promise<Provided> {
+  /** Which of these the directory provides; those who are to be put in are held, so that nobody takes them away meanwhile. */
+  async #provided(
+    { directory }: Asked,
+    ids: readonly string[],
+    how: keyof typeof PROVIDED,
+  ): Promise<Provided> {
     const wellFormed = [...new Set(ids)].filter((id) => UUID.test(id));
     if (wellFormed.length === 0) return new Map();
     const found = await this.database.query<{ id: string; person: boolean }>({
-      name: 'scim_provided',
-      text: `WITH people AS (
-          SELECT s.id FROM scim_users s JOIN users u ON u.id = s.id AND u.status <> 'erased'
-          WHERE s.directory_id = $1 AND s.removed_at IS NULL AND s.id = ANY ($2::uuid[])
-          ORDER BY s.id FOR KEY SHARE OF u FOR SHARE OF s)
-        SELECT id, true AS person FROM people
-        UNION ALL SELECT id, false FROM groups WHERE directory = $1 AND id = ANY ($2::uuid[])`,
+      ...PROVIDED[how],
       values: [directory.id, wellFormed],
     });
     return new Map(found.map(({ id, person }) => [id, person]));
@@ -238,6 +232,10 @@ function fieldsOf(group: GroupRow): Fields {
 }
 
 /** How many people lose roles by it: whoever watches for mistakes counts them, and sees the log alone. */
+function putsIn({ kind }: MemberChange): boolean {
+  return kind === 'add' || kind === 'replace';
+}
+
 function lostRoles(hasRoles: boolean, people: number): { lostRoles?: number } {
   return hasRoles && people > 0 ? { lostRoles: people } : {};
 }
