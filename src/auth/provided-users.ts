@@ -64,6 +64,13 @@ export class ProvidedUsers {
    */
   async locked(id: string): Promise<LockedUser> {
     const users = this.database.repository(UserEntity);
+    // Owners in their order, before any of them alone: two who are deactivated at once do not wait for each other.
+    this.database.send({
+      name: 'owners_first',
+      text: `SELECT FROM users WHERE role = 'Owner' AND status = 'active'
+        AND EXISTS (SELECT FROM users WHERE id = $1 AND role = 'Owner') ORDER BY id FOR UPDATE`,
+      values: [id],
+    });
     const user = await users.findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
     if (!user || user.status === 'erased') throw new ResourceNotFound('user');
     if (user.role === 'Owner') return lockedUser(this.database, id);
