@@ -90,7 +90,8 @@ export class TellTenant implements OnApplicationBootstrap, BeforeApplicationShut
   async #deliver(id: string, owner: string, event: Buffer): Promise<void> {
     const tenant = await this.tenants.byId(tenantId(owner));
     if (!tenant || !this.cells.has(tenant.cell)) return;
-    await this.events.deliver(tenant, event);
+    // Of a log that is on its way to another cell nothing is taken; the notice waits for it there.
+    if (!(await this.events.deliver(tenant, event))) return;
     await this.cells.home.control.query('DELETE FROM control.notices WHERE id = $1', [id]);
   }
 }

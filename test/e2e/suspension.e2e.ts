@@ -106,3 +106,26 @@ describe('a suspended organisation', () => {
     for (const { id } of runs) expect((await runIn(acme.api, id)).status).toBe('COMPLETED');
   });
 });
+
+it('an organisation is told once its log is open again of what was done while it was closed, as for a move', async () => {
+  const log = (closedAt: string): Promise<unknown> =>
+    asSuperuser(app.home, 'eu-west-1', (database) =>
+      database.query(`UPDATE audit.heads SET closed_at = ${closedAt} WHERE tenant = $1`, [acme.id]),
+    );
+  const notices = (): Promise<number | null> =>
+    asSuperuser(app.home, 'us-east-1', async (database) => {
+      const { rowCount } = await database.query('SELECT FROM control.notices WHERE tenant = $1', [acme.id]);
+      return rowCount;
+    });
+  await must(acme.api.get('/v1/me'), 200);
+  await log('seq');
+  await must(operator.suspend(acme.id), 200);
+  await sleep(1_000);
+  expect(await notices()).toBe(1);
+  await log('NULL');
+  await must(operator.resume(acme.id), 200);
+  await eventually(async () => expect(await notices()).toBe(0), 10_000);
+  const actions = (await told(acme.api)).map(({ action }) => action);
+  expect(actions).toEqual(['tenant.suspended', 'tenant.resumed']);
+  expect(await told(neighbour.api)).toEqual([]);
+});
