@@ -11,7 +11,7 @@ const ssr = { resolve: { conditions: ['waxell-source', 'node'] } };
 const RETRY = process.env['CI'] === 'true' ? 1 : 0;
 
 /** Each takes a large part of a minute, most of it for processes of its own. */
-const LONG = [
+const LONG_PROCESSES = [
   'alerts',
   'canaries',
   'cells',
@@ -33,13 +33,25 @@ const LONG = [
   'transport',
   'upgrade',
 ].map((name) => `test/processes/${name}.e2e.ts`);
+const LONG = [...LONG_PROCESSES, 'test/integration/kept-backups.int.ts'];
 
 /** Proofs that have a short form elsewhere; there they are in full, unless it is set otherwise. */
-const IN_BOTH = ['src/access/agreement.spec.ts', 'test/processes/revoked-channels.e2e.ts'];
-const IN_FULL = {
-  WAXELL_ACCESS_CASES: process.env['WAXELL_ACCESS_CASES'] ?? '100000',
-  WAXELL_REVOKED_PEOPLE: process.env['WAXELL_REVOKED_PEOPLE'] ?? '100',
-};
+const IN_BOTH = [
+  'src/access/agreement.spec.ts',
+  'src/federation/saml/saml-attacks.spec.ts',
+  'test/integration/isolation-property.int.ts',
+  'test/processes/fuzzed-input.e2e.ts',
+  'test/processes/revoked-channels.e2e.ts',
+];
+const IN_FULL = Object.fromEntries(
+  Object.entries({
+    WAXELL_ACCESS_CASES: '100000',
+    WAXELL_FUZZED_INPUTS: '60',
+    WAXELL_ISOLATION_OPERATIONS: '20000',
+    WAXELL_REVOKED_PEOPLE: '100',
+    WAXELL_SAML_MUTATIONS: '100000',
+  }).map(([name, full]) => [name, process.env[name] ?? full]),
+);
 
 export default defineConfig({
   // The nearest tsconfig does not reach test files of every folder: decorators are configured here.
@@ -49,6 +61,8 @@ export default defineConfig({
   test: {
     // Most of a test's time is waiting, for processes above all: more than the one worker less than cores that is usual.
     maxWorkers: 3,
+    // What a file imports, TypeORM and Nest above all, is loaded once a worker: half of the processor time of short files.
+    isolate: false,
     reporters: ['default', './test/support/closing-line.ts'],
     projects: [
       {
@@ -75,6 +89,7 @@ export default defineConfig({
           name: 'integration',
           retry: RETRY,
           include: ['test/integration/**/*.int.ts'],
+          exclude: LONG,
           globalSetup: ['test/support/postgres-server.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -97,7 +112,7 @@ export default defineConfig({
           name: 'processes',
           retry: RETRY,
           // Each file starts processes of its own, to look at them, to configure, to stop or to kill them.
-          include: ['test/processes/**/*.e2e.ts', 'test/faults/kill-9.fault.ts'],
+          include: ['test/processes/**/*.e2e.ts'],
           exclude: LONG,
           globalSetup: ['test/support/postgres-server.ts', 'test/support/prepared-home.ts'],
           testTimeout: 90_000,
@@ -112,7 +127,6 @@ export default defineConfig({
           // What is killed at step after step, and installations of several processes: `npm run test:long`.
           include: [...LONG, 'test/faults/**/*.fault.ts', ...IN_BOTH],
           env: IN_FULL,
-          exclude: ['test/faults/kill-9.fault.ts'],
           globalSetup: ['test/support/postgres-server.ts', 'test/support/prepared-home.ts'],
           testTimeout: 180_000,
           hookTimeout: 240_000,

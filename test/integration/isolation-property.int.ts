@@ -10,7 +10,7 @@ import { runWorkload } from '../support/isolation-workload.js';
 import { LOGIN_SECRET, newTenantId, openTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** For a longer run: WAXELL_ISOLATION_OPERATIONS=1000000. A failure names the seed that draws its operations again. */
-const OPERATIONS = Number(process.env['WAXELL_ISOLATION_OPERATIONS'] ?? 20_000);
+const OPERATIONS = Number(process.env['WAXELL_ISOLATION_OPERATIONS'] ?? 5_000);
 const SEED = Number(process.env['WAXELL_ISOLATION_SEED'] ?? Date.now() % 1_000_000_007);
 const CONCURRENCY = 32;
 const TENANTS = 8;

@@ -41,6 +41,9 @@ beforeAll(async () => {
   });
   app = await startApplication({
     env: {
+      // As where nothing is set: what is timed here is what people wait for.
+      ARGON2_MEMORY_KIB: '19456',
+      ARGON2_PASSES: '2',
       SMTP_URL: mailbox.url,
       PASSWORD_BREACH_CHECK: 'true',
       PASSWORD_BREACH_URL: breaches.url,

@@ -25,7 +25,7 @@ import {
 } from '../support/tenants.js';
 
 const SECOND = 1_000;
-const ROUNDS = Number(process.env['WAXELL_REVOCATIONS'] ?? 2);
+const ROUNDS = Number(process.env['WAXELL_REVOCATIONS'] ?? 1);
 let installation: Installation;
 let first: string;
 let second: string;

@@ -124,6 +124,9 @@ export class Application {
       ...COMPILED,
       // Each start would build sixteen, which few tests need.
       SPARE_TENANTS: '2',
+      // Thousands of people of tests have passwords, and sign in.
+      ARGON2_MEMORY_KIB: '8192',
+      ARGON2_PASSES: '1',
       ...HIGH_LIMITS,
       ...this.#env,
     };

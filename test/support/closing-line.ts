@@ -1,17 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-type Counts = Record<'passed' | 'failed' | 'skipped' | 'pending', number>;
-
-/**
- * Closes a run with one line that says how many tests passed and failed, for whoever reads only the end. Where
- * WAXELL_TEST_COUNTS names a file, runs that follow each other count together.
- */
+/** Closes a run with one line that says how many tests passed and failed, for whoever reads only the end. */
 export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
-    const file = process.env['WAXELL_TEST_COUNTS'];
-    const count = countsIn(file);
-    count.failed += errors.length;
+    const count = { passed: 0, failed: errors.length, skipped: 0, pending: 0 };
     for (const module of modules) {
       for (const test of module.children.allTests()) {
         count[test.result().state] += 1;
@@ -25,15 +17,9 @@ export default class ClosingLine implements Reporter {
       // A file that could not be loaded has no tests, and has failed all the same.
       if (module.errors().length > 0) count.failed += 1;
     }
-    if (file !== undefined) writeFileSync(file, JSON.stringify(count));
     const skipped = count.skipped + count.pending;
     process.stdout.write(
       `\n${count.passed} passed, ${count.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`,
     );
   }
-}
-
-function countsIn(file: string | undefined): Counts {
-  const before = file === undefined ? '' : readFileSync(file, 'utf8');
-  return before === '' ? { passed: 0, failed: 0, skipped: 0, pending: 0 } : (JSON.parse(before) as Counts);
 }

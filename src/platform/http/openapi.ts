@@ -100,25 +100,31 @@ function withRateLimits(responses: Responses): void {
   }
 }
 
-/** `/openapi.json`, and a reference to browse at `/docs`, without any script or style of another site. */
-export function serveReference(server: Express, document: OpenAPIObject): void {
+/**
+ * `/openapi.json`, and a reference to browse at `/docs`, without any script or style of another site. Each is made when it
+ * is first asked for: most processes are never asked, and starting waits for none.
+ */
+export function serveReference(server: Express, document: () => OpenAPIObject): void {
   const assets = join(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'), '..');
-  const files = new Map<string, { readonly type: string; readonly content: string | Buffer }>([
-    ['/openapi.json', { type: 'application/json', content: JSON.stringify(document) }],
-    ['/docs', { type: 'html', content: PAGE }],
-    ['/docs/start.js', { type: 'text/javascript', content: START }],
-    ['/docs/swagger-ui.css', { type: 'css', content: readFileSync(join(assets, 'swagger-ui.css')) }],
-    [
-      '/docs/swagger-ui-bundle.js',
-      { type: 'text/javascript', content: readFileSync(join(assets, 'swagger-ui-bundle.js')) },
-    ],
+  const asset = (name: string) => once(() => readFileSync(join(assets, name)));
+  const files = new Map<string, { readonly type: string; readonly content: () => string | Buffer }>([
+    ['/openapi.json', { type: 'application/json', content: once(() => JSON.stringify(document())) }],
+    ['/docs', { type: 'html', content: () => PAGE }],
+    ['/docs/start.js', { type: 'text/javascript', content: () => START }],
+    ['/docs/swagger-ui.css', { type: 'css', content: asset('swagger-ui.css') }],
+    ['/docs/swagger-ui-bundle.js', { type: 'text/javascript', content: asset('swagger-ui-bundle.js') }],
   ]);
   // One look-up for all of them: every request of the API passes here.
   server.use((request, response, next) => {
     const file = request.method === 'GET' || request.method === 'HEAD' ? files.get(request.path) : undefined;
-    if (file) response.type(file.type).send(file.content);
+    if (file) response.type(file.type).send(file.content());
     else next();
   });
+}
+
+function once<T extends string | Buffer>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 const PAGE = `<!doctype html>

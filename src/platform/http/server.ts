@@ -42,7 +42,7 @@ export function setUpServer(app: NestExpressApplication, options: ServerOptions)
   for (const handler of readBody(options.forms, options.texts, options.bodies)) app.use(handler);
   app.use(requestScopeMiddleware);
   app.useGlobalPipes(validationPipe());
-  serveReference(server, openApiDocument(app, options.publicUrl));
+  serveReference(server, () => openApiDocument(app, options.publicUrl));
 }
 
 function limitWaiting(server: Server): void {
