@@ -173,10 +173,13 @@ function personalOf(context: RequestContext): Record<string, unknown> | undefine
 
 /** As much of the body as the organisation wants; in the installation's own log, what the operator has sent. */
 function bodyOf({ body, tenant, actor, audit }: RequestContext): unknown {
-  const recording = tenant ? tenant.requestBodies : actor.type === 'operator' ? 'redacted' : 'none';
-  if (recording === undefined || recording === 'none') return undefined;
+  const { recorded, withheld } = tenant?.requestBodies ?? {
+    recorded: !tenant && actor.type === 'operator' ? ('redacted' as const) : ('none' as const),
+    withheld: [],
+  };
+  if (recorded === 'none') return undefined;
   // Personal data of nobody in particular would be found by no erasure.
-  return recordableBody(body, typeof audit.subject === 'string' ? recording : 'redacted');
+  return recordableBody(body, typeof audit.subject === 'string' ? recorded : 'redacted', withheld);
 }
 
 /** A wall clock that was set is followed, once it is further off than this. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Cells, copyOutOf, tenantId, type TenantRef } from '../platform/database/index.js';
 import { AuditLog } from './audit-log.js';
+import { alteredCopy, strayCopy } from './check-restored.js';
 import { ColdLog, type ColdRange } from './cold-log.js';
 import { ROW_COLUMNS, type CheckedRow } from './event-row.js';
 import { unpacked } from './stored-event.js';
@@ -57,6 +58,8 @@ export class VerifyLog {
     if (!walk.finding && head) walk.checkHead(head);
     if (!walk.finding) walk.checkBeginning();
     if (!walk.finding) await this.#nothingBeyond(tenant, size, walk);
+    const stray = walk.finding ? undefined : await strayCopy(pool, tenant.id);
+    if (stray !== undefined) walk.restoredOtherwise(stray);
     return walk.result();
   }
 
@@ -85,6 +88,9 @@ export class VerifyLog {
     if (!walk.finding && walk.seq < range.last)
       walk.found(walk.seq + 1, 'event_missing', `${from} end with ${walk.seq}.`);
     if (!walk.finding) walk.checkColdEnd(range);
+    if (walk.finding) return;
+    const altered = await alteredCopy(this.cells.of(tenant.cell).audit, tenant.id, range, events);
+    if (altered !== undefined) walk.restoredOtherwise(altered);
   }
 
   /** Events without a head that counts them were put there by somebody else than the sequencer. */

@@ -152,6 +152,15 @@ export class VerifyWalk {
     }
   }
 
+  /** What searches answer of a cold range that was restored for them. */
+  restoredOtherwise(seq: number): void {
+    this.found(
+      seq,
+      'event_altered',
+      `Event ${seq}, as it was restored for searching, is not what was logged. The log itself is whole: restore the range anew.`,
+    );
+  }
+
   truncated(size: number): void {
     this.found(
       this.seq + 1,

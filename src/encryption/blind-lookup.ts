@@ -52,35 +52,52 @@ export class BlindLookup {
     value: string,
     { column = 'id', limit, within }: Selection,
   ): Promise<string[]> {
-    const tenant = currentTenant();
-    const { tableName } = this.database.manager.connection.getMetadata(entity);
-    const { column: sealed, lookup } = lookupOf(entity, property);
-    const canonical = lookup.canonical(value);
-    const by = async (keys: TenantKeys): Promise<string[]> => {
-      const indexes = indexesOf(keys, lookup, tableName, sealed, canonical);
-      const filled = lookup.columns.flatMap((name, slot) => {
-        const index = indexes[slot]?.[1];
-        return index ? [{ name, slot, index }] : [];
-      });
-      const conditions = filled.map(
+    const by = async ({ table, sealed, columns }: Indexed): Promise<string[]> => {
+      const conditions = columns.map(
         ({ name }, at) =>
           `(${within ? `"${within.column}" = $1 AND ` : ''}"${name}" = $${at + (within ? 2 : 1)})`,
       );
       const rows = await this.database.query<{ found: string }>({
-        name: `lookup_${tableName}_${sealed}_${filled.map(({ slot }) => slot).join('')}`,
-        text: `SELECT "${column}" AS found FROM "${tableName}" WHERE ${conditions.join(' OR ')} ORDER BY 1
-          LIMIT $${filled.length + (within ? 2 : 1)}`,
-        values: [...(within ? [within.value] : []), ...filled.map(({ index }) => index), limit],
+        name: `lookup_${table}_${sealed}_${slotsOf(columns)}`,
+        text: `SELECT "${column}" AS found FROM "${table}" WHERE ${conditions.join(' OR ')} ORDER BY 1
+          LIMIT $${columns.length + (within ? 2 : 1)}`,
+        values: [...(within ? [within.value] : []), ...columns.map(({ index }) => index), limit],
       });
       return rows.map(({ found }) => found);
     };
-    const held = heldIndexKeys(this.database);
-    if (held) return by(held);
-    const keys = this.keys.warm(tenant.id) ?? (await this.keys.of(tenant));
-    const found = await by(keys);
+    const indexed = await this.indexed(entity, property, value);
+    const found = await by(indexed);
     if (found.length > 0) return found;
-    const now = await this.keys.reread(tenant);
-    return now.rows === keys.rows ? [] : by(now);
+    const now = await indexed.anew();
+    return now ? by(now) : [];
+  }
+
+  /** What stands in the columns of a blind index for a value, for whoever looks for it in a statement of their own. */
+  async indexed<Entity extends ObjectLiteral>(
+    entity: EntityClass<Entity>,
+    property: keyof Entity & string,
+    value: string,
+  ): Promise<Indexed> {
+    const tenant = currentTenant();
+    const { tableName: table } = this.database.manager.connection.getMetadata(entity);
+    const { column: sealed, lookup } = lookupOf(entity, property);
+    const canonical = lookup.canonical(value);
+    const under = (keys: TenantKeys, anew: Indexed['anew']): Indexed => {
+      const indexes = indexesOf(keys, lookup, table, sealed, canonical);
+      const columns = lookup.columns.flatMap((name, slot) => {
+        const index = indexes[slot]?.[1];
+        return index ? [{ name, slot, index }] : [];
+      });
+      return { table, sealed, columns, anew };
+    };
+    const never = (): Promise<undefined> => Promise.resolve(undefined);
+    const held = heldIndexKeys(this.database);
+    if (held) return under(held, never);
+    const keys = this.keys.warm(tenant.id) ?? (await this.keys.of(tenant));
+    return under(keys, async () => {
+      const now = await this.keys.reread(tenant);
+      return now.rows === keys.rows ? undefined : under(now, never);
+    });
   }
 
   /**
@@ -119,6 +136,21 @@ interface Selection {
   readonly limit: number;
   /** Where the index in the database begins with another column, what that column has. */
   readonly within?: { readonly column: string; readonly value: string };
+}
+
+/** A value as it is looked up: any of the columns has its index where a row has the value. */
+export interface Indexed {
+  readonly table: string;
+  /** The encrypted column. */
+  readonly sealed: string;
+  readonly columns: readonly { readonly name: string; readonly slot: number; readonly index: Buffer }[];
+  /** Where nothing is found by it: the same under index keys that another process has put in use, if one has. */
+  readonly anew: () => Promise<Indexed | undefined>;
+}
+
+/** Which of the index's columns are filled: statements that differ by it have names that do. */
+export function slotsOf(columns: Indexed['columns']): string {
+  return columns.map(({ slot }) => slot).join('');
 }
 
 function lookupOf(entity: EntityClass<ObjectLiteral>, property: string): EncryptedField & { lookup: Lookup } {

@@ -1,4 +1,4 @@
-export { BlindLookup, indexOf } from './blind-lookup.js';
+export { BlindLookup, indexOf, slotsOf, type Indexed } from './blind-lookup.js';
 export { CustomerKeys } from './customer-keys.js';
 export { Encrypted, encryptedColumns, encryptedFields, type EncryptedField } from './encrypted.decorator.js';
 export { EncryptionModule } from './encryption.module.js';

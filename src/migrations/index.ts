@@ -28,6 +28,7 @@ import { CellCustomerKeys20261130091500 } from './cell-26-customer-keys.js';
 import { CellExpiries20261130100000 } from './cell-27-expiries.js';
 import { CellPublications20261130101000 } from './cell-28-publications.js';
 import { CellUnstoredTiles20261130102000 } from './cell-29-unstored-tiles.js';
+import { CellWithheldFields20261130103000 } from './cell-30-withheld-fields.js';
 import { TenantFoundation20261121000000 } from './tenant-1-foundation.js';
 import { TenantQuotas20261121000300 } from './tenant-2-quotas.js';
 import { TenantKeys20261122000100 } from './tenant-3-keys.js';
@@ -94,6 +95,7 @@ export const CELL_MIGRATIONS: readonly MigrationClass[] = [
   CellExpiries20261130100000,
   CellPublications20261130101000,
   CellUnstoredTiles20261130102000,
+  CellWithheldFields20261130103000,
 ];
 
 /** Applied once per tenant. */

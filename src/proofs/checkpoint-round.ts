@@ -19,8 +19,10 @@ export interface RoundOptions {
   /** Where leaves of logs are read that are in cold storage. */
   readonly objects: TileObjects;
   readonly signers: readonly NoteSigner[];
-  /** What the origins of this cell's logs begin with. */
+  /** What the origins of logs begin with. */
   readonly origin: string;
+  /** Each cell has a log of checkpoints of its own: two of one origin would pass for one log that was forked. */
+  readonly cell: string;
 }
 
 interface Head {
@@ -130,7 +132,7 @@ function checkpointOf(head: Head, origin: string, signers: readonly NoteSigner[]
 
 /** The checkpoints become entries of the log of checkpoints: a tenant cannot be shown another log than everybody else. */
 async function enterIntoRoots(options: RoundOptions, entries: readonly Checkpointed[]): Promise<void> {
-  const { client, origin, signers } = options;
+  const { client, origin, cell, signers } = options;
   const head = await client.query<{ size: string; frontier: Buffer | null; tiles: string }>(
     'SELECT size, frontier, tiles FROM audit.progress WHERE log = $1',
     [ROOT_LOG],
@@ -155,7 +157,7 @@ async function enterIntoRoots(options: RoundOptions, entries: readonly Checkpoin
   );
   const root = frontier.root();
   const text = {
-    origin: `${origin}/${ROOT_LOG}`,
+    origin: `${origin}/${ROOT_LOG}/${cell}`,
     size,
     root,
     extension: [`time ${new Date().toISOString()}`],

@@ -116,7 +116,8 @@ export class Checkpointer implements OnApplicationBootstrap, BeforeApplicationSh
     let round: boolean | undefined;
     try {
       await client.query('BEGIN');
-      const more = await checkpointRound({ client, objects, signers, origin: this.keys.name });
+      const of = { origin: this.keys.name, cell: cell.name };
+      const more = await checkpointRound({ client, objects, signers, ...of });
       await client.query('COMMIT');
       round = more;
     } catch (error) {

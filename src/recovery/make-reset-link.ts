@@ -17,6 +17,8 @@ export interface ResetLink {
 
 /** Nobody's mailbox is filled by others' requests. */
 const LINKS_PER_HOUR = 3;
+/** How often somebody's row may change between the look at it and the lock on it. */
+const TRIES = 3;
 
 /** Makes the link for a person of the tenant in scope, of which the database keeps a hash. */
 @Injectable()
@@ -30,13 +32,17 @@ export class MakeResetLink {
 
   /** Undefined where nobody can sign in with a password under that address, or has had enough links of late. */
   async execute(email: string): Promise<ResetLink | undefined> {
-    const person = await this.lookup.findOne(UserEntity, 'email', email);
-    if (person?.status !== 'active' || !person.email || person.passwordHash === null) return undefined;
     const token = `wxp_${currentTenant().id.slice(2)}_${randomBytes(32).toString('base64url')}`;
     const tokenHash = hash('sha256', token, 'buffer');
-    const made = await this.#store(person.id, tokenHash);
     const url = `${this.config.resetUrl}#token=${token}`;
-    return made ? { email: person.email.reveal(), url, tokenHash } : undefined;
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const person = await this.lookup.findOne(UserEntity, 'email', email);
+      if (person?.status !== 'active' || !person.email || person.passwordHash === null) return undefined;
+      const stored = await this.#store(person, tokenHash);
+      if (stored === 'enough') return undefined;
+      if (stored === 'stored') return { email: person.email.reveal(), url, tokenHash };
+    }
+    return undefined;
   }
 
   /** The link did not reach anybody. */
@@ -49,16 +55,23 @@ export class MakeResetLink {
     });
   }
 
-  /** Whether it was stored. The person's row is locked: requests that are dealt with at once do not count past each other. */
-  async #store(userId: string, tokenHash: Buffer): Promise<boolean> {
+  /**
+   * The person's row is locked: requests that are dealt with at once do not count past each other, and nobody's address or
+   * password has changed since it was looked at.
+   */
+  async #store(
+    { id: userId, version }: UserEntity,
+    tokenHash: Buffer,
+  ): Promise<'stored' | 'enough' | 'changed'> {
     try {
       await this.work.runAs(
         () => linkCreated(userId),
         async () => {
-          await this.database.query({
-            text: 'SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE',
-            values: [userId],
+          const asSeen = await this.database.query({
+            text: 'SELECT 1 FROM users WHERE id = $1 AND version = $2 FOR NO KEY UPDATE',
+            values: [userId, version],
           });
+          if (asSeen.length === 0) throw new NotStored('changed');
           await this.database.query({
             text: `DELETE FROM password_resets WHERE user_id = $1 AND created_at < now() - interval '1 day'`,
             values: [userId],
@@ -69,19 +82,23 @@ export class MakeResetLink {
                 WHERE user_id = $2 AND created_at > now() - interval '1 hour') RETURNING user_id`,
             values: [tokenHash, userId, RESET_SECONDS, LINKS_PER_HOUR],
           });
-          if (stored.length === 0) throw new EnoughLinks();
+          if (stored.length === 0) throw new NotStored('enough');
         },
       );
-      return true;
+      return 'stored';
     } catch (error) {
-      if (error instanceof EnoughLinks) return false;
+      if (error instanceof NotStored) return error.why;
       throw error;
     }
   }
 }
 
 /** There is nothing to store, and no event of it. */
-class EnoughLinks extends Error {}
+class NotStored extends Error {
+  constructor(readonly why: 'enough' | 'changed') {
+    super(`No link is stored: ${why}.`);
+  }
+}
 
 function linkCreated(userId: string): AuditEvent {
   return {

@@ -40,8 +40,8 @@ export class RetentionController {
     audit: 'audit_request_bodies.read',
     summary: 'What of the bodies of requests your log has.',
   })
-  requestBodies(@CurrentTenant() { requestBodies = 'none' }: RequestTenant): RequestBodiesDto {
-    return { recorded: requestBodies };
+  requestBodies(@CurrentTenant() { requestBodies }: RequestTenant): RequestBodiesDto {
+    return { recorded: requestBodies?.recorded ?? 'none', withheld: [...(requestBodies?.withheld ?? [])] };
   }
 
   @Put('request-bodies')
@@ -49,13 +49,13 @@ export class RetentionController {
     permission: 'request_bodies:update',
     audit: 'audit_request_bodies.updated',
     summary:
-      'Has bodies of requests recorded in your log, encrypted: none, without what is personal, or in full. Secrets never are.',
+      'Has bodies of requests recorded in your log, encrypted: none, without what is personal, or in full; secrets, and fields that you name, never are.',
   })
   recordBodies(
     @CurrentTenant() tenant: RequestTenant,
-    @Body() { recorded }: RequestBodiesDto,
+    @Body() body: RequestBodiesDto,
   ): Promise<RequestBodiesDto> {
-    return this.retention.recordBodies(tenant, recorded);
+    return this.retention.recordBodies(tenant, body);
   }
 
   @Put('legal-hold')

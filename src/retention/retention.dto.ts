@@ -1,5 +1,16 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsInt, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Length,
+  Max,
+  Min,
+  ValidateIf,
+} from 'class-validator';
 import { applyDecorators } from '@nestjs/common';
 import { BODY_RECORDINGS, type BodyRecording } from '../platform/http/tenant-rules.js';
 
@@ -60,6 +71,13 @@ export class RequestBodiesDto {
   @IsIn(BODY_RECORDINGS)
   @ApiProperty({ enum: BODY_RECORDINGS })
   recorded!: BodyRecording;
+  /** Names of further fields that are not recorded, however deep, in large or small letters; left out: none. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(100)
+  @IsString({ each: true })
+  @Length(1, 64, { each: true })
+  withheld?: string[];
 }
 
 export class LegalHoldReasonDto {

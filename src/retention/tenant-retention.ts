@@ -6,7 +6,6 @@ import type { AuditAction } from '../platform/events/index.js';
 import { InvalidRequest, ResourceNotFound, type FieldError } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
 import { auditDetails, currentRequest, type RequestTenant } from '../platform/http/request-context.js';
-import type { BodyRecording } from '../platform/http/tenant-rules.js';
 import { RegistryWork } from '../requests/index.js';
 import { LegalHolds } from './legal-holds.js';
 import { RetentionKeeper } from './retention-keeper.js';
@@ -72,13 +71,18 @@ export class TenantRetention {
   }
 
   /** From now on, in every process that has heard of it. */
-  async recordBodies(tenant: RequestTenant, recorded: BodyRecording): Promise<RequestBodiesDto> {
-    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes: { recorded } });
-    await this.#change(tenant, 'audit_request_bodies.updated', { recorded }, async (registry) => {
-      const text = 'UPDATE control.tenants SET request_bodies = $2 WHERE id = $1';
-      await registry.query({ text, values: [tenant.id, recorded] });
+  async recordBodies(
+    tenant: RequestTenant,
+    { recorded, withheld: names = [] }: RequestBodiesDto,
+  ): Promise<RequestBodiesDto> {
+    const withheld = [...new Set(names.map((name) => name.toLowerCase()))];
+    const changes = { recorded, ...(withheld.length > 0 && { withheld }) };
+    auditDetails({ resource: { type: 'tenant', id: tenant.id }, changes });
+    await this.#change(tenant, 'audit_request_bodies.updated', changes, async (registry) => {
+      const text = 'UPDATE control.tenants SET request_bodies = $2, withheld_fields = $3 WHERE id = $1';
+      await registry.query({ text, values: [tenant.id, recorded, withheld] });
     });
-    return { recorded };
+    return { recorded, withheld };
   }
 
   async hold(tenant: RequestTenant, reason: string): Promise<RetentionDto> {

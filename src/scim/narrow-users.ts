@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { BlindLookup } from '../encryption/index.js';
+import { BlindLookup, slotsOf, type Indexed } from '../encryption/index.js';
 import {
   compared,
   equal,
@@ -29,11 +29,23 @@ export class NarrowUsers {
   constructor(private readonly lookup: BlindLookup) {}
 
   condition(directoryId: string, filter: Filter): Promise<Condition | undefined> {
+    const asked = filter.kind === 'compare' ? this.#asked(directoryId, filter) : undefined;
+    if (asked) return asked.then(indexedBy);
     const leaf: NarrowLeaf = (one) => {
       if (one.kind === 'some') return this.#some(directoryId, one);
       return one.kind === 'compare' ? this.#compare(directoryId, one) : Promise.resolve(undefined);
     };
     return narrow(filter, leaf);
+  }
+
+  /** What identity providers ask for most, alone: the row is found by its index in the statement that reads it. */
+  #asked(directoryId: string, { path, operator, value }: Compare): Promise<Indexed> | undefined {
+    const { extension, attribute, sub } = path;
+    if (extension !== undefined || sub || operator !== 'eq' || typeof value !== 'string') return undefined;
+    const { name } = attribute;
+    if (name !== 'userName' && name !== 'externalId') return undefined;
+    const key = directoryKey(directoryId, value, name === 'externalId');
+    return this.lookup.indexed(ScimUserEntity, name, key);
   }
 
   async #compare(directoryId: string, filter: Compare): Promise<Condition | undefined> {
@@ -117,6 +129,19 @@ function among(ids: readonly string[]): Condition {
   if (ids.length > MOST_SHARING)
     throw new ScimError('tooMany', `More than ${MOST_SHARING} people have it: ask for more of them.`);
   return { write: (values) => `s.id = ANY (${values.add(ids)}::uuid[])`, exact: false, name: 'among' };
+}
+
+/** As `among`, of the rows themselves. */
+function indexedBy({ sealed, columns, anew }: Indexed): Condition {
+  return {
+    write: (values) => columns.map(({ name, index }) => `s."${name}" = ${values.add(index)}`).join(' OR '),
+    exact: false,
+    name: `${sealed}_${slotsOf(columns)}`,
+    anew: async () => {
+      const now = await anew();
+      return now && indexedBy(now);
+    },
+  };
 }
 
 /** In the group, directly or through others. */

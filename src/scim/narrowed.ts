@@ -20,6 +20,8 @@ export interface Condition {
   readonly exact: boolean;
   /** Where it is always written the same, and names few: then it is prepared, as what is asked for most. */
   readonly name?: string;
+  /** Where nothing fits it: another in its place, should there be one by now. */
+  readonly anew?: () => Promise<Condition | undefined>;
 }
 
 export const NOBODY: Condition = { write: () => 'false', exact: true };

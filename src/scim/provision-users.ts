@@ -56,11 +56,10 @@ export class ProvisionUsers {
     return made ? this.#answerMade(asked.wanted, made, said) : this.#answer(201, asked, id);
   }
 
-  async get({ directory, wanted }: Asked, id: string): Promise<ScimAnswer> {
-    const row = await this.rows.one(directory.id, id);
-    if (!row) throw new ResourceNotFound('user');
+  async get(asked: Asked, id: string): Promise<ScimAnswer> {
+    const answer = await this.#answer(200, asked, id);
     auditDetails({ resource: { type: 'user', id } });
-    return this.#answerRow(200, wanted, row);
+    return answer;
   }
 
   /** What the directory leaves out is gone; whether the person is active stays as it is, where nothing is said of it. */
@@ -128,9 +127,11 @@ export class ProvisionUsers {
   }
 
   async #answer(status: number, { directory, wanted }: Asked, id: string): Promise<ScimAnswer> {
-    const row = await this.rows.one(directory.id, id);
+    const withGroups = isWanted(USER_TYPE, 'groups', wanted);
+    const row = await this.rows.one(directory.id, id, withGroups);
     if (!row) throw new ResourceNotFound('user');
-    return this.#answerRow(status, wanted, row);
+    const [user] = await this.rows.open([row], withGroups);
+    return new ScimAnswer(status, user && project(USER_TYPE, user.resource, wanted));
   }
 
   /** What was just written need not be read; somebody new is in no group. */
@@ -144,11 +145,6 @@ export class ProvisionUsers {
       account_version: account.version,
     };
     return new ScimAnswer(201, project(USER_TYPE, this.rows.resourceOf(written, said), wanted));
-  }
-
-  async #answerRow(status: number, wanted: Wanted, row: UserRow): Promise<ScimAnswer> {
-    const [user] = await this.rows.open([row], isWanted(USER_TYPE, 'groups', wanted));
-    return new ScimAnswer(status, user && project(USER_TYPE, user.resource, wanted));
   }
 }
 

@@ -29,6 +29,8 @@ export interface Selected {
   readonly limit: number;
   readonly offset?: number;
   readonly after?: string | undefined;
+  /** What is read apart, with it: of few rows, as conditions with a name find. */
+  readonly withApart?: boolean;
 }
 
 export interface Opened {
@@ -204,16 +206,27 @@ async function some<Row extends { readonly id: string }>(
   { source, where, query: { filter }, withApart }: Search<Row>,
   after: string | undefined,
 ): Promise<{ readonly fitting: Fitting<Row>[]; readonly last: string | undefined }> {
-  const rows = await source.select({ where, after, limit: AT_ONCE });
-  // What is read apart may be large: it is read of those that fit, but where there is one alone, as of most who are asked for.
   const looks = filter !== undefined && looksAt(filter, source.apart);
-  const complete = looks || (withApart && rows.length === 1);
+  // What is read apart may be large: it is read of those that fit, but where there are few, as of most who are asked for.
+  const along = withApart && where?.name !== undefined;
+  const rows = await selected(source, where, { after, limit: AT_ONCE, withApart: along });
+  const complete = looks || along || (withApart && rows.length === 1);
   const opened = await source.open(rows, complete);
   const all = opened.flatMap((one, at) => {
     const row = rows[at];
     return row && (!filter || fits(filter, one.resource)) ? [{ row, opened: one, complete }] : [];
   });
   return { fitting: all, last: rows.length === AT_ONCE ? rows.at(-1)?.id : undefined };
+}
+
+async function selected<Row extends { readonly id: string }>(
+  source: Source<Row>,
+  where: Condition | undefined,
+  which: Selected,
+): Promise<Row[]> {
+  const rows = await source.select({ where, ...which });
+  const now = rows.length === 0 ? await where?.anew?.() : undefined;
+  return now ? source.select({ where: now, ...which }) : rows;
 }
 
 /** Those that are answered, with what is read apart where it is wanted. */

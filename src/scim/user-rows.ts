@@ -22,7 +22,11 @@ interface Written {
 /** A person of a directory as it is stored. */
 export interface UserRow extends Written, Record<string, unknown> {
   readonly attributes: Buffer;
+  /** The groups that they are in, where those were read with it. */
+  readonly groups?: readonly GroupOf[];
 }
+
+type GroupOf = readonly [id: string, name: string, direct: boolean];
 
 /** Both what the directory says and whether the account may sign in are of the resource. */
 export const LAST_MODIFIED = milliseconds('greatest(s.updated_at, u.updated_at)');
@@ -31,6 +35,19 @@ const COLUMNS = `s.id, s.attributes, s.version, ${milliseconds('s.created_at')} 
 /** Of so many it is a read as by key, which may share a connection with others. */
 const FEW = 10;
 const FROM = 'scim_users s JOIN users u ON u.id = s.id';
+
+/** Of a person, whom an expression names: the groups that they are in, themselves or by other groups. */
+function groupsOf(person: string): string {
+  return `(WITH RECURSIVE found AS (
+      SELECT group_id AS id, true AS direct FROM group_members WHERE user_id = ${person}
+      UNION SELECT p.group_id, false FROM found f JOIN group_subgroups p ON p.member_id = f.id)
+    SELECT coalesce(json_agg(json_build_array(f.id, g.display_name, f.direct) ORDER BY f.id), '[]')
+    FROM (SELECT id, bool_or(direct) AS direct FROM found GROUP BY id) f JOIN groups g ON g.id = f.id)`;
+}
+
+function columns(withGroups: boolean): string {
+  return withGroups ? `${COLUMNS}, ${groupsOf('s.id')} AS groups` : COLUMNS;
+}
 
 /** The people of a directory, read. What is sealed is opened for a page at once. */
 @Injectable()
@@ -41,10 +58,10 @@ export class UserRows {
     private readonly config: AuthConfig,
   ) {}
 
-  async one(directoryId: string, id: string): Promise<UserRow | undefined> {
+  async one(directoryId: string, id: string, withGroups = false): Promise<UserRow | undefined> {
     const [row] = await this.database.query<UserRow>({
-      name: 'scim_user',
-      text: `SELECT ${COLUMNS} FROM ${FROM} WHERE s.id = $1 AND s.directory_id = $2 AND s.removed_at IS NULL`,
+      name: withGroups ? 'scim_user_groups' : 'scim_user',
+      text: `SELECT ${columns(withGroups)} FROM ${FROM} WHERE s.id = $1 AND s.directory_id = $2 AND s.removed_at IS NULL`,
       values: [id, directoryId],
     });
     return row;
@@ -59,7 +76,8 @@ export class UserRows {
     return row;
   }
 
-  select(directoryId: string, { where, order, limit, offset = 0, after }: Selected): Promise<UserRow[]> {
+  select(directoryId: string, asked: Selected): Promise<UserRow[]> {
+    const { where, order, limit, offset = 0, after, withApart = false } = asked;
     const values = new Values();
     const conditions = [
       `s.directory_id = ${values.add(directoryId)}`,
@@ -69,8 +87,8 @@ export class UserRows {
     ];
     const often = where?.name !== undefined && order === undefined && after === undefined && offset === 0;
     return this.database.query<UserRow>({
-      ...(often && { name: `scim_users_${where.name}_${limit}` }),
-      text: `SELECT ${COLUMNS} FROM ${FROM} WHERE ${conditions.join(' AND ')}
+      ...(often && { name: `scim_users_${where.name}_${limit}${withApart ? '_groups' : ''}` }),
+      text: `SELECT ${columns(withApart)} FROM ${FROM} WHERE ${conditions.join(' AND ')}
         ORDER BY ${order ?? 's.id'} LIMIT ${limit} OFFSET ${offset}`,
       values: values.list,
     });
@@ -100,7 +118,7 @@ export class UserRows {
     const stored = rows.map(({ attributes }) => attributes);
     const placed = rows.map(({ id, attributes: bytes }) => ({ ...placeOf(tenant.id, id), bytes }));
     const open = this.openers.warm(tenant.id, stored) ?? (await this.openers.of(tenant, placed));
-    const groups = withGroups ? await this.#groups(rows.map(({ id }) => id)) : undefined;
+    const groups = withGroups ? await this.#groups(rows) : undefined;
     return rows.map((row) => {
       const said = JSON.parse(open(placeOf(tenant.id, row.id), row.attributes).toString('utf8')) as Fields;
       return { id: row.id, resource: this.#resource(row, said, groups?.get(row.id)) };
@@ -112,13 +130,13 @@ export class UserRows {
     return this.#resource(row, said, undefined);
   }
 
-  #resource(row: Written, said: Fields, groups: readonly Fields[] | undefined): Fields {
+  #resource(row: Written, said: Fields, groups: readonly GroupOf[] | undefined): Fields {
     return {
       schemas: schemasOf(USER_TYPE, said),
       id: row.id,
       ...said,
       active: row.active,
-      ...(groups && { groups }),
+      ...(groups?.length && { groups: groups.map((group) => this.#group(group)) }),
       meta: {
         resourceType: 'User',
         created: row.created.toISOString(),
@@ -129,28 +147,24 @@ export class UserRows {
     };
   }
 
-  async #groups(ids: readonly string[]): Promise<Map<string, Fields[]>> {
-    const rows = await this.database.query<{ person: string; id: string; name: string; direct: boolean }>({
-      ...(ids.length <= FEW && { name: 'scim_groups_of' }),
-      text: `WITH RECURSIVE found AS (
-          SELECT user_id AS person, group_id AS id, true AS direct FROM group_members WHERE user_id = ANY ($1::uuid[])
-          UNION SELECT f.person, s.group_id, false FROM found f JOIN group_subgroups s ON s.member_id = f.id)
-        SELECT f.person, f.id, g.display_name AS name, bool_or(f.direct) AS direct FROM found f JOIN groups g ON g.id = f.id
-        GROUP BY f.person, f.id, g.display_name ORDER BY f.person, f.id`,
-      values: [ids],
-    });
-    const byPerson = new Map<string, Fields[]>();
-    for (const { person, id, name, direct } of rows) {
-      const groups = byPerson.get(person) ?? [];
-      groups.push({
-        value: id,
-        $ref: `${baseUrl(this.config)}/Groups/${id}`,
-        display: name,
-        type: direct ? 'direct' : 'indirect',
-      });
-      byPerson.set(person, groups);
-    }
-    return byPerson;
+  #group([id, name, direct]: GroupOf): Fields {
+    const $ref = `${baseUrl(this.config)}/Groups/${id}`;
+    return { value: id, $ref, display: name, type: direct ? 'direct' : 'indirect' };
+  }
+
+  /** As they were read with the rows, or for all that were not. */
+  async #groups(rows: readonly UserRow[]): Promise<Map<string, readonly GroupOf[]>> {
+    const ids = rows.filter(({ groups }) => !groups).map(({ id }) => id);
+    const read =
+      ids.length === 0
+        ? []
+        : await this.database.query<{ id: string; groups: readonly GroupOf[] }>({
+            ...(ids.length <= FEW && { name: 'scim_groups_of' }),
+            text: `SELECT p.id, ${groupsOf('p.id')} AS groups FROM unnest($1::uuid[]) AS p (id)`,
+            values: [ids],
+          });
+    const all = [...rows, ...read];
+    return new Map(all.flatMap(({ id, groups }) => (groups ? [[id, groups] as const] : [])));
   }
 }
 

@@ -11,7 +11,13 @@ import {
   type TenantRef,
 } from '../platform/database/index.js';
 import { AppError, ResourceNotFound } from '../platform/http/errors.js';
-import type { BodyRecording, NetworkRules, RateLimits, SignInRules } from '../platform/http/tenant-rules.js';
+import type {
+  BodyRecording,
+  NetworkRules,
+  RateLimits,
+  RequestBodies,
+  SignInRules,
+} from '../platform/http/tenant-rules.js';
 import type { Quotas } from './quotas.js';
 
 /** What of its life a tenant is in; what may follow which is in `src/organisations/lifecycle.ts`. Only `active` is served. */
@@ -29,7 +35,7 @@ export interface Tenant extends TenantRef {
   readonly networkRules?: NetworkRules;
   readonly signInRules?: SignInRules;
   /** What of the bodies of its requests its events have. */
-  readonly requestBodies: BodyRecording;
+  readonly requestBodies: RequestBodies;
   /** Rises with every change of the entry. */
   readonly version: number;
   /** Present while suspended, and while the deletion of a suspended one can be taken back. */
@@ -58,6 +64,7 @@ interface Row {
   network_rules: NetworkRules | null;
   sign_in_rules: SignInRules | null;
   request_bodies: BodyRecording;
+  withheld_fields: string[];
   version: number;
   suspended_reason: string | null;
   delete_after: Date | null;
@@ -83,7 +90,7 @@ const KEEP_UNKNOWN_MS = 5_000;
 /** The migrator says when it is done; this is for whoever does not hear it. */
 const KEEP_BEHIND_MS = 5_000;
 const COLUMNS =
-  'id, slug, name, region, cell, status, created_at, version, suspended_reason, delete_after, quotas, rate_limits, network_rules, sign_in_rules, request_bodies, moving_to, pause_id IS NOT NULL AS writes_paused';
+  'id, slug, name, region, cell, status, created_at, version, suspended_reason, delete_after, quotas, rate_limits, network_rules, sign_in_rules, request_bodies, withheld_fields, moving_to, pause_id IS NOT NULL AS writes_paused';
 /** Takes the name $2 for the tenant $1, where nobody has it or has had it until a while ago; else returns nothing. */
 export const CLAIM_SLUG = `
   INSERT INTO control.slugs AS taken (slug, tenant) VALUES ($2, $1)
@@ -285,7 +292,7 @@ function tenantOf(row: Row): Tenant {
     rateLimits: row.rate_limits ?? undefined,
     networkRules: row.network_rules ?? undefined,
     signInRules: row.sign_in_rules ?? undefined,
-    requestBodies: row.request_bodies,
+    requestBodies: { recorded: row.request_bodies, withheld: row.withheld_fields },
     version,
     quotas,
     ...(row.suspended_reason !== null && { suspendedReason: row.suspended_reason }),

@@ -6,7 +6,7 @@ import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { parseExport } from '../support/exports.js';
-import { tracesOf } from '../support/traces.js';
+import { filesWith } from '../support/traces.js';
 import { createApiKey, createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
 const app = sharedApplication();
@@ -104,13 +104,11 @@ it('is sealed where it is stored, and taken away when the organisation is restor
   const { id } = await publishedAgent(acme.api, { instructions: 'instructions-canary' });
   await remove(acme.id);
   await exported(operator, `/v1/tenants/${acme.id}/export`);
-  const stored = async () =>
-    Object.keys(await tracesOf(app.home, acme.id)).filter((where) => where.includes('/export/'));
+  const exports = (text: string) => filesWith(app.home, text, (path) => path.includes('/export/'));
+  const stored = () => exports(acme.id);
   expect((await stored()).length).toBeGreaterThan(5);
   for (const canary of ['instructions-canary', id, acme.owner.email])
-    expect(
-      Object.keys(await tracesOf(app.home, canary)).filter((where) => where.includes('/export/')),
-    ).toEqual([]);
+    expect(await exports(canary)).toEqual([]);
   await restore(acme.id);
   await eventually(async () => expect(await stored()).toEqual([]), 20_000);
   expect(await refusal(operator.get(`/v1/tenants/${acme.id}/export`))).toEqual(NO_EXPORT);

@@ -30,12 +30,10 @@ async function bodyOf(api: Client, action: string): Promise<Record<string, unkno
   return events.find(({ outcome }) => outcome === 'success')?.personal?.body;
 }
 
-async function recorded(recording: string): Promise<void> {
-  expect(await must(acme.api.put(PATH, { recorded: recording }), 200)).toEqual({ recorded: recording });
-  await eventually(
-    async () => expect(await must(acme.api.get(PATH), 200)).toEqual({ recorded: recording }),
-    1_000,
-  );
+async function recorded(recording: string, withheld?: string[]): Promise<void> {
+  const now = { recorded: recording, withheld: (withheld ?? []).map((name) => name.toLowerCase()) };
+  expect(await must(acme.api.put(PATH, { recorded: recording, withheld }), 200)).toEqual(now);
+  await eventually(async () => expect(await must(acme.api.get(PATH), 200)).toEqual(now), 1_000);
 }
 
 const addPerson = (api: Client): Promise<UserDto> => {
@@ -45,7 +43,7 @@ const addPerson = (api: Client): Promise<UserDto> => {
 };
 
 it('are recorded for an organisation that wants it, as it wants it, and for nobody else', async () => {
-  expect(await must(acme.api.get(PATH), 200)).toEqual({ recorded: 'none' });
+  expect(await must(acme.api.get(PATH), 200)).toEqual({ recorded: 'none', withheld: [] });
   await addPerson(acme.api);
   expect(await bodyOf(acme.api, 'user.created')).toBeUndefined();
   await recorded('redacted');
@@ -88,6 +86,23 @@ it('stand nowhere in clear, and are gone with the person whom they name', async 
   await verified(acme.api);
 });
 
+it('are recorded without the fields that the organisation names, however they are written', async () => {
+  await recorded('full', ['description', 'Instructions']);
+  await must(acme.api.post('/v1/projects', { name: 'p', description: 'of a patient' }), 201);
+  expect(await bodyOf(acme.api, 'project.created')).toEqual({ name: 'p', description: '[redacted]' });
+  await must(globex.api.put(PATH, { recorded: 'full' }), 200);
+  await eventually(async () => {
+    await must(globex.api.post('/v1/projects', { name: uniqueName('p'), description: 'of a patient' }), 201);
+    expect(await bodyOf(globex.api, 'project.created')).toMatchObject({ description: 'of a patient' });
+  }, 1_000);
+  const told = await acme.api.all<{ changes?: object }>(
+    '/v1/audit/events?action=audit_request_bodies.updated',
+  );
+  expect(told[0]?.changes).toEqual({ recorded: 'full', withheld: ['description', 'instructions'] });
+  for (const withheld of [['x'.repeat(65)], [''], 'name', Array.from({ length: 101 }, (_, at) => `f${at}`)])
+    expect((await refusal(acme.api.put(PATH, { recorded: 'full', withheld }))).status).toBe(400);
+});
+
 it('are for owners to decide on, and the decision is told', async () => {
   const admin = await createPerson(acme.api, 'Admin');
   const session = client(app.baseUrl, (await signIn(app, acme.slug, admin)).accessToken);
@@ -95,12 +110,12 @@ it('are for owners to decide on, and the decision is told', async () => {
     status: 403,
     code: 'PERMISSION_DENIED',
   });
-  expect(await must(session.get(PATH), 200)).toEqual({ recorded: 'none' });
+  expect(await must(session.get(PATH), 200)).toEqual({ recorded: 'none', withheld: [] });
   expect((await refusal(acme.api.put(PATH, { recorded: 'everything' }))).status).toBe(400);
   await recorded('redacted');
   const told = await acme.api.all<Told & { changes?: object }>(
     '/v1/audit/events?action=audit_request_bodies.updated',
   );
   expect(told.find(({ outcome }) => outcome === 'success')?.changes).toEqual({ recorded: 'redacted' });
-  expect(await must(globex.api.get(PATH), 200)).toEqual({ recorded: 'none' });
+  expect(await must(globex.api.get(PATH), 200)).toEqual({ recorded: 'none', withheld: [] });
 });

@@ -144,6 +144,8 @@ describe('proofs of a log', () => {
       for (const { size, note } of all) {
         const { root, index, hashes } = await prove.publication(tenant, size);
         const published = openCheckpoint(root.note, [VERIFIER]);
+        // Of this cell's log of checkpoints alone: another's is another log.
+        expect(published.origin).toBe(`${NAME}/roots/${tenant.cell}`);
         verifyInclusion(leafHash(Buffer.from(note)), index, published.size, hashes, published.root);
       }
     }

@@ -122,6 +122,59 @@ describe('a range of a cold log that is loaded', () => {
     expect(await keeping.verify.execute(a)).toMatchObject({ valid: true, checked: 460 });
   });
 
+  it.each([
+    [
+      'an event that says something else',
+      `UPDATE audit.restored SET event = $2 WHERE restore = $1 AND seq = 147`,
+      147,
+    ],
+    [
+      'another link',
+      `UPDATE audit.restored SET chain_hash = sha256($2) WHERE restore = $1 AND seq = 141`,
+      141,
+    ],
+    [
+      'another action beside the event',
+      `UPDATE audit.restored SET action = convert_from($2, 'UTF8') WHERE restore = $1 AND seq = 155`,
+      155,
+    ],
+    [
+      'another actor beside the event',
+      `UPDATE audit.restored SET actor = convert_from($2, 'UTF8') WHERE restore = $1 AND seq = 155`,
+      155,
+    ],
+    [
+      'another time beside the event',
+      `UPDATE audit.restored SET at = at + octet_length($2) * interval '1 second' WHERE restore = $1 AND seq = 156`,
+      156,
+    ],
+    [
+      'an event that is missing',
+      `DELETE FROM audit.restored WHERE restore = $1 AND seq = 151 AND $2::bytea IS NOT NULL`,
+      151,
+    ],
+    [
+      'an event beyond the range',
+      `INSERT INTO audit.restored SELECT restore, 161, at, action, actor, $2, chain_hash FROM audit.restored WHERE restore = $1 AND seq = 160`,
+      161,
+    ],
+  ])('is found out by verifying where somebody has put there %s', async (_what, tamper, seq) => {
+    const restore = await restores.create(a, { from: 140, to: 160 });
+    await restores.create(b, { from: 140, to: 160 });
+    await carriedOut();
+    await carriedOut();
+    expect(await keeping.verify.execute(a)).toMatchObject({ valid: true, checked: 460 });
+    await db.superuser.query(tamper, [restore.id, Buffer.from('agent.deleted')]);
+    const { valid, finding } = await keeping.verify.execute(a);
+    expect({ valid, kind: finding?.kind, seq: finding?.seq }).toEqual({
+      valid: false,
+      kind: 'event_altered',
+      seq,
+    });
+    expect(finding?.message).toContain('as it was restored for searching');
+    expect(await keeping.verify.execute(b)).toMatchObject({ valid: true });
+  });
+
   it('is refused where its object was tampered with, consistently or not', async () => {
     const [first = '', second = ''] = await store.list(`tenants/${a.id}/audit/cold/`, { limit: 9 });
     const original = store.stored.get(second) ?? Buffer.alloc(0);

@@ -37,9 +37,20 @@ export async function tracesOf(home: string, tenant: string): Promise<Traces> {
       }
     });
   }
-  for (const file of await filesBelow(home)) {
+  for (const file of await filesWith(home, tenant)) found[file] = 1;
+  return found;
+}
+
+/** The files of the data folder, outside PostgreSQL, that have this in their path or content; `among` looks at some alone. */
+export async function filesWith(
+  home: string,
+  text: string,
+  among: (path: string) => boolean = () => true,
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const file of (await filesBelow(home)).filter(among)) {
     const content = await readFile(join(home, file), 'latin1').catch(() => '');
-    if (file.includes(tenant) || content.includes(tenant)) found[file] = 1;
+    if (file.includes(text) || content.includes(text)) found.push(file);
   }
   return found;
 }

@@ -22,7 +22,7 @@ const notes = [3, 9, 20, 41, 50].map((size) => note('t_0123456789abcdef', size))
 const leaves = notes.map((each) => leafHash(Buffer.from(each)));
 const frontier = Frontier.of(Buffer.alloc(0), 0);
 for (const leaf of leaves) frontier.append(leaf);
-const root = note('roots', leaves.length, frontier.root());
+const root = note('roots/eu-1', leaves.length, frontier.root());
 const subtree = (level: number, index: number): Buffer =>
   level === 0
     ? (leaves[index] ?? Buffer.alloc(32))
@@ -56,6 +56,16 @@ describe('a proof of publication', () => {
     [
       'in another log than that of checkpoints',
       answer(2, { rootCheckpoint: note('t_0123456789abcdef', leaves.length, frontier.root()) }),
+      [kept],
+    ],
+    [
+      'in the log of checkpoints of another installation',
+      answer(2, {
+        rootCheckpoint: signCheckpoint(
+          { origin: 'another.example/roots/eu-1', size: leaves.length, root: frontier.root(), extension: [] },
+          SIGNERS,
+        ),
+      }),
       [kept],
     ],
     ['that is no answer', 'null', [kept]],

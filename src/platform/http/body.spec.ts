@@ -52,6 +52,14 @@ describe('the body of a request, as it may stand in an event', () => {
     );
   });
 
+  it('never has what a withheld field holds, however deep', () => {
+    fc.assert(
+      fc.property(bodyWith('Diagnosis'), (body) => {
+        expect(JSON.stringify(recordableBody(body, 'full', ['diagnosis']))).not.toContain(CANARY);
+      }),
+    );
+  });
+
   it('is whole but for that, and of one that is very long its beginning is there, without what is not to be', () => {
     const body = { name: 'Greeter', model: { provider: 'demo' }, tags: ['a', 1, null] };
     expect(recordableBody({ ...body, token: 'x' }, 'redacted')).toEqual({ ...body, token: '[redacted]' });

@@ -130,13 +130,17 @@ const PERSONAL_NAME = /^(e_?mails?|phones?|telephone|display_?name|first_?name|l
 const KEPT_CHARACTERS = 16_384;
 
 /**
- * A request's body as it may stand in an event: without what is secret by name, and, but for `full`, what is personal;
- * of what is very long, the beginning as text.
+ * A request's body as it may stand in an event: without what is secret by name or withheld, and, but for `full`, what is
+ * personal; of what is very long, the beginning as text.
  */
-export function recordableBody(body: unknown, recording: Exclude<BodyRecording, 'none'>): unknown {
+export function recordableBody(
+  body: unknown,
+  recording: Exclude<BodyRecording, 'none'>,
+  withheld: readonly string[] = [],
+): unknown {
   if (body === undefined || body === null) return undefined;
   const text = JSON.stringify(body, (key, value: unknown) => {
-    if (SECRET_NAME.test(key)) return '[redacted]';
+    if (SECRET_NAME.test(key) || withheld.includes(key.toLowerCase())) return '[redacted]';
     return recording === 'redacted' && PERSONAL_NAME.test(key) ? '[personal]' : value;
   });
   if (text.length <= KEPT_CHARACTERS) return JSON.parse(text) as unknown;

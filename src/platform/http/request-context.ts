@@ -6,7 +6,7 @@ import type { AuditAction } from '../events/index.js';
 import type { Credential } from './credential.js';
 import type { EndpointOptions } from './endpoint-options.js';
 import type { Access, RecordedDecision } from './grants.js';
-import type { BodyRecording, NetworkRules, RateLimits, SignInRules } from './tenant-rules.js';
+import type { NetworkRules, RateLimits, RequestBodies, SignInRules } from './tenant-rules.js';
 
 /** A tenant as requests see it. */
 export interface RequestTenant extends TenantRef {
@@ -18,7 +18,7 @@ export interface RequestTenant extends TenantRef {
   /** Where the organisation has set any. */
   readonly signInRules?: SignInRules;
   /** Absent: none. */
-  readonly requestBodies?: BodyRecording;
+  readonly requestBodies?: RequestBodies;
 }
 
 /** Who acts. A user's API key acts for the user, within its scopes; the operator's support for one, as src/impersonation has it; a client (OAuth) for nobody but itself. */

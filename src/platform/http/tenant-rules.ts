@@ -61,3 +61,10 @@ export const BODY_RECORDINGS = ['none', 'redacted', 'full'] as const;
  * fields. `full`: what is personal too, where it is known whose it is. What is secret never does.
  */
 export type BodyRecording = (typeof BODY_RECORDINGS)[number];
+
+/** What an organisation wants in its log of the bodies of requests. */
+export interface RequestBodies {
+  readonly recorded: BodyRecording;
+  /** Names of fields that stay out whatever is recorded, in small letters. */
+  readonly withheld: readonly string[];
+}
