@@ -10,11 +10,12 @@ export async function answered<T>(work: Promise<T>, within: number, giveUp: () =
   }
 }
 
-/** One transaction, on a connection that is closed where it is not answered in time. */
+/** One transaction, on a connection that is closed where it is not answered in time. What begins it may be several statements. */
 export async function inTransaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
   within: number,
+  begin = 'BEGIN',
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
@@ -25,7 +26,7 @@ export async function inTransaction<T>(
     client.release(new Error('The database does not answer.'));
   };
   try {
-    return await answered(inOne(client, work), within, giveUp);
+    return await answered(inOne(client, work, begin), within, giveUp);
   } catch (error) {
     if (!released) await client.query('ROLLBACK').catch((failure: Error) => (broken = failure));
     throw error;
@@ -34,8 +35,12 @@ export async function inTransaction<T>(
   }
 }
 
-async function inOne<T>(client: pg.PoolClient, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  await client.query('BEGIN');
+async function inOne<T>(
+  client: pg.PoolClient,
+  work: (client: pg.PoolClient) => Promise<T>,
+  begin: string,
+): Promise<T> {
+  await client.query(begin);
   const result = await work(client);
   await client.query('COMMIT');
   return result;

@@ -37,8 +37,9 @@ const MAX_GROUP_BYTES = 8 * 1_048_576;
 const LIMITS: WriterLimits = { events: 20_000, bytes: 64 * 1_048_576, silenceMs: 30_000 };
 const HEADS_IN_MEMORY = 10_000;
 /** How long what transactions have left may lie, at most: it is durable there, and whoever reads a log has it moved first. */
-const DRAIN_SOON_MS = 20;
-const DRAIN_LOCK = 7_283_002;
+const DRAIN_SOON_MS = 50;
+/** In one message. Orders the drains of all processes: two that each took some rows could append them out of order. */
+const BEGIN_DRAIN = 'BEGIN; SELECT pg_advisory_xact_lock(7283002)';
 const NONE: ReadonlySet<string> = new Set();
 
 /**
@@ -210,8 +211,6 @@ export class GroupWriter {
   async #drainOnce(): Promise<number> {
     let drained = 0;
     await this.#locked(async (client) => {
-      // Orders the drains of all processes: two that each took some rows could append them out of order.
-      await client.query('SELECT pg_advisory_xact_lock($1)', [DRAIN_LOCK]);
       const { rows } = await client.query<{ tenant: string; event: Buffer; now: number }>({
         name: 'audit_drain',
         text: `WITH taken AS (DELETE FROM audit.outbox
@@ -228,7 +227,7 @@ export class GroupWriter {
       );
       // The outbox takes events only of tenants that live here: each of them has its place in a log.
       return this.#appendOpen(client, events, true);
-    });
+    }, BEGIN_DRAIN);
     return drained;
   }
 
@@ -252,9 +251,12 @@ export class GroupWriter {
    * A transaction that appends under locks. What is remembered of the period may be old: once it has refused an append, it
    * is read again, under the locks.
    */
-  async #locked(append: (client: pg.PoolClient) => Promise<Map<string, Head>>): Promise<Map<string, Head>> {
+  async #locked(
+    append: (client: pg.PoolClient) => Promise<Map<string, Head>>,
+    begin?: string,
+  ): Promise<Map<string, Head>> {
     const once = (): Promise<Map<string, Head>> =>
-      inTransaction(this.cell.audit, append, this.limits.silenceMs);
+      inTransaction(this.cell.audit, append, this.limits.silenceMs, begin);
     const advanced = await once().catch((error: unknown) => {
       if (!(error instanceof HeadMoved)) throw error;
       this.#period = undefined;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { BlindLookup, Sealed } from '../encryption/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
+import { QuotaExceeded } from '../tenancy/index.js';
 import { EmailTaken } from './auth.errors.js';
 import { distrust, endAccess, endResetLinks } from './end-access.js';
 import { UserEntity, type Role } from './identity.entity.js';
@@ -35,9 +36,21 @@ export class ProvidedUsers {
     private readonly sessions: SessionList,
   ) {}
 
+  /** Why there is no room for somebody more who is active, if there is none: it is told to whoever adds them. */
+  async room(): Promise<QuotaExceeded | undefined> {
+    try {
+      await this.users.requireRoom();
+      return undefined;
+    } catch (error) {
+      if (error instanceof QuotaExceeded) return error;
+      throw error;
+    }
+  }
+
   /**
-   * Somebody whom `byEmail` has not found under held index keys (`BlindLookup.hold`), with rows that go along.
-   * @throws {EmailTaken | QuotaExceeded}
+   * Somebody whom `byEmail` has not found under held index keys (`BlindLookup.held`), with rows that go along; there is
+   * `room` for them.
+   * @throws {EmailTaken}
    */
   async add(
     id: string,
@@ -45,7 +58,6 @@ export class ProvidedUsers {
     ...alongside: readonly object[]
   ): Promise<UserEntity> {
     const { email, displayName, phone } = profile;
-    if (active) await this.users.requireRoom();
     const person = {
       id,
       email,

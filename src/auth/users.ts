@@ -72,7 +72,7 @@ export class Users {
   }
 
   /**
-   * The same of somebody whose address was looked up under held index keys (`BlindLookup.hold`), with rows that go along: of
+   * The same of somebody whose address was looked up under held index keys (`BlindLookup.held`), with rows that go along: of
    * those the sealed parts may be the person's.
    * @throws {EmailTaken}
    */

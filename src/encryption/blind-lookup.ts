@@ -3,7 +3,7 @@ import type { FindOptionsWhere, ObjectLiteral } from 'typeorm';
 import { currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { encryptedFieldsOf, type EncryptedField, type Lookup } from './encrypted.decorator.js';
 import { blindIndexWith } from './field-encryption.js';
-import { heldIndexKeys, holdIndexKeys } from './held-index-keys.js';
+import { heldIndexKeys, lookUpHeld } from './held-index-keys.js';
 import { KeyRing } from './key-ring.js';
 import type { Open } from './openers.js';
 import type { TenantKeys } from './tenant-keys.js';
@@ -38,11 +38,11 @@ export class BlindLookup {
   }
 
   /**
-   * Keeps the index keys as they are until the end of the running transaction: what is looked up and not found before it
-   * writes is not there, and need not be looked for by other keys.
+   * Looks up while the index keys are kept as they are until the end of the running transaction: what is not found is not
+   * there, and need not be looked for by other keys. May look up a second time.
    */
-  async hold(): Promise<void> {
-    await holdIndexKeys(this.database, this.keys);
+  held<T>(lookUp: () => Promise<T>): Promise<T> {
+    return lookUpHeld(this.database, this.keys, lookUp);
   }
 
   /** Of all rows that have this value, at most as many as said: what one of their columns has. Nothing sealed is read. */

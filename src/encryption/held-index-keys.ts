@@ -16,6 +16,33 @@ export function heldIndexKeys(database: TenantDatabase): TenantKeys | undefined 
 }
 
 /**
+ * Looks up by the index keys as they are known, and has them held (`holdIndexKeys`) in the same flush, before: where they turn
+ * out to be those of before, they are held as they are now, and it is looked up once more.
+ */
+export async function lookUpHeld<T>(
+  database: TenantDatabase,
+  ring: KeyRing,
+  lookUp: () => Promise<T>,
+): Promise<T> {
+  const { transaction } = database;
+  if (!transaction) throw new Error('Index keys are held until a transaction ends.');
+  if (held.has(transaction)) return lookUp();
+  const tenant = currentTenant();
+  const keys = ring.warm(tenant.id) ?? (await ring.of(tenant));
+  held.set(transaction, keys);
+  try {
+    const [current, found] = await Promise.all([lockedRevision(database), lookUp()]);
+    if (isOf(keys, current)) return found;
+  } catch (error) {
+    held.delete(transaction);
+    throw error;
+  }
+  held.delete(transaction);
+  await holdIndexKeys(database, ring);
+  return lookUp();
+}
+
+/**
  * The keys with which an index is written now. Their row is locked until the end of the transaction: which columns are
  * filled changes before it or after it, and a process that has not heard of a change does not write by what it knew.
  */
@@ -25,13 +52,7 @@ export async function holdIndexKeys(database: TenantDatabase, ring: KeyRing): Pr
   const tenant = currentTenant();
   let keys = ring.warm(tenant.id) ?? (await ring.of(tenant));
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const [row] = await database.query<{ id: string; revision: number }>({
-      name: 'index_key',
-      text: `SELECT id, revision FROM encryption_keys WHERE purpose = 'index' AND state = 'current' FOR SHARE`,
-      values: [],
-    });
-    const { id, revision } = keys.indexRevision;
-    if (row?.id === id && row.revision === revision) {
+    if (isOf(keys, await lockedRevision(database))) {
       const { transaction } = database;
       if (transaction) held.set(transaction, keys);
       return keys;
@@ -39,4 +60,22 @@ export async function holdIndexKeys(database: TenantDatabase, ring: KeyRing): Pr
     keys = await ring.reread(tenant);
   }
   throw new Error('The index keys of the tenant changed again and again.');
+}
+
+interface Revision {
+  readonly id: string;
+  readonly revision: number;
+}
+
+async function lockedRevision(database: TenantDatabase): Promise<Revision | undefined> {
+  const [row] = await database.query<Revision & Record<string, unknown>>({
+    name: 'index_key',
+    text: `SELECT id, revision FROM encryption_keys WHERE purpose = 'index' AND state = 'current' FOR SHARE`,
+    values: [],
+  });
+  return row;
+}
+
+function isOf({ indexRevision: { id, revision } }: TenantKeys, current: Revision | undefined): boolean {
+  return current?.id === id && current.revision === revision;
 }

@@ -34,14 +34,18 @@ export class AdmitUser {
   /** @throws {ScimError | QuotaExceeded} */
   async execute(directory: DirectoryRow, newId: string, said: Fields, active: boolean): Promise<Admitted> {
     const profile = profileOf(newId, said, directory.mapping);
-    await this.lookup.hold();
-    const [known, here] = await Promise.all([
-      this.store.byUserName(directory.id, textIn(said, 'userName')),
-      this.users.byEmail(profile.email),
-    ]);
+    // In one flush, as for most there is nothing more to know before they are written.
+    const [known, here, room] = await this.lookup.held(() =>
+      Promise.all([
+        this.store.byUserName(directory.id, textIn(said, 'userName')),
+        this.users.byEmail(profile.email),
+        active ? this.users.room() : undefined,
+      ]),
+    );
     if (known && !known.removedAt) throw userNameTaken();
     if (known) return { id: await this.#again(directory, known, said, active) };
     if (here) return { id: await this.#adopt(directory, here, said, active) };
+    if (room) throw room;
     let account: UserEntity | undefined;
     const row = await this.store.add(directory.id, newId, said, async (...rows) => {
       account = await this.users.add(newId, { profile, role: directory.default_role, active }, ...rows);

@@ -7,7 +7,8 @@ import { ScimError } from './protocol/scim.errors.js';
 
 /** What happens to the members of a group, as sets, so that nobody has to read them first. */
 export type MemberChange =
-  | { readonly kind: 'add' | 'remove' | 'replace'; readonly ids: readonly string[] }
+  | { readonly kind: 'add' | 'remove'; readonly ids: readonly string[] }
+  | { readonly kind: 'replace'; readonly ids: readonly string[] }
   | { readonly kind: 'removeWhere'; readonly filter: Filter };
 
 /** A PATCH of a group: what concerns its members, and what concerns its own attributes. */

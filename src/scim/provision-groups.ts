@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { Groups, Members, membersInEvent, Subgroups, type GroupRow } from '../groups/index.js';
+import {
+  Groups,
+  Members,
+  membersInEvent,
+  Subgroups,
+  type GroupRow,
+  type MembersChanged,
+} from '../groups/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { VersionMismatch } from '../platform/http/parameters.js';
@@ -107,11 +114,14 @@ export class ProvisionGroups {
     renamed: (group: GroupRow) => Named,
   ): Promise<void> {
     const ids = changes.flatMap((change) => (change.kind === 'removeWhere' ? [] : change.ids));
+    const [only] = changes.length === 1 ? changes.filter(isPlain) : [];
     // In one flush, as others wait for the group meanwhile; people before groups, as whoever takes a person away locks them.
-    const [provided, group, given] = await Promise.all([
+    // The members as well, where that is all: should the group or a member turn out to be none, it is taken back.
+    const [provided, group, given, changed] = await inOrder([
       this.#provided(asked, ids, changes.some(putsIn) ? 'held' : 'told'),
       this.#locked(asked, id),
       this.grants.givenBy(id),
+      only && this.members.change(only.kind, id, only.ids.filter(isUuid)),
     ]);
     auditDetails({ resource: { type: 'group', id } });
     const { displayName, externalId } = renamed(group);
@@ -119,7 +129,7 @@ export class ProvisionGroups {
     if (isRenamed) await this.groups.rename(id, displayName, externalId ?? null);
     const told = newTold();
     for (const change of changes) {
-      if (change.kind !== 'removeWhere') await this.#changeMembers(id, change, provided, told);
+      if (change.kind !== 'removeWhere') await this.#changeMembers(id, change, provided, told, changed);
       else {
         const fitting = await this.#fitting(asked, id, change);
         const known = await this.#provided(asked, fitting, 'told');
@@ -142,6 +152,7 @@ export class ProvisionGroups {
     { kind, ids }: Extract<MemberChange, { readonly ids: unknown }>,
     provided: Provided,
     told: Told,
+    changed?: MembersChanged,
   ): Promise<void> {
     const of = (person: boolean): string[] => ids.filter((member) => provided.get(member) === person);
     const [people, groups] = [of(true), of(false)];
@@ -153,7 +164,8 @@ export class ProvisionGroups {
         `The directory provides no person and no group ${unknown.slice(0, REPORTED).join(', ')}.`,
       );
     const ofPeople =
-      kind === 'replace' || people.length > 0 ? await this.members.change(kind, id, people) : undefined;
+      changed ??
+      (kind === 'replace' || people.length > 0 ? await this.members.change(kind, id, people) : undefined);
     const ofGroups =
       kind === 'replace' || groups.length > 0 ? await this.subgroups[kind](id, groups) : undefined;
     told.added.push(...(ofPeople?.added ?? []));
@@ -180,7 +192,7 @@ export class ProvisionGroups {
     ids: readonly string[],
     how: keyof typeof PROVIDED,
   ): Promise<Provided> {
-    const wellFormed = [...new Set(ids)].filter((id) => UUID.test(id));
+    const wellFormed = [...new Set(ids)].filter(isUuid);
     if (wellFormed.length === 0) return new Map();
     const found = await this.database.query<{ id: string; person: boolean }>({
       ...PROVIDED[how],
@@ -202,6 +214,21 @@ export class ProvisionGroups {
     const [group] = await this.rows.open([row], isWanted(GROUP_TYPE, 'members', wanted));
     return new ScimAnswer(status, group && project(GROUP_TYPE, group.resource, wanted));
   }
+}
+
+/** Only adds, or only takes away: no more is done to members than is said of them by their ids. */
+function isPlain(change: MemberChange): change is Extract<MemberChange, { readonly kind: 'add' | 'remove' }> {
+  return change.kind === 'add' || change.kind === 'remove';
+}
+
+function isUuid(id: string): boolean {
+  return UUID.test(id);
+}
+
+/** What statements of one flush come to; of several that fail, the first in their order is why. */
+async function inOrder<T extends readonly unknown[]>(work: T): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work) as Promise<{ [K in keyof T]: Awaited<T[K]> }>;
 }
 
 interface Named {
@@ -231,11 +258,11 @@ function fieldsOf(group: GroupRow): Fields {
   };
 }
 
-/** How many people lose roles by it: whoever watches for mistakes counts them, and sees the log alone. */
 function putsIn({ kind }: MemberChange): boolean {
   return kind === 'add' || kind === 'replace';
 }
 
+/** How many people lose roles by it: whoever watches for mistakes counts them, and sees the log alone. */
 function lostRoles(hasRoles: boolean, people: number): { lostRoles?: number } {
   return hasRoles && people > 0 ? { lostRoles: people } : {};
 }

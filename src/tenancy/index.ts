@@ -11,6 +11,6 @@ export {
   type TenantStatus,
 } from './tenant-registry.js';
 export { requestTenant, TenantGuard } from './tenant.guard.js';
-export { EnforceQuotas, nextDay } from './enforce-quotas.js';
+export { EnforceQuotas, QuotaExceeded, nextDay } from './enforce-quotas.js';
 export { requireServed, TenantBeingUpgraded } from './tenant-status.js';
 export { DEFAULT_QUOTAS, quotasOf, type Quotas } from './quotas.js';
