@@ -39,6 +39,8 @@ const WARM_UP_SECONDS = 2;
 /** A side is warm once a round is no better by so much than the best before; a large program needs seconds of work for it. */
 const STILL_WARMING = 1.05;
 const MOST_WARM_UPS = 10;
+/** So many rounds that are no faster than the best before. */
+const STEADY = 2;
 const ROUNDS = 7;
 const ROUND_SECONDS = 2;
 
@@ -65,11 +67,11 @@ export async function compare(
 }
 
 async function warm(side: Side, seconds: number): Promise<void> {
-  let best = 0;
-  for (let round = 0; round < MOST_WARM_UPS; round += 1) {
+  let [best, steady] = [0, 0];
+  for (let round = 0; round < MOST_WARM_UPS && steady < STEADY; round += 1) {
     const { perSecond } = await side(seconds);
-    if (perSecond < best * STILL_WARMING) return;
-    best = perSecond;
+    steady = perSecond < best * STILL_WARMING ? steady + 1 : 0;
+    best = Math.max(best, perSecond);
   }
 }
 
