@@ -78,7 +78,10 @@ export default async function scim({ say, profileFolder }: BenchOptions): Promis
     for (const [name, other] of Object.entries(others)) {
       for (const measured of ['lookup', 'patch', 'create'] as const) {
         const sides = { baseline: other.sides[measured], ours: ours.sides[measured] };
-        comparisons[`${measured}_vs_${name}`] = await compare(sides, measured === 'patch' && name === 'scimmy' ? SLOW : {});
+        comparisons[`${measured}_vs_${name}`] = await compare(
+          sides,
+          measured === 'patch' && name === 'scimmy' ? SLOW : {},
+        );
       }
     }
     for (const line of table(comparisons)) say(line);
