@@ -37,12 +37,27 @@ export class Authenticate {
     private readonly config: AuthConfig,
   ) {}
 
-  /** An API key that was shown before and has not ended since: without waiting for anything. */
-  remembered(request: RequestContext): Actor | undefined {
+  /** What was shown before and has not ended since: without waiting for anything. @throws as `actor` */
+  remembered(request: RequestContext, http: Request): Actor | undefined {
     const { credential, tenant } = request;
-    if (credential?.kind !== 'api_key' || tenant?.id !== credential.tenant) return undefined;
-    const known = this.principals.remembered(credential.secret);
-    return known && this.#limited(tenant, known, request);
+    switch (credential?.kind) {
+      case 'api_key': {
+        const known = tenant?.id === credential.tenant && this.principals.remembered(credential.secret);
+        return known ? this.#limited(tenant, known, request) : undefined;
+      }
+      case 'jwt': {
+        const known = tenant?.id === credential.tenant && this.principals.remembered(credential.token);
+        // What is bound to a key is shown with a proof, each with another.
+        const bearer = credential.scheme !== 'dpop' && known && known.keyThumbprint === undefined;
+        return bearer ? this.#byToken(tenant, known, request) : undefined;
+      }
+      case 'session': {
+        const known = tenant?.id === credential.tenant && this.principals.remembered(credential.secret);
+        return known ? this.#bySession(tenant, known, request, http) : undefined;
+      }
+      default:
+        return undefined;
+    }
   }
 
   /** @throws {InvalidCredential | AddressNotAllowed | CrossSiteRequest | DpopProofInvalid | SecondFactorMissing} */
@@ -65,26 +80,31 @@ export class Authenticate {
         this.lastUse.note(tenant, 'transmitter', actor.id);
         return actor;
       }
-      case 'jwt':
-        return this.#byToken(tenant, credential, request, http);
-      case 'session': {
-        const session = await this.principals.session(tenant, credential.secret);
-        requireBound(session, request, tenant);
-        refuseCrossSite(http);
-        return this.#used(tenant, session.actor, request);
+      case 'jwt': {
+        const { token, scheme } = credential;
+        const found = await this.principals.accessToken(tenant, token, () => this.tokens.verify(token));
+        if ((found.keyThumbprint !== undefined) !== (scheme === 'dpop')) throw new InvalidCredential();
+        if (found.keyThumbprint !== undefined)
+          await this.#requireKey(tenant, found.keyThumbprint, token, http);
+        return this.#byToken(tenant, found, request);
       }
+      case 'session':
+        return this.#bySession(
+          tenant,
+          await this.principals.session(tenant, credential.secret),
+          request,
+          http,
+        );
     }
   }
 
-  async #byToken(
-    tenant: RequestTenant,
-    { token, scheme }: Credential & { readonly kind: 'jwt' },
-    request: RequestContext,
-    http: Request,
-  ): Promise<Actor> {
-    const found = await this.principals.accessToken(tenant, token, () => this.tokens.verify(token));
-    if ((found.keyThumbprint !== undefined) !== (scheme === 'dpop')) throw new InvalidCredential();
-    if (found.keyThumbprint !== undefined) await this.#requireKey(tenant, found.keyThumbprint, token, http);
+  #bySession(tenant: RequestTenant, session: Authenticated, request: RequestContext, http: Request): Actor {
+    requireBound(session, request, tenant);
+    refuseCrossSite(http);
+    return this.#used(tenant, session.actor, request);
+  }
+
+  #byToken(tenant: RequestTenant, found: Authenticated, request: RequestContext): Actor {
     const { type, clientId } = found.actor;
     if (type === 'client' || clientId !== undefined) return this.#limited(tenant, found, request);
     if (signInRules(tenant).bindTokens) requireBound(found, request, tenant);

@@ -17,7 +17,7 @@ export class AuthenticationGuard implements CanActivate {
     if (request.endpoint?.permission === PUBLIC) return true;
     const { credential } = request;
     if (!credential) throw new AuthenticationRequired();
-    const remembered = this.authenticate.remembered(request);
+    const remembered = this.authenticate.remembered(request, http);
     if (!remembered) return this.#authenticate(credential, request, http);
     request.actor = remembered;
     return true;
