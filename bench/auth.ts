@@ -2,12 +2,13 @@
  * What showing a credential costs: a read with an API key, an access token and a session cookie, each beside the same read in
  * a process of the same program in which nobody looks at a credential (`without-authentication.ts`). `open` is the route
  * `/.well-known/jwks.json`, which asks for none, reads nothing and writes no event: the same read beside that says what the rest of
- * a request costs.
+ * a request costs. And how long two processes take from the answer that a credential is revoked to its refusal.
  */
 import { Caller } from '../test/tour/api.ts';
 import { startApplication, type Application } from '../test/tour/application.ts';
 import { fileURLToPath } from 'node:url';
 import { HttpLoad } from './http-load.ts';
+import { revocationsOfTwo } from './revocations.ts';
 import {
   compare,
   table,
@@ -29,6 +30,10 @@ const UNREACHED_LIMITS = {
   RATE_LIMIT_IP_BURST: '1000000',
   RATE_LIMIT_TENANT_PER_SECOND: '1000000',
   RATE_LIMIT_TENANT_BURST: '1000000',
+  RATE_LIMIT_SIGN_IN_PER_MINUTE: '1000000',
+  RATE_LIMIT_SIGN_IN_BURST: '1000000',
+  RATE_LIMIT_TENANT_SIGN_IN_PER_MINUTE: '1000000',
+  RATE_LIMIT_TENANT_SIGN_IN_BURST: '1000000',
 };
 
 type Headers = Record<string, string>;
@@ -70,10 +75,16 @@ export default async function auth({ say }: BenchOptions): Promise<BenchResult> 
       api_key_to_open: await compare({ baseline: open, ours: reads.apiKey }),
     };
     for (const line of table(comparisons)) say(line);
+    const revocations = await revocationsOfTwo(app, UNREACHED_LIMITS);
+    const { count, p50, p99 } = revocations;
+    say(`${count} revocations, refused by another process after: p50 ${p50} ms, p99 ${p99} ms`);
     const entries = Object.entries(comparisons);
     return {
       ratios: Object.fromEntries(entries.map(([name, { ratio }]) => [name, ratio])),
-      absolute: Object.fromEntries(entries.map(([name, { baseline, ours }]) => [name, { baseline, ours }])),
+      absolute: {
+        ...Object.fromEntries(entries.map(([name, { baseline, ours }]) => [name, { baseline, ours }])),
+        revocations,
+      },
     };
   } catch (error) {
     for (const app of apps) process.stderr.write(`The application said:\n${app.output()}\n`);
