@@ -11,6 +11,11 @@ import { SignInBusy } from './passwords.errors.js';
  */
 const MAX_AT_ONCE = 64;
 const LANES = 1;
+/** RFC 9106, section 3.1: eight for each lane. */
+const LEAST_MEMORY_KIB = 8;
+const COSTS = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=1\$/;
+/** Salt and hash of nobody's password. Written down rather than computed. */
+const NOBODY = `bm9ib2R5IGF0IGFsbCwgMTY$${'A'.repeat(43)}`;
 
 export interface Verified {
   readonly matches: boolean;
@@ -25,14 +30,14 @@ export class PasswordHashing {
   readonly #costs: string;
   /**
    * Stands in for the hash of somebody who does not exist, so that both cases take as long: the same costs, and no
-   * password that anybody knows. Written down rather than computed.
+   * password that anybody knows.
    */
   readonly #nobody: string;
   readonly #share = new FairShare(MAX_AT_ONCE);
 
   constructor(private readonly config: PasswordConfig) {
     this.#costs = `$argon2id$v=19$m=${config.memoryKib},t=${config.passes},p=${LANES}$`;
-    this.#nobody = `${this.#costs}bm9ib2R5IGF0IGFsbCwgMTY$${'A'.repeat(43)}`;
+    this.#nobody = `${this.#costs}${NOBODY}`;
   }
 
   hash(password: string): Promise<string> {
@@ -51,12 +56,26 @@ export class PasswordHashing {
     password: string,
     { refused = false }: { refused?: boolean } = {},
   ): Promise<Verified> {
-    const work = (): Promise<boolean> => verify(stored ?? this.#nobody, canonical(password));
+    const rest = stored === undefined ? undefined : this.#rest(stored);
+    const work = async (): Promise<boolean> => {
+      const matches = await verify(stored ?? this.#nobody, canonical(password));
+      if (rest !== undefined) await verify(rest, canonical(password));
+      return matches;
+    };
     const matches = await this.#limited(work, refused ? ' refused' : '');
     return {
       matches: stored !== undefined && matches,
       outdated: stored !== undefined && !stored.startsWith(this.#costs),
     };
+  }
+
+  /** Of a hash that was made at lower costs than those of today, what it lacks of them: whose it is shows by no time. */
+  #rest(stored: string): string | undefined {
+    const [, memory = '', passes = ''] = COSTS.exec(stored) ?? [];
+    const { memoryKib, passes: today } = this.config;
+    const lacking = memoryKib - Math.floor((Number(memory) * Number(passes)) / today);
+    if (memory === '' || lacking < LEAST_MEMORY_KIB) return undefined;
+    return `$argon2id$v=19$m=${lacking},t=${today},p=${LANES}$${NOBODY}`;
   }
 
   #limited<T>(work: () => Promise<T>, kind = ''): Promise<T> {

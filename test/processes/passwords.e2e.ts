@@ -1,3 +1,4 @@
+import { hash as argon2 } from '@node-rs/argon2';
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -103,6 +104,15 @@ function confirm(token: string, password: string, headers = stranger()) {
   return refusal(
     client(app.baseUrl, undefined, headers).post('/v1/auth/password-reset/confirm', { token, password }),
   );
+}
+
+/** As if the costs of a hash had been raised since somebody has set the password. */
+async function hashedAtLowerCosts({ id, password }: Person): Promise<string> {
+  const cheap = await argon2(password, { memoryCost: 8_192, timeCost: 1, parallelism: 1 });
+  await asSuperuser(app.home, 'us-east-1', (database) =>
+    database.query(`UPDATE "${acme.id}".users SET password_hash = $2 WHERE id = $1`, [id, cheap]),
+  );
+  return cheap;
 }
 
 /** The tokens of all links that a person was mailed. */
@@ -328,12 +338,14 @@ describe('a flood of wrong passwords', () => {
   });
 });
 
-it('signing in takes as long for whoever is unknown, locked, disabled or has no password, as for a wrong password', async () => {
+it('signing in takes as long for whoever is unknown, locked, disabled, of early or without a password, as for a wrong password', async () => {
   const [person, locked] = [await createPerson(acme.api, 'Viewer'), await createPerson(acme.api, 'Viewer')];
   const [disabled, federated] = [
     await createPerson(acme.api, 'Viewer'),
     await createPerson(acme.api, 'Viewer'),
   ];
+  const early = await createPerson(acme.api, 'Viewer');
+  await hashedAtLowerCosts(early);
   await lockForStrangers(locked);
   await must(acme.api.patch(`/v1/users/${disabled.id}`, { status: 'disabled' }), 200);
   // As who signs in through an identity provider alone.
@@ -347,6 +359,8 @@ it('signing in takes as long for whoever is unknown, locked, disabled or has no 
     'locked account': () => attempt({ ...locked }),
     'disabled person': () => attempt({ ...disabled }),
     'no password': () => attempt({ email: federated.email, password }),
+    'wrong password, its hash from before the costs were raised': () =>
+      attempt({ email: early.email, password }),
     'unknown organisation': () =>
       attempt({ email: person.email, password }, { ...stranger(), 'x-tenant-slug': 'nowhere' }),
   };
@@ -357,7 +371,7 @@ it('signing in takes as long for whoever is unknown, locked, disabled or has no 
       await act();
       (times[kind] ??= []).push(performance.now() - begin);
       // The first kind must not end up as the third.
-      for (const { id } of [person, disabled, federated])
+      for (const { id } of [person, disabled, federated, early])
         await must(acme.api.post(`/v1/users/${id}/unlock`), 204);
     }
   // Near the fastest: what a machine that is at work elsewhere adds is left out, what the program does is not.
@@ -381,11 +395,7 @@ it('a hash that was made at lower costs is made anew when its person signs in', 
     );
     return rows[0]?.hash ?? '';
   };
-  const { hash: argon2 } = await import('@node-rs/argon2');
-  const cheap = await argon2(person.password, { memoryCost: 8_192, timeCost: 1, parallelism: 1 });
-  await asSuperuser(app.home, 'us-east-1', (database) =>
-    database.query(`UPDATE "${acme.id}".users SET password_hash = $2 WHERE id = $1`, [person.id, cheap]),
-  );
+  const cheap = await hashedAtLowerCosts(person);
   expect((await attempt({ ...person, password: 'wrong' })).status).toBe(401);
   expect(await stored()).toBe(cheap);
   expect((await attempt(person)).status).toBe(200);
