@@ -14,6 +14,12 @@ export interface OperationLease {
   readonly id: string;
 }
 
+/** A step that a program has. */
+export interface KnownStep {
+  readonly kind: string;
+  readonly step: string;
+}
+
 export type Progress =
   | {
       readonly status: 'running';
@@ -30,17 +36,17 @@ export type Progress =
 export class OperationLeases {
   constructor(private readonly cells: Cells) {}
 
-  /** Takes an operation of these kinds that is due and that nobody holds. */
-  async acquire(kinds: readonly string[]): Promise<OperationLease | undefined> {
+  /** Takes an operation that is due at one of these steps, and that nobody holds. */
+  async acquire(steps: readonly KnownStep[]): Promise<OperationLease | undefined> {
     const id = randomUUID();
     const { rows } = await this.cells.home.control.query<OperationRow>(
       `UPDATE control.operations SET lease_id = $1, lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
        WHERE id = (
          SELECT id FROM control.operations
-         WHERE status = 'running' AND due_at <= now() AND kind = ANY($3) AND (lease_until IS NULL OR lease_until < now())
+         WHERE status = 'running' AND due_at <= now() AND (kind, step) IN (SELECT * FROM unnest($3::text[], $4::text[])) AND (lease_until IS NULL OR lease_until < now())
          ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING ${COLUMNS}`,
-      [id, LEASE_SECONDS, kinds],
+      [id, LEASE_SECONDS, steps.map(({ kind }) => kind), steps.map(({ step }) => step)],
     );
     return rows[0] && { operation: operationOf(rows[0]), id };
   }

@@ -2,7 +2,7 @@ import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap
 import { WorkerConfig } from '../platform/config/index.js';
 import { Log } from '../platform/observability/log.js';
 import { OperationFailed, type Step, type StepResult } from './operation.js';
-import { LEASE_SECONDS, OperationLeases, type OperationLease } from './operation-lease.js';
+import { LEASE_SECONDS, OperationLeases, type KnownStep, type OperationLease } from './operation-lease.js';
 
 const POLL_MS = 1_000;
 const AT_ONCE = 2;
@@ -72,7 +72,7 @@ export class OperationRunner implements OnApplicationBootstrap, BeforeApplicatio
       await this.leases.forgetOld();
     }
     while (this.#atWork.size < AT_ONCE && !this.#stopping.signal.aborted) {
-      const lease = await this.leases.acquire([...this.#steps.keys()]);
+      const lease = await this.leases.acquire(this.#known());
       if (!lease) return;
       const work = this.#work(lease).finally(() => {
         this.#atWork.delete(work);
@@ -80,6 +80,11 @@ export class OperationRunner implements OnApplicationBootstrap, BeforeApplicatio
       });
       this.#atWork.add(work);
     }
+  }
+
+  /** What a program of another version has further steps of is left to its processes. */
+  #known(): KnownStep[] {
+    return [...this.#steps].flatMap(([kind, steps]) => Object.keys(steps).map((step) => ({ kind, step })));
   }
 
   async #work(lease: OperationLease): Promise<void> {
@@ -97,7 +102,7 @@ export class OperationRunner implements OnApplicationBootstrap, BeforeApplicatio
     );
     try {
       const step = this.#steps.get(operation.kind)?.[operation.step];
-      if (!step) throw new OperationFailed(`There is no step "${operation.step}" in "${operation.kind}".`);
+      if (!step) throw new Error(`The step ${operation.step} of ${operation.kind} is not known here.`);
       const signal = AbortSignal.any([lost.signal, this.#stopping.signal]);
       await this.#noteResult(lease, await step(operation, signal));
     } catch (error) {

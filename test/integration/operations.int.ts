@@ -129,10 +129,21 @@ describe('operations', () => {
     expect([began, went, await first.look()]).toEqual([2, 1, undefined]);
   });
 
+  it('leaves a step that only another version of the program has to processes of that', async () => {
+    const operation = await begin();
+    const older = await runner({ first: () => Promise.resolve({ next: 'of a newer version' }) });
+    await eventually(async () => expect((await operation.look())?.step).toBe('of a newer version'), WAIT_MS);
+    older.nudge();
+    await sleep(1_500);
+    expect(await operation.look()).toMatchObject({ status: 'running', attempts: 0, error: undefined });
+    await runner({ 'of a newer version': () => Promise.resolve('done') });
+    await eventually(async () => expect((await operation.look())?.status).toBe('done'), WAIT_MS);
+  });
+
   it('takes up what a process that died has left, and hears no more of that one', async () => {
     const operation = await begin();
     const leases = new OperationLeases(db.cells);
-    const dead = await leases.acquire(['test']);
+    const dead = await leases.acquire([{ kind: 'test', step: 'first' }]);
     if (!dead) throw new Error('Nothing was due.');
     await db.superuser.query(`UPDATE control.operations SET lease_until = now() - interval '1 second'`);
     let calls = 0;
