@@ -228,7 +228,7 @@ function isUuid(id: string): boolean {
 /** What statements of one flush come to; of several that fail, the first in their order is why. */
 async function inOrder<T extends readonly unknown[]>(work: T): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(work);
-  return Promise.all(work) as Promise<{ [K in keyof T]: Awaited<T[K]> }>;
+  return Promise.all(work);
 }
 
 interface Named {
