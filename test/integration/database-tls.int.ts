@@ -208,7 +208,6 @@ describe('a certificate that is replaced', () => {
     await feed.open();
     const queue = queueOf(urlWith());
     expect(await queue.healthy()).toBe(true);
-    await postgres.issue('waxell_queue');
     const superuser = new pg.Client(await asOwner());
     superuser.on('error', () => undefined);
     await superuser.connect();
@@ -219,7 +218,9 @@ describe('a certificate that is replaced', () => {
       );
       return rows.map(({ serial }) => serial);
     };
+    // Before there is another: whatever connects from then on may have that.
     const before = await serials();
+    await postgres.issue('waxell_queue');
     await superuser.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'waxell-%'`,
     );
