@@ -17,6 +17,7 @@ import {
   type Comparison,
   type Side,
 } from './measure.ts';
+import { UNREACHED_LIMITS } from './our-side.ts';
 
 const CONNECTIONS = 64;
 const READ = '/v1/projects?limit=1';
@@ -24,18 +25,6 @@ const OPEN = '/.well-known/jwks.json';
 const AGENT = 'waxell bench';
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 const WITHOUT_AUTHENTICATION = fileURLToPath(new URL('without-authentication.ts', import.meta.url));
-/** Every request is counted as always, and none is one too many. */
-const UNREACHED_LIMITS = {
-  RATE_LIMIT_IP_PER_SECOND: '1000000',
-  RATE_LIMIT_IP_BURST: '1000000',
-  RATE_LIMIT_TENANT_PER_SECOND: '1000000',
-  RATE_LIMIT_TENANT_BURST: '1000000',
-  RATE_LIMIT_SIGN_IN_PER_MINUTE: '1000000',
-  RATE_LIMIT_SIGN_IN_BURST: '1000000',
-  RATE_LIMIT_TENANT_SIGN_IN_PER_MINUTE: '1000000',
-  RATE_LIMIT_TENANT_SIGN_IN_BURST: '1000000',
-};
-
 type Headers = Record<string, string>;
 
 export default async function auth({ say }: BenchOptions): Promise<BenchResult> {
@@ -75,7 +64,7 @@ export default async function auth({ say }: BenchOptions): Promise<BenchResult> 
       api_key_to_open: await compare({ baseline: open, ours: reads.apiKey }),
     };
     for (const line of table(comparisons)) say(line);
-    const revocations = await revocationsOfTwo(app, UNREACHED_LIMITS);
+    const revocations = await revocationsOfTwo(app);
     const { count, p50, p99 } = revocations;
     say(`${count} revocations, refused by another process after: p50 ${p50} ms, p99 ${p99} ms`);
     const entries = Object.entries(comparisons);

@@ -27,7 +27,7 @@ export interface LoadReport {
   readonly seconds: number;
   readonly p50: number;
   readonly p99: number;
-  /** Answers that were not as ordered, errors and time-outs. A bench with any is worthless. */
+  /** Answers that were not as ordered, errors and time-outs. Of ours, a bench with any is worthless. */
   readonly wrong: number;
   readonly example?: string;
 }
@@ -37,6 +37,8 @@ export class HttpLoad {
   readonly #generator: ChildProcess;
   /** Answers of the right kind so far, by URL, warm-ups included. */
   readonly answered = new Map<string, number>();
+  /** Those that were left out (`LoadOrder.leaveOut`). */
+  readonly leftOut = new Map<string, number>();
 
   constructor() {
     this.#generator = fork(new URL('./load-generator.ts', import.meta.url));
@@ -53,6 +55,7 @@ export class HttpLoad {
     }
     const known = this.answered.get(order.url) ?? 0;
     this.answered.set(order.url, known + report.answered);
+    if (report.wrong > 0) this.leftOut.set(order.url, (this.leftOut.get(order.url) ?? 0) + report.wrong);
     return {
       perSecond: report.answered / report.seconds,
       p50: report.p50,

@@ -16,18 +16,11 @@ import {
   type Comparison,
   type Side,
 } from './measure.ts';
+import { UNREACHED_LIMITS } from './our-side.ts';
 
 /** Connections that callers hold; the smaller number shows what a lightly loaded process costs. */
 const CONNECTIONS = 64;
 const FEW_CONNECTIONS = 32;
-/** Every request is counted as always, and none is one too many. */
-const UNREACHED_LIMITS = {
-  RATE_LIMIT_IP_PER_SECOND: '1000000',
-  RATE_LIMIT_IP_BURST: '1000000',
-  RATE_LIMIT_TENANT_PER_SECOND: '1000000',
-  RATE_LIMIT_TENANT_BURST: '1000000',
-};
-
 interface Subject {
   readonly baseUrl: string;
   readonly headers: Record<string, string>;

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { Caller } from '../test/tour/api.ts';
 import type { Application } from '../test/tour/application.ts';
 import { EmbeddedDatabase } from '../test/tour/database.ts';
+import { must, UNREACHED_LIMITS } from './our-side.ts';
 
 const BUILT = fileURLToPath(new URL('../dist/', import.meta.url));
 const { newKey } = (await import(
@@ -30,11 +31,11 @@ export interface Revocations {
 }
 
 /** Two processes on a database of their own, on an embedded application's server: what one revokes is shown to the other. */
-export async function revocationsOfTwo(app: Application, env: Record<string, string>): Promise<Revocations> {
+export async function revocationsOfTwo(app: Application): Promise<Revocations> {
   const operatorKey = newKey('operator');
   const children: ChildProcess[] = [];
   try {
-    const common = await installation(app, operatorKey, env);
+    const common = await installation(app, operatorKey);
     await promisify(execFile)(process.execPath, [join(BUILT, 'migrate.js')], { env: common });
     const urls: string[] = [];
     for (let at = 0; at < 2; at += 1) {
@@ -59,11 +60,7 @@ export async function revocationsOfTwo(app: Application, env: Record<string, str
   }
 }
 
-async function installation(
-  app: Application,
-  operatorKey: string,
-  env: Record<string, string>,
-): Promise<Record<string, string>> {
+async function installation(app: Application, operatorKey: string): Promise<Record<string, string>> {
   const database = await EmbeddedDatabase.of(app.home);
   await database.asSuperuser((client) => client.query('CREATE DATABASE two'));
   const url = new URL(database.ownerUrl);
@@ -82,7 +79,7 @@ async function installation(
     WORKER: 'in-process',
     SPARE_TENANTS: '1',
     LOG_LEVEL: 'error',
-    ...env,
+    ...UNREACHED_LIMITS,
   };
 }
 
@@ -122,11 +119,16 @@ async function refusedAfter(
   const caller = new Caller(baseUrl, credential);
   await must(caller.get('/v1/me'), 200);
   let revokedAt = Number.POSITIVE_INFINITY;
+  let failure: unknown;
   const revoked = sleep(20)
     .then(revoke)
-    .then(() => (revokedAt = performance.now()));
+    .then(
+      () => (revokedAt = performance.now()),
+      (error: unknown) => (failure = error),
+    );
   let taken = 0;
   for (;;) {
+    if (failure !== undefined) throw failure;
     const begun = performance.now();
     const { status } = await caller.get('/v1/me');
     if (status === 401) break;
@@ -148,15 +150,6 @@ async function ready(url: string): Promise<void> {
     if (Date.now() > deadline) throw new Error(`${url} was not ready in time.`);
     await sleep(50);
   }
-}
-
-async function must(
-  asked: Promise<{ readonly status: number; readonly text: string; readonly body: unknown }>,
-  status: number,
-): Promise<unknown> {
-  const answer = await asked;
-  if (answer.status !== status) throw new Error(`Expected ${status}, got ${answer.status}: ${answer.text}`);
-  return answer.body;
 }
 
 async function freePort(): Promise<number> {

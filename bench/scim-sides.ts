@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Caller } from '../test/tour/api.ts';
 import type { Application } from '../test/tour/application.ts';
+import { must } from './our-side.ts';
 
 const PEERS = fileURLToPath(new URL('peers', import.meta.url));
 const INSTALL_LIMIT_MS = 240_000;
@@ -56,12 +57,6 @@ export async function ourServer(app: Application): Promise<ScimServer> {
     },
     stop: () => undefined,
   };
-}
-
-async function must(reply: ReturnType<Caller['get']>, status: number): Promise<unknown> {
-  const got = await reply;
-  if (got.status !== status) throw new Error(`Expected ${status}, got ${got.status}: ${got.text}`);
-  return got.body;
 }
 
 function scimOf(baseUrl: string, token: string): Pick<ScimServer, 'baseUrl' | 'headers'> {

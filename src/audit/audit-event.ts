@@ -4,6 +4,7 @@ import type { AuditAction } from '../platform/events/index.js';
 import { recordableBody } from '../platform/http/body.js';
 import type { RecordedDecision } from '../platform/http/grants.js';
 import type { Actor, RequestContext } from '../platform/http/request-context.js';
+import type { RequestBodies } from '../platform/http/tenant-rules.js';
 
 export type Outcome = 'success' | 'denied' | 'failure';
 
@@ -171,12 +172,13 @@ function personalOf(context: RequestContext): Record<string, unknown> | undefine
   return body === undefined ? personal : { body, ...personal };
 }
 
+const OF_OPERATOR: RequestBodies = { recorded: 'redacted', withheld: [] };
+const NOTHING: RequestBodies = { recorded: 'none', withheld: [] };
+
 /** As much of the body as the organisation wants; in the installation's own log, what the operator has sent. */
 function bodyOf({ body, tenant, actor, audit }: RequestContext): unknown {
-  const { recorded, withheld } = tenant?.requestBodies ?? {
-    recorded: !tenant && actor.type === 'operator' ? ('redacted' as const) : ('none' as const),
-    withheld: [],
-  };
+  const wanted = tenant ? tenant.requestBodies : actor.type === 'operator' ? OF_OPERATOR : undefined;
+  const { recorded, withheld } = wanted ?? NOTHING;
   if (recorded === 'none') return undefined;
   // Personal data of nobody in particular would be found by no erasure.
   return recordableBody(body, typeof audit.subject === 'string' ? recorded : 'redacted', withheld);

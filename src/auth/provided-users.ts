@@ -21,6 +21,8 @@ interface NewProvided {
   readonly profile: ProvidedProfile;
   readonly role: Exclude<Role, 'Owner'>;
   readonly active: boolean;
+  /** What `ProvidedUsers.room` has said. */
+  readonly room: QuotaExceeded | undefined;
 }
 
 /**
@@ -48,16 +50,16 @@ export class ProvidedUsers {
   }
 
   /**
-   * Somebody whom `byEmail` has not found under held index keys (`BlindLookup.held`), with rows that go along; there is
-   * `room` for them.
-   * @throws {EmailTaken}
+   * Somebody whom `byEmail` has not found under held index keys (`BlindLookup.held`), with rows that go along.
+   * @throws {EmailTaken | QuotaExceeded}
    */
   async add(
     id: string,
-    { profile, role, active }: NewProvided,
+    { profile, role, active, room }: NewProvided,
     ...alongside: readonly object[]
   ): Promise<UserEntity> {
     const { email, displayName, phone } = profile;
+    if (active && room) throw room;
     const person = {
       id,
       email,

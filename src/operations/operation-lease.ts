@@ -43,7 +43,8 @@ export class OperationLeases {
       `UPDATE control.operations SET lease_id = $1, lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
        WHERE id = (
          SELECT id FROM control.operations
-         WHERE status = 'running' AND due_at <= now() AND (kind, step) IN (SELECT * FROM unnest($3::text[], $4::text[])) AND (lease_until IS NULL OR lease_until < now())
+         WHERE status = 'running' AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+           AND (kind, step) IN (SELECT * FROM unnest($3::text[], $4::text[]))
          ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING ${COLUMNS}`,
       [id, LEASE_SECONDS, steps.map(({ kind }) => kind), steps.map(({ step }) => step)],

@@ -56,7 +56,7 @@ export class PasswordHashing {
     password: string,
     { refused = false }: { refused?: boolean } = {},
   ): Promise<Verified> {
-    const rest = stored === undefined ? undefined : this.#rest(stored);
+    const rest = stored === undefined ? undefined : restOf(stored, this.config);
     const work = async (): Promise<boolean> => {
       const matches = await verify(stored ?? this.#nobody, canonical(password));
       if (rest !== undefined) await verify(rest, canonical(password));
@@ -69,18 +69,20 @@ export class PasswordHashing {
     };
   }
 
-  /** Of a hash that was made at lower costs than those of today, what it lacks of them: whose it is shows by no time. */
-  #rest(stored: string): string | undefined {
-    const [, memory = '', passes = ''] = COSTS.exec(stored) ?? [];
-    const { memoryKib, passes: today } = this.config;
-    const lacking = memoryKib - Math.floor((Number(memory) * Number(passes)) / today);
-    if (memory === '' || lacking < LEAST_MEMORY_KIB) return undefined;
-    return `$argon2id$v=19$m=${lacking},t=${today},p=${LANES}$${NOBODY}`;
-  }
-
   #limited<T>(work: () => Promise<T>, kind = ''): Promise<T> {
     return this.#share.take(`${tenantInScope() ?? ''}${kind}`, () => new SignInBusy(), work);
   }
+}
+
+/**
+ * Of a hash that was made at lower costs than those of today, nobody's hash at what it lacks of them: computed as well, it
+ * shows by no time that somebody is here who has not signed in since.
+ */
+export function restOf(stored: string, { memoryKib, passes: today }: PasswordConfig): string | undefined {
+  const [, memory = '', passes = ''] = COSTS.exec(stored) ?? [];
+  const lacking = memoryKib - Math.floor((Number(memory) * Number(passes)) / today);
+  if (memory === '' || lacking < LEAST_MEMORY_KIB) return undefined;
+  return `$argon2id$v=19$m=${lacking},t=${today},p=${LANES}$${NOBODY}`;
 }
 
 /** The same characters, however a keyboard composes them (NIST SP 800-63B section 3.1.1.2). */

@@ -1,17 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import {
-  ArrayMaxSize,
-  IsArray,
-  IsIn,
-  IsInt,
-  IsOptional,
-  IsString,
-  Length,
-  Max,
-  Min,
-  ValidateIf,
-} from 'class-validator';
+import { ArrayMaxSize, IsArray, IsIn, IsInt, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
 import { applyDecorators } from '@nestjs/common';
+import { Optional } from '../platform/http/fields.js';
 import { BODY_RECORDINGS, type BodyRecording } from '../platform/http/tenant-rules.js';
 
 /** Days, or `null` for the installation's. */
@@ -72,7 +62,7 @@ export class RequestBodiesDto {
   @ApiProperty({ enum: BODY_RECORDINGS })
   recorded!: BodyRecording;
   /** Names of further fields that are not recorded, however deep, in large or small letters; left out: none. */
-  @IsOptional()
+  @Optional()
   @IsArray()
   @ArrayMaxSize(100)
   @IsString({ each: true })

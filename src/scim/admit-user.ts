@@ -45,10 +45,10 @@ export class AdmitUser {
     if (known && !known.removedAt) throw userNameTaken();
     if (known) return { id: await this.#again(directory, known, said, active) };
     if (here) return { id: await this.#adopt(directory, here, said, active) };
-    if (room) throw room;
     let account: UserEntity | undefined;
     const row = await this.store.add(directory.id, newId, said, async (...rows) => {
-      account = await this.users.add(newId, { profile, role: directory.default_role, active }, ...rows);
+      const added = { profile, role: directory.default_role, active, room };
+      account = await this.users.add(newId, added, ...rows);
     });
     return { id: newId, ...(account && { made: { row, account } }) };
   }

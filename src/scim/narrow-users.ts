@@ -44,8 +44,7 @@ export class NarrowUsers {
     if (extension !== undefined || sub || operator !== 'eq' || typeof value !== 'string') return undefined;
     const { name } = attribute;
     if (name !== 'userName' && name !== 'externalId') return undefined;
-    const key = directoryKey(directoryId, value, name === 'externalId');
-    return this.lookup.indexed(ScimUserEntity, name, key);
+    return this.lookup.indexed(ScimUserEntity, name, keyOf(directoryId, name, value));
   }
 
   async #compare(directoryId: string, filter: Compare): Promise<Condition | undefined> {
@@ -104,14 +103,14 @@ export class NarrowUsers {
   }
 
   #userNamed(directoryId: string, userName: string): Promise<string[]> {
-    return this.lookup.select(ScimUserEntity, 'userName', directoryKey(directoryId, userName), {
+    return this.lookup.select(ScimUserEntity, 'userName', keyOf(directoryId, 'userName', userName), {
       within: { column: 'directory_id', value: directoryId },
       limit: MOST_SHARING + 1,
     });
   }
 
   #known(directoryId: string, externalId: string): Promise<string[]> {
-    const key = directoryKey(directoryId, externalId, true);
+    const key = keyOf(directoryId, 'externalId', externalId);
     return this.lookup.select(ScimUserEntity, 'externalId', key, { limit: MOST_SHARING + 1 });
   }
 
@@ -129,6 +128,10 @@ function among(ids: readonly string[]): Condition {
   if (ids.length > MOST_SHARING)
     throw new ScimError('tooMany', `More than ${MOST_SHARING} people have it: ask for more of them.`);
   return { write: (values) => `s.id = ANY (${values.add(ids)}::uuid[])`, exact: false, name: 'among' };
+}
+
+function keyOf(directoryId: string, name: 'userName' | 'externalId', value: string): string {
+  return directoryKey(directoryId, value, name === 'externalId');
 }
 
 /** As `among`, of the rows themselves. */

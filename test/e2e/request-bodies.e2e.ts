@@ -99,7 +99,14 @@ it('are recorded without the fields that the organisation names, however they ar
     '/v1/audit/events?action=audit_request_bodies.updated',
   );
   expect(told[0]?.changes).toEqual({ recorded: 'full', withheld: ['description', 'instructions'] });
-  for (const withheld of [['x'.repeat(65)], [''], 'name', Array.from({ length: 101 }, (_, at) => `f${at}`)])
+  for (const withheld of [
+    null,
+    [null],
+    ['x'.repeat(65)],
+    [''],
+    'name',
+    Array.from({ length: 101 }, (_, at) => `f${at}`),
+  ])
     expect((await refusal(acme.api.put(PATH, { recorded: 'full', withheld }))).status).toBe(400);
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AlertDto } from '../../src/alerts/alerts.dto.js';
 import { must } from '../support/client.js';
@@ -87,6 +88,38 @@ describe('a dry run', () => {
     const { scim } = await createDirectory(app, acme);
     const made = await mustScim(scim.with({ 'x-waxell-dry-run': 'False' }).post('/Users', person()), 201);
     expect(await mustScim(scim.get(`/Users/${made.id}`), 200)).toEqual(made);
+  });
+});
+
+describe('a change of members that is refused', () => {
+  it('changes none of them: of a group that is not there or is another version, or with somebody who is not there', async () => {
+    const { scim } = await createDirectory(app, acme);
+    const [inside, outside] = [
+      await mustScim(scim.post('/Users', person()), 201),
+      await mustScim(scim.post('/Users', person()), 201),
+    ];
+    const other = await mustScim((await createDirectory(app, acme)).scim.post('/Users', person()), 201);
+    const members = [{ value: inside.id }];
+    const team = await mustScim(scim.post('/Groups', group({ members })), 201);
+    const path = `/Groups/${team.id}`;
+    const add = (...ids: readonly string[]) => ({
+      op: 'add',
+      path: 'members',
+      value: ids.map((value) => ({ value })),
+    });
+    const remove = { op: 'remove', path: `members[value eq "${inside.id}"]` };
+    const stale = scim.with({ 'if-match': 'W/"999"' });
+    for (const change of [add(outside.id), remove]) {
+      expect(await scimRefusal(stale.patch(path, change))).toMatchObject({ status: 412 });
+      const nowhere = `/Groups/${outside.id}`;
+      expect(await scimRefusal(scim.patch(nowhere, change))).toMatchObject({ status: 404 });
+    }
+    for (const missing of [other.id, randomUUID(), acme.owner.id])
+      expect(await scimRefusal(scim.patch(path, add(outside.id, missing)))).toEqual({
+        status: 400,
+        scimType: 'invalidValue',
+      });
+    expect(await mustScim(scim.get(path), 200)).toEqual(team);
   });
 });
 

@@ -206,6 +206,11 @@ describe('a rotation', () => {
     'finds whom it found before': async (deaf, tenant) => {
       expect(await found(deaf, tenant, 'early@example.com')).toContain('early@example.com');
     },
+    'finds whom it found before, by keys that it holds meanwhile': async (deaf, tenant) => {
+      const look = (): Promise<string[]> =>
+        deaf.lookup.select(UserEntity, 'email', 'early@example.com', { limit: 2 });
+      expect(await inTenant(deaf, tenant, () => deaf.lookup.held(look))).toHaveLength(1);
+    },
     'adds nobody a second time': async (deaf, tenant) => {
       const twice = addUser(deaf, tenant, 'early@example.com');
       await expect(twice).rejects.toMatchObject({ driverError: { code: '23505' } });
