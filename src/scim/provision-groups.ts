@@ -14,6 +14,7 @@ import { auditDetails } from '../platform/http/request-context.js';
 import { GroupGrants } from '../roles/index.js';
 import { membersIn, readGroupPatch, withoutMembers, type MemberChange } from './group-changes.js';
 import { groupEtag, GroupRows } from './group-rows.js';
+import { inOrder } from './in-order.js';
 import { UUID } from './narrowed.js';
 import { applyPatch } from './protocol/apply-patch.js';
 import { fits, isFields, textIn, type Fields, type Json } from './protocol/evaluate-filter.js';
@@ -223,12 +224,6 @@ function isPlain(change: MemberChange): change is Extract<MemberChange, { readon
 
 function isUuid(id: string): boolean {
   return UUID.test(id);
-}
-
-/** What statements of one flush come to; of several that fail, the first in their order is why. */
-async function inOrder<T extends readonly unknown[]>(work: T): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
-  await Promise.allSettled(work);
-  return Promise.all(work);
 }
 
 interface Named {
