@@ -107,8 +107,11 @@ async function dump(region: Region): Promise<Map<string, string[]>> {
   });
 }
 
-/** Names and contents of the files that a region keeps outside its database: keys and objects. */
-async function files(region: Region): Promise<Map<string, string>> {
+/**
+ * Names and contents of the files that a region keeps outside its database: keys and objects. A file that is written is
+ * renamed when it is whole, so one that is gone between list and look has another name by now: the look begins anew.
+ */
+async function files(region: Region, looks = 5): Promise<Map<string, string>> {
   const home = region === 'us-east-1' ? app.home : join(app.home, 'cells', `${region}-c1`);
   const found = new Map<string, string>();
   for (const folder of ['kms', 'objects']) {
@@ -117,7 +120,12 @@ async function files(region: Region): Promise<Map<string, string>> {
     );
     for (const entry of entries.filter((one) => one.isFile())) {
       const path = join(entry.parentPath, entry.name);
-      found.set(path, await readFile(path, 'latin1'));
+      try {
+        found.set(path, await readFile(path, 'latin1'));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || looks === 1) throw error;
+        return files(region, looks - 1);
+      }
     }
   }
   return found;
