@@ -1,4 +1,4 @@
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 /** Closes a run with one line that says how many tests passed and failed, for whoever reads only the end. */
 export default class ClosingLine implements Reporter {
@@ -9,7 +9,7 @@ export default class ClosingLine implements Reporter {
         count[test.result().state] += 1;
         if (test.diagnostic()?.flaky)
           process.stdout.write(
-            `\npassed at its second try only: ${module.relativeModuleId}: ${test.fullName}\n`,
+            `\npassed at its second try only: ${module.relativeModuleId}: ${test.fullName}\n${firstTry(test)}`,
           );
       }
       // A hook that failed took its tests along, which then count as skipped.
@@ -22,4 +22,11 @@ export default class ClosingLine implements Reporter {
       `\n${count.passed} passed, ${count.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`,
     );
   }
+}
+
+/** What went wrong, and where: as the test passed in the end, nothing else tells it. */
+function firstTry(test: TestCase): string {
+  const [error] = test.result().errors ?? [];
+  const at = error?.stacks?.[0];
+  return error ? `${error.message}\n${at ? `at ${at.file}:${at.line}\n` : ''}` : '';
 }

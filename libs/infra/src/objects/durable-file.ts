@@ -31,20 +31,27 @@ async function writeTemporary(folder: string, content: Buffer | string, mode: nu
 }
 
 /** Replaces a file: a reader, and a machine that loses power, sees the old content or the new, never a part. */
-export async function replaceFile(
-  path: string,
-  content: Buffer | string,
-  /** Where the temporary file goes; on the same file system. */
-  temporaryFolder = dirname(path),
-): Promise<void> {
-  const temporary = await writeTemporary(temporaryFolder, content, 0o600);
-  try {
+export async function replaceFile(path: string, content: Buffer | string): Promise<void> {
+  await writeAside(dirname(path), content, async (temporary) => {
     await rename(temporary, path);
+    await syncFolder(dirname(path));
+  });
+}
+
+/** Writes what is durable, and under no name of its own yet, for `place` to rename; what fails leaves nothing. */
+export async function writeAside(
+  /** Where the temporary file goes; on the same file system. */
+  folder: string,
+  content: Buffer | string,
+  place: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = await writeTemporary(folder, content, 0o600);
+  try {
+    await place(temporary);
   } catch (cause) {
     await rm(temporary, { force: true });
     throw cause;
   }
-  await syncFolder(dirname(path));
 }
 
 /** Creates a file that must not exist yet. False when another process was first; its content then stands. */

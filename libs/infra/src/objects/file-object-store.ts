@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isErrno, replaceFile, syncFolder, TEMPORARY_PREFIX } from './durable-file.js';
+import { isErrno, syncFolder, TEMPORARY_PREFIX, writeAside } from './durable-file.js';
 import { FileLocks } from './file-locks.js';
 import type { ObjectEnvelope } from './object-envelope.js';
 import {
@@ -17,7 +17,7 @@ import {
 /** Ends an object's file name, so that `a` and `a/b` can both exist; no key contains it. */
 const OBJECT_SUFFIX = '~';
 const SIZE_PAGE = 1_000;
-const WRITE_TRIES = 5;
+const PLACE_TRIES = 100;
 const ABANDONED_MS = 3_600_000;
 
 /** Objects as files below one folder, for a single machine. */
@@ -65,18 +65,8 @@ export class FileObjectStore {
     if (stored && !stored.equals(body)) throw new ObjectLocked(lock);
   }
 
-  /** The folder may vanish with its last object, just when another one is to go into it. */
-  async #write(file: string, body: Buffer): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await createFolder(dirname(file));
-        return await replaceFile(file, body, this.#temporary);
-      } catch (cause) {
-        // ENOTDIR is what Node makes of a folder that vanishes while it makes one below it.
-        const vanished = isErrno(cause, 'ENOENT') || isErrno(cause, 'ENOTDIR');
-        if (!vanished || tries === WRITE_TRIES) throw cause;
-      }
-    }
+  #write(file: string, body: Buffer): Promise<void> {
+    return writeAside(this.#temporary, body, (temporary) => placeIn(dirname(file), temporary, file));
   }
 
   async get(key: string): Promise<Buffer | null> {
@@ -202,11 +192,38 @@ async function emptied(folder: string): Promise<boolean> {
   }
 }
 
+/**
+ * Renames a file into a folder that may vanish with its last object, of this process or another, just when it is to go there:
+ * nothing slow is between the two calls, so that few tries are lost.
+ */
+async function placeIn(folder: string, temporary: string, file: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+      await rename(temporary, file);
+      return await syncFolders(folder, first);
+    } catch (cause) {
+      // ENOTDIR is what Node makes of a folder that vanishes while it makes one below it.
+      if (!isErrno(cause, 'ENOENT', 'ENOTDIR') || tries === PLACE_TRIES) throw cause;
+    }
+  }
+}
+
+/** Makes the names in a folder, its own, and those of new ones above it survive a power cut. */
+async function syncFolders(folder: string, first: string | undefined): Promise<void> {
+  try {
+    await syncFolder(folder);
+    if (first === undefined) return;
+    for (let made = folder; made.length >= first.length; made = dirname(made))
+      await syncFolder(dirname(made));
+  } catch (cause) {
+    // It went with what was put there, which somebody deleted in the meantime.
+    if (!isErrno(cause, 'ENOENT')) throw cause;
+  }
+}
+
 /** Creates a folder and makes its name, and those of new ones above it, survive a power cut. */
 async function createFolder(folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let created = folder; created.length >= first.length; created = dirname(created)) {
-    await syncFolder(dirname(created));
-  }
+  if (first !== undefined) await syncFolders(folder, first);
 }
