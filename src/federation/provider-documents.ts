@@ -1,6 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { ProviderHttp } from '../platform/egress/index.js';
 import { ProviderUnreachable } from './federation.errors.js';
+import type { KeySet } from './published-keys.js';
+
+const MOST_KEYS = 100;
+const LONGEST_KEY_SET = 131_072;
 
 /** What providers publish of themselves. */
 @Injectable()
@@ -17,6 +21,35 @@ export class ProviderDocuments {
       throw unreachable(url, error);
     }
   }
+
+  /** A document that says what a provider is: one object of JSON. @throws {ProviderUnreachable} */
+  async metadata(url: string): Promise<Readonly<Record<string, unknown>>> {
+    const value = parsed(await this.text(url, 'application/json'));
+    if (value) return value;
+    throw new ProviderUnreachable(`${hostOf(url)} publishes no JSON at ${new URL(url).pathname}.`);
+  }
+
+  /** @throws {ProviderUnreachable} */
+  async keySet(url: string): Promise<KeySet> {
+    const text = await this.text(url, 'application/jwk-set+json, application/json');
+    const keys = text.length > LONGEST_KEY_SET ? undefined : parsed(text)?.['keys'];
+    if (!Array.isArray(keys) || keys.length > MOST_KEYS || !keys.every(isObject))
+      throw new ProviderUnreachable(`${hostOf(url)} publishes no set of keys, or too large a one.`);
+    return { set: { keys }, size: text.length };
+  }
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Errors of the egress may be shown; of others it is said that there was no answer. */

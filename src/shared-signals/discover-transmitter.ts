@@ -33,17 +33,9 @@ export class DiscoverTransmitter {
   }
 
   /** Shared Signals Framework 1.0, section 7.2: what is known stands between the host and the path. */
-  async #published(issuer: string): Promise<Record<string, unknown>> {
+  #published(issuer: string): Promise<Readonly<Record<string, unknown>>> {
     const { origin, pathname } = new URL(issuer);
-    const url = `${origin}${WELL_KNOWN}${pathname === '/' ? '' : pathname}`;
-    const text = await this.documents.text(url, 'application/json');
-    try {
-      const value: unknown = JSON.parse(text);
-      if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-    } catch {
-      // Told below.
-    }
-    throw new ProviderUnreachable(`The transmitter publishes no JSON at ${WELL_KNOWN}.`);
+    return this.documents.metadata(`${origin}${WELL_KNOWN}${pathname === '/' ? '' : pathname}`);
   }
 
   #requireSafe(field: string, url: string): void {
