@@ -56,6 +56,7 @@ import { TenantEndedChallenges20261130010000 } from './tenant-25-ended-challenge
 import { TenantReopenedAlerts20261130090200 } from './tenant-26-reopened-alerts.js';
 import { TenantConnectionDomains20261130110100 } from './tenant-27-connection-domains.js';
 import { TenantCredentialProjects20261130120000 } from './tenant-28-credential-projects.js';
+import { TenantFederatedClients20261130130000 } from './tenant-29-federated-clients.js';
 import { TenantScim20261129040000 } from './tenant-18-scim.js';
 
 /**
@@ -128,4 +129,5 @@ export const TENANT_MIGRATIONS: readonly MigrationClass[] = [
   TenantReopenedAlerts20261130090200,
   TenantConnectionDomains20261130110100,
   TenantCredentialProjects20261130120000,
+  TenantFederatedClients20261130130000,
 ];

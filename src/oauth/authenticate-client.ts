@@ -1,20 +1,33 @@
 import { Injectable } from '@nestjs/common';
 import { AllowedNetworks, namedClient, ShownOnce, TokenTenant } from '../auth/index.js';
 import { TenantDatabase } from '../platform/database/index.js';
-import { currentRequest, type Actor, type RequestTenant } from '../platform/http/request-context.js';
+import {
+  auditDetails,
+  currentRequest,
+  type Actor,
+  type RequestTenant,
+} from '../platform/http/request-context.js';
 import { CheckAssertion, type Assertion } from './check-assertion.js';
+import { CheckFederatedToken } from './check-federated-token.js';
 import { isAlive } from './client-dto.js';
 import { ClientSecrets } from './client-secrets.js';
-import { ClientEntity } from './client.entity.js';
+import { ClientEntity, type ClientFederation } from './client.entity.js';
 import type { Form } from './form.js';
 import { ClientAddressNotAllowed, ClientRefused, OAuthRequestInvalid } from './oauth.errors.js';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
+interface ShownAssertion {
+  readonly by: 'assertion';
+  readonly clientId: string;
+  /** Whether the form names the client, and not the assertion alone. */
+  readonly named: boolean;
+  readonly assertion: string;
+}
+
 /** What a client shows to prove itself. */
 type Shown =
-  | { readonly by: 'client_secret'; readonly clientId: string; readonly secret: string }
-  | { readonly by: 'private_key_jwt'; readonly clientId: string; readonly assertion: string };
+  { readonly by: 'client_secret'; readonly clientId: string; readonly secret: string } | ShownAssertion;
 
 /** A client that has proved who it is. */
 export interface ProvenClient {
@@ -25,7 +38,7 @@ export interface ProvenClient {
   use(): Promise<void>;
 }
 
-/** Authenticates clients: RFC 6749 section 2.3.1 and RFC 7523. Whatever is wrong, one answer; the event has the reason. */
+/** Authenticates clients: RFC 6749 section 2.3.1, RFC 7523, and tokens of issuers that vouch for them. Whatever is wrong, one answer; the event has the reason. */
 @Injectable()
 export class AuthenticateClient {
   constructor(
@@ -33,6 +46,7 @@ export class AuthenticateClient {
     private readonly database: TenantDatabase,
     private readonly secrets: ClientSecrets,
     private readonly assertions: CheckAssertion,
+    private readonly federated: CheckFederatedToken,
     private readonly shown: ShownOnce,
   ) {}
 
@@ -84,13 +98,30 @@ export class AuthenticateClient {
   }
 
   async #proof(client: ClientEntity | null, id: string, shown: Shown): Promise<Assertion | undefined> {
-    if (shown.by === 'private_key_jwt') {
-      if (client?.authentication !== shown.by) throw new ClientRefused('CLIENT_ASSERTION_INVALID');
+    if (shown.by === 'assertion') {
+      if (client?.federation) return this.#federated(client.id, client.federation, shown);
+      if (client?.authentication !== 'private_key_jwt') throw new ClientRefused('CLIENT_ASSERTION_INVALID');
       return this.assertions.execute(client, shown.clientId, shown.assertion);
     }
     const right = await this.secrets.verify(id, shown.secret);
     if (!right) throw new ClientRefused(client ? 'CLIENT_SECRET_WRONG' : 'CLIENT_UNKNOWN');
     return undefined;
+  }
+
+  /** It may be shown again, so nothing of it is noted. */
+  async #federated(
+    id: string,
+    federation: ClientFederation,
+    { named, assertion }: ShownAssertion,
+  ): Promise<undefined> {
+    try {
+      if (!named) throw new ClientRefused('CLIENT_NOT_NAMED');
+      await this.federated.execute(federation, assertion);
+    } catch (error) {
+      // Whoever administers the client finds by this why it is refused.
+      auditDetails({ resource: { type: 'oauth_client', id } });
+      throw error;
+    }
   }
 
   async #use(id: string, assertion: Assertion | undefined): Promise<void> {
@@ -108,7 +139,7 @@ function shownInForm(
     if (form.require('client_assertion_type') !== ASSERTION_TYPE)
       throw new OAuthRequestInvalid(`client_assertion_type must be ${ASSERTION_TYPE}.`);
     const clientId = id ?? assertions.claimedClient(assertion) ?? '';
-    return { by: 'private_key_jwt', clientId, assertion };
+    return { by: 'assertion', clientId, named: id !== undefined, assertion };
   }
   if (secret === undefined) return undefined;
   return { by: 'client_secret', clientId: id ?? '', secret };

@@ -16,6 +16,7 @@ export function clientDto(client: ClientEntity, secrets: readonly ClientSecretEn
     scopes,
     authentication,
     ...(client.publicKeys && { publicKeys: client.publicKeys }),
+    ...(client.federation && { federation: client.federation }),
     secrets: secrets.filter((secret) => secret.clientId === id && isAlive(secret)).map(secretDto),
     status,
     accessTokenMinutes,

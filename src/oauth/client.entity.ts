@@ -2,10 +2,17 @@ import type { JWK } from 'jose';
 import { Column, CreateDateColumn, Entity, PrimaryColumn, UpdateDateColumn, VersionColumn } from 'typeorm';
 import type { Role } from '../auth/index.js';
 
-export const CLIENT_AUTHENTICATIONS = ['client_secret', 'private_key_jwt'] as const;
+export const CLIENT_AUTHENTICATIONS = ['client_secret', 'private_key_jwt', 'federated_token'] as const;
 export type ClientAuthentication = (typeof CLIENT_AUTHENTICATIONS)[number];
 export const CLIENT_STATES = ['active', 'disabled'] as const;
 export type ClientState = (typeof CLIENT_STATES)[number];
+
+/** Whose tokens prove a client, exactly: `iss`, `sub` and `aud`. */
+export interface ClientFederation {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly audience: string;
+}
 
 /** A client of OAuth: a program that acts for the organisation, and for no person. */
 @Entity('oauth_clients')
@@ -32,6 +39,10 @@ export class ClientEntity {
   /** For `private_key_jwt`: with which its assertions are verified. */
   @Column('jsonb', { name: 'public_keys', nullable: true })
   publicKeys!: JWK[] | null;
+
+  /** For `federated_token`. */
+  @Column('jsonb', { nullable: true })
+  federation!: ClientFederation | null;
 
   @Column('text')
   status!: ClientState;

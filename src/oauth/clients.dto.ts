@@ -1,4 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayNotEmpty,
@@ -12,6 +13,7 @@ import {
   Length,
   Max,
   Min,
+  ValidateNested,
 } from 'class-validator';
 import { SCOPES } from '../access/index.js';
 import { AreNetworks, AreProjects, ROLES, type Role } from '../auth/index.js';
@@ -22,6 +24,7 @@ import {
   type ClientAuthentication,
   type ClientState,
 } from './client.entity.js';
+import { FederationDto, FederationFieldsDto } from './federation.dto.js';
 
 /** What of a client can be set when it is made, and changed later. */
 class ClientFieldsDto {
@@ -33,6 +36,13 @@ class ClientFieldsDto {
   @IsObject({ each: true })
   @ApiProperty({ type: 'array', items: { type: 'object', additionalProperties: true }, required: false })
   publicKeys?: object[];
+
+  /** For `federated_token`: whose tokens prove the client, in the place of a secret. Given anew, all of it is replaced. */
+  @Optional()
+  @IsObject()
+  @ValidateNested()
+  @Type(() => FederationFieldsDto)
+  federation?: FederationFieldsDto;
 
   /** Minutes that an access token lives; 60 if not given. */
   @Optional()
@@ -191,6 +201,7 @@ export class ClientDto {
   authentication!: string;
   @ApiProperty({ type: 'array', items: { type: 'object', additionalProperties: true }, required: false })
   publicKeys?: object[];
+  federation?: FederationDto;
   /** Those that work now, the older first. */
   secrets!: ClientSecretDto[];
   @ApiProperty({ enum: CLIENT_STATES })
@@ -217,7 +228,7 @@ export class ClientDto {
 }
 
 export class CreatedClientDto extends ClientDto {
-  /** The secret itself. It is shown this once and cannot be read again. Absent for `private_key_jwt`. */
+  /** The secret itself. It is shown this once and cannot be read again. Absent where it proves itself by something else. */
   clientSecret?: string;
 }
 

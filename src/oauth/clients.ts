@@ -18,12 +18,18 @@ import type {
   RotateSecretDto,
   UpdateClientDto,
 } from './clients.dto.js';
+import { Federation } from './federation.js';
 import { ClientHasNoSecret, TooManyClients } from './oauth.errors.js';
 import { publicKeysOf } from './public-keys.js';
 
 const MOST = 200;
 const ACCESS_TOKEN_MINUTES = 60;
 const OVERLAP_SECONDS = 86_400;
+const AUTHENTICATION_BY = { publicKeys: 'private_key_jwt', federation: 'federated_token' } as const;
+const PROOFS = ['publicKeys', 'federation'] as const;
+
+type Proof = (typeof PROOFS)[number];
+type Proofs = Partial<Pick<ClientEntity, Proof>>;
 
 /** The clients of an organisation, as its administrators set them. */
 @Injectable()
@@ -34,11 +40,13 @@ export class Clients {
     private readonly secrets: ClientSecrets,
     private readonly ceiling: OwnCeiling,
     private readonly authority: Authority,
+    private readonly federation: Federation,
   ) {}
 
   async create(actor: Actor, body: CreateClientDto): Promise<CreatedClientDto> {
     const authentication = body.authentication ?? 'client_secret';
-    const publicKeys = await keysFor(authentication, body.publicKeys);
+    requireProofOf(authentication, body);
+    const { publicKeys = null, federation = null } = await this.#proofs(body);
     const [expiresAt, secretExpiresAt] = [future(body, 'expiresAt'), future(body, 'secretExpiresAt')];
     return this.work.run(async () => {
       const clients = this.database.repository(ClientEntity);
@@ -53,6 +61,7 @@ export class Clients {
         scopes: body.scopes,
         authentication,
         publicKeys,
+        federation,
         status: 'active',
         accessTokenMinutes: body.accessTokenMinutes ?? ACCESS_TOKEN_MINUTES,
         dpopBound: body.dpopBound ?? false,
@@ -63,10 +72,13 @@ export class Clients {
         epoch: 0,
         createdBy: actor.id,
       });
-      auditDetails({ resource: resource(client.id), changes: { name: client.name, ...powersOf(client) } });
+      auditDetails({
+        resource: resource(client.id),
+        changes: { name: client.name, ...(federation && { federation }), ...powersOf(client) },
+      });
       await this.#requireWithin(actor, client);
       await clients.insert(client);
-      if (publicKeys) return clientDto(client, []);
+      if (authentication !== 'client_secret') return clientDto(client, []);
       const { secret, entity } = await this.secrets.add(client.id, secretExpiresAt ?? null);
       return { ...clientDto(client, [entity]), clientSecret: secret };
     });
@@ -102,17 +114,15 @@ export class Clients {
     version: number | undefined,
   ): Promise<ClientDto> {
     const expiresAt = body.expiresAt === null ? null : future(body, 'expiresAt');
-    const publicKeys = body.publicKeys && (await publicKeysOf(body.publicKeys));
+    const proofs = await this.#proofs(body);
     return this.work.run(async () => {
       const client = await this.#locked(id, version);
       refuseAbove(actor, client.role);
       const before = powersOf(client);
-      if (publicKeys && !client.publicKeys)
-        throw new InvalidRequest([
-          { pointer: '/publicKeys', detail: 'this client proves itself by a secret' },
-        ]);
-      const { publicKeys: _keys, expiresAt: _end, ...fields } = body;
-      Object.assign(client, defined({ ...fields, publicKeys, expiresAt }));
+      for (const proof of PROOFS)
+        if (proofs[proof] && !client[proof]) throw otherProof(proof, 'this client proves itself otherwise');
+      const { publicKeys: _keys, federation: _trust, expiresAt: _end, ...fields } = body;
+      Object.assign(client, defined({ ...fields, ...proofs, expiresAt }));
       // Switching off needs no more than the role: whoever sees that something is wrong can stop it.
       if (!isOnly(body, { status: 'disabled' })) {
         client.highestRole = roleOf(actor);
@@ -122,7 +132,11 @@ export class Clients {
       if (JSON.stringify(powersOf(client)) !== JSON.stringify(before)) client.epoch += 1;
       auditDetails({
         resource: resource(id),
-        changes: { fields: Object.keys(defined(body)), ...powersOf(client) },
+        changes: {
+          fields: Object.keys(defined(body)),
+          ...(proofs.federation && { federation: proofs.federation }),
+          ...powersOf(client),
+        },
       });
       const saved = await this.database.repository(ClientEntity).save(client);
       await this.#announce(id);
@@ -157,6 +171,14 @@ export class Clients {
     });
   }
 
+  /** What it is to prove itself by, as it is kept. @throws {InvalidRequest} */
+  async #proofs({ publicKeys, federation }: Pick<CreateClientDto, Proof>): Promise<Proofs> {
+    return defined({
+      publicKeys: publicKeys && (await publicKeysOf(publicKeys)),
+      federation: federation && this.federation.of(federation),
+    });
+  }
+
   /** Nobody makes a client, or a secret of one, that can do more than they can. A client's requests are counted for nobody. */
   async #requireWithin(actor: Actor, client: ClientEntity): Promise<void> {
     await this.authority.overClient(actor, client);
@@ -177,11 +199,18 @@ export class Clients {
   }
 }
 
-async function keysFor(authentication: ClientEntity['authentication'], given: object[] | undefined) {
-  if (authentication === 'private_key_jwt' && given) return publicKeysOf(given);
-  if (authentication === 'client_secret' && !given) return null;
-  const detail = 'publicKeys are for private_key_jwt, which needs at least one';
-  throw new InvalidRequest([{ pointer: '/publicKeys', detail }]);
+/** What of a client's body goes with which authentication: that, and nothing else. */
+function requireProofOf(
+  authentication: ClientEntity['authentication'],
+  body: Pick<CreateClientDto, Proof>,
+): void {
+  for (const proof of PROOFS)
+    if ((AUTHENTICATION_BY[proof] === authentication) !== (body[proof] !== undefined))
+      throw otherProof(proof, `${proof} is for ${AUTHENTICATION_BY[proof]}, which needs it`);
+}
+
+function otherProof(proof: Proof, detail: string): InvalidRequest {
+  return new InvalidRequest([{ pointer: `/${proof}`, detail }]);
 }
 
 function future<Name extends string>(

@@ -52,7 +52,7 @@ export class TokenRequestDto {
   client_secret?: string;
   @ApiProperty({ enum: ['urn:ietf:params:oauth:client-assertion-type:jwt-bearer'], required: false })
   client_assertion_type?: string;
-  /** RFC 7523. */
+  /** RFC 7523: signed by the client, or by the issuer that vouches for it; then `client_id` says whom. */
   client_assertion?: string;
 }
 

@@ -22,13 +22,27 @@ export class GrantTypeUnsupported extends OAuthError {
 }
 
 /** Why a client was not believed: what the event says. The caller is told the same for all of them. */
-export type ClientRefusal =
-  | 'CLIENT_UNKNOWN'
-  | 'CLIENT_DISABLED'
-  | 'CLIENT_EXPIRED'
-  | 'CLIENT_SECRET_WRONG'
-  | 'CLIENT_ASSERTION_INVALID'
-  | 'CLIENT_ASSERTION_SHOWN_BEFORE';
+export const CLIENT_REFUSALS = {
+  CLIENT_UNKNOWN: 'There is no such client, or nothing names one.',
+  CLIENT_DISABLED: 'The client has proved itself, and is disabled.',
+  CLIENT_EXPIRED: 'The client has proved itself, and its time is over.',
+  CLIENT_SECRET_WRONG: 'The secret is not one of the client that works now; it may have none.',
+  CLIENT_ASSERTION_INVALID:
+    'The assertion is not signed by a key of the client for us alone, is over, or the client has no keys.',
+  CLIENT_ASSERTION_SHOWN_BEFORE: 'The assertion was shown before.',
+  CLIENT_NOT_NAMED: 'The form has no client_id, and a token of another issuer cannot name a client.',
+  CLIENT_TOKEN_INVALID:
+    'It is no signed JWT, is of another type or algorithm, or its signature is not right.',
+  CLIENT_TOKEN_ISSUER: 'The token is of another issuer (iss).',
+  CLIENT_TOKEN_SUBJECT: 'The token is of another subject (sub).',
+  CLIENT_TOKEN_AUDIENCE: 'The token is meant for another audience (aud), or for several.',
+  CLIENT_TOKEN_TIME: 'The token is over, of the future, good for more than a day, or has no end.',
+  CLIENT_TOKEN_KEY: 'The token is signed by a key that its issuer does not publish.',
+  CLIENT_ISSUER_UNFIT:
+    'What the issuer publishes names another issuer, or no jwks_uri that begins with https://.',
+} as const;
+
+export type ClientRefusal = keyof typeof CLIENT_REFUSALS;
 
 export class ClientRefused extends OAuthError {
   readonly kind = 'unauthenticated';
@@ -39,6 +53,16 @@ export class ClientRefused extends OAuthError {
   constructor(refusal: ClientRefusal, options?: ErrorOptions) {
     super('The client is not known, or did not prove that it is the one that it names.', options);
     this.auditCode = refusal;
+  }
+}
+
+/** Whether the client is right about itself cannot be told now. It is not believed meanwhile. */
+export class IssuerUnreachable extends OAuthError {
+  readonly kind = 'unavailable';
+  readonly code = 'OAUTH_ISSUER_UNREACHABLE';
+  readonly error = 'temporarily_unavailable';
+  constructor(options?: ErrorOptions) {
+    super("The keys of the token's issuer could not be read. Repeat the request in a moment.", options);
   }
 }
 
@@ -109,6 +133,8 @@ export class ClientHasNoSecret extends AppError {
   readonly kind = 'unprocessable';
   readonly code = 'CLIENT_HAS_NO_SECRET';
   constructor() {
-    super('This client proves itself by its own key: register another one with PATCH, in publicKeys.');
+    super(
+      'This client has no secret: what it proves itself by is changed with PATCH, in publicKeys or federation.',
+    );
   }
 }

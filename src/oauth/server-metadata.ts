@@ -5,6 +5,7 @@ import { AuthConfig } from '../platform/config/index.js';
 import { CLIENT_AUTHENTICATIONS } from './client.entity.js';
 import type { ServerMetadataDto } from './oauth.dto.js';
 
+/** A token of an issuer that vouches for a client comes as `private_key_jwt` does; there is no name of its own for it. */
 const METHODS = ['client_secret_basic', 'client_secret_post', CLIENT_AUTHENTICATIONS[1]];
 
 /** What the installation says of itself: RFC 8414. One issuer for all organisations, as their tokens say. */

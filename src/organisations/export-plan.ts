@@ -229,8 +229,9 @@ export const EXPORTED_TABLES: readonly ExportedTable[] = [
     table: 'oauth_clients',
     key: ID,
     columns: {
-      ...plain('id', 'name', 'role', 'highest_role', 'scopes', 'authentication', 'public_keys', 'status'),
+      ...plain('id', 'name', 'role', 'highest_role', 'scopes', 'authentication', 'public_keys', 'federation'),
       ...plain(
+        'status',
         'access_token_minutes',
         'dpop_bound',
         'allowed_networks',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { OrganisationDto } from '../../src/organisations/organisations.dto.js';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { publishedAgent, runIn, startRun } from '../support/agents.js';
+import { createClient } from '../support/oauth.js';
 import { sharedApplication } from '../support/shared-application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
@@ -36,6 +37,10 @@ it('has every row, opened, and every event, and no secret; the operator gets it,
   const agent = await publishedAgent(acme.api, { apiKeys: { openai: 'sk-canary-of-a-provider' } });
   const theirs = await publishedAgent(neighbour.api);
   const big = 'x'.repeat(900_000);
+  const trusting = await createClient(acme.api, {
+    authentication: 'federated_token',
+    federation: { issuer: 'https://issuer.example', subject: 'sync', audience: 'us' },
+  });
   const runs = [];
   for (let at = 0; at < 7; at += 1)
     runs.push(await startRun(acme.api, agent.id, `${at} input-canary ${big}`));
@@ -59,6 +64,7 @@ it('has every row, opened, and every event, and no secret; the operator gets it,
   expect(rows['users']?.map(({ id, email }) => ({ id, email }))).toEqual(
     users.map(({ id, email }) => ({ id, email })),
   );
+  expect(rows['oauth_clients']).toMatchObject([{ id: trusting.id, federation: trusting.federation }]);
   expect(rows['agents']?.map(({ id }) => id)).toEqual(agents.map(({ id }) => id));
   expect(rows['runs']?.map(({ id, input_data: input }) => [id, String(input).slice(0, 14)])).toEqual(
     runs.map(({ id }, at) => [id, `${at} input-canary`]),
