@@ -36,8 +36,10 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
   // What is no part of a project is in none.
   'within-projects': `forbid (principal, action, resource)
     when { principal has projects && !(resource in principal.projects) };`,
+  // Whoever has a key may give it up.
   'support-within-bounds': `forbid (principal is Support, action, resource)
-    unless { context.scope like "*:read" || (principal.writes && ${among('agent', 'run')}) };`,
+    unless { context.scope like "*:read" || action == Action::"impersonation:leave" ||
+      (principal.writes && ${among('agent', 'run')}) };`,
   'client-within-scopes': `forbid (principal is Client, action, resource)
     unless { principal.scopes.contains(context.scope) };`,
 };

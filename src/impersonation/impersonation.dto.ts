@@ -39,6 +39,13 @@ export class RequestImpersonationDto {
   writes?: boolean;
 }
 
+export class WithdrawImpersonationDto {
+  /** Slug or id of the organisation. */
+  @IsString()
+  @Length(1, 60)
+  tenant!: string;
+}
+
 export class ImpersonationDto {
   @ApiProperty({ format: 'uuid' })
   id!: string;

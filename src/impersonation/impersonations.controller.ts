@@ -9,6 +9,7 @@ import {
   ImpersonationSettingsDto,
   RequestedImpersonationDto,
   RequestImpersonationDto,
+  WithdrawImpersonationDto,
 } from './impersonation.dto.js';
 import { ImpersonationSettings } from './impersonation-settings.js';
 import { Impersonations } from './impersonations.js';
@@ -29,6 +30,31 @@ export class ImpersonationsController {
   })
   request(@Body() body: RequestImpersonationDto): Promise<RequestedImpersonationDto> {
     return this.impersonations.request(body);
+  }
+
+  @Post('impersonations/:id/withdraw')
+  @HttpCode(204)
+  @Endpoint({
+    permission: 'impersonation:withdraw',
+    audit: 'impersonation.ended',
+    summary:
+      'Ends at once an impersonation that you have asked for, or takes it back. Needs the operator key.',
+    problems: [404],
+  })
+  withdraw(@ResourceId('impersonation') id: string, @Body() body: WithdrawImpersonationDto): Promise<void> {
+    return this.impersonations.withdraw(id, body);
+  }
+
+  @Post('impersonations/leave')
+  @HttpCode(204)
+  @Endpoint({
+    permission: 'impersonation:leave',
+    audit: 'impersonation.ended',
+    summary: 'Ends at once the impersonation whose key this is. Whoever acts by none has none: 404.',
+    problems: [404],
+  })
+  leave(@CurrentActor() actor: Actor): Promise<void> {
+    return this.impersonations.leave(actor);
   }
 
   @Get('impersonations')

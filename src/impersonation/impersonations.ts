@@ -3,23 +3,18 @@ import { LessThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { cancelRuns, secretHash, UserEntity } from '../auth/index.js';
 import { Sealed } from '../encryption/index.js';
-import {
-  announce,
-  currentTenant,
-  isTenantId,
-  TenantDatabase,
-  type TenantRef,
-} from '../platform/database/index.js';
+import { announce, currentTenant, isTenantId, TenantDatabase } from '../platform/database/index.js';
 import { newKey } from '../platform/http/credential.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
 import { auditDetails, type Actor } from '../platform/http/request-context.js';
 import { UnitOfWork } from '../requests/index.js';
-import { requireServed, TenantRegistry } from '../tenancy/index.js';
+import { requireServed, TenantRegistry, type Tenant } from '../tenancy/index.js';
 import type {
   ImpersonationDto,
   RequestedImpersonationDto,
   RequestImpersonationDto,
+  WithdrawImpersonationDto,
 } from './impersonation.dto.js';
 import { ImpersonationEntity } from './impersonation.entity.js';
 import { ImpersonationNotPending, TooManyImpersonations } from './impersonation.errors.js';
@@ -44,6 +39,7 @@ export class Impersonations {
   /** Asked for by the operator. It begins at once where the organisation allows that, or when an Owner approves it. */
   async request(body: RequestImpersonationDto): Promise<RequestedImpersonationDto> {
     const tenant = await this.#tenant(body.tenant);
+    requireServed(tenant, undefined);
     return this.database.within(tenant, () =>
       this.work.run(async () => {
         const { userId, supportPerson, reason, minutes, writes = false } = body;
@@ -108,10 +104,10 @@ export class Impersonations {
   }
 
   /** Ends one, or refuses one that was asked for; on every process within a second. Ending twice is no error. */
-  async end(id: string): Promise<void> {
+  async end(id: string, by: 'organisation' | 'support' = 'organisation'): Promise<void> {
     await this.work.run(async () => {
       const found = await this.#locked(id);
-      auditDetails({ resource: resource(id), changes: { as: found.userId } });
+      auditDetails({ resource: resource(id), changes: { as: found.userId, by } });
       if (found.endedAt) return;
       await this.database.repository(ImpersonationEntity).save(Object.assign(found, { endedAt: new Date() }));
       await this.database.query(cancelRuns(id));
@@ -119,11 +115,24 @@ export class Impersonations {
     });
   }
 
-  async #tenant(name: string): Promise<TenantRef> {
+  /** The operator, who has asked for it, needs it no longer. */
+  async withdraw(id: string, { tenant: name }: WithdrawImpersonationDto): Promise<void> {
+    const tenant = await this.#tenant(name);
+    // A suspended one may be resumed before the time is over: what support had there would be alive again.
+    if (tenant.status !== 'suspended') requireServed(tenant, undefined);
+    await this.database.within(tenant, () => this.end(id, 'support'));
+  }
+
+  /** Whoever acts by it needs it no longer, and need not have the operator's key to say so. */
+  async leave({ type, id }: Actor): Promise<void> {
+    if (type !== 'support') throw new ResourceNotFound('impersonation');
+    await this.end(id, 'support');
+  }
+
+  async #tenant(name: string): Promise<Tenant> {
     const named = name.toLowerCase();
     const tenant = isTenantId(named) ? await this.tenants.byId(named) : await this.tenants.bySlug(named);
     if (!tenant) throw new ResourceNotFound('organisation');
-    requireServed(tenant, undefined);
     return tenant;
   }
 

@@ -51,7 +51,7 @@ function isWithinBounds({ type, scopes, writes }: Actor, permission: PermissionN
   if (type === 'api_key' || type === 'client') return coveredByScopes(scopes ?? [], scope);
   if (type === 'directory') return scopes === undefined || coveredByScopes(scopes, scope);
   if (type !== 'support' || scope.endsWith(':read')) return true;
-  return writes === true && /^(agent|run):/.test(permission);
+  return permission === 'impersonation:leave' || (writes === true && /^(agent|run):/.test(permission));
 }
 
 function roleHas(role: string, permission: PermissionName): boolean {
