@@ -82,8 +82,8 @@ async function deactivated() {
   return {
     // A session's refresh tokens are of one chain: its own session shows them.
     channels: async (): Promise<Channel[]> => [
-      await streamChannel(second, held, watched),
-      await runChannel(acme.api, second, held, slow.id),
+      await streamChannel(second, tokens.accessToken, watched),
+      await runChannel(acme.api, second, tokens.accessToken, slow.id),
       tokenChannel(second, held),
       cookieChannel(second, held),
       keyChannel(second, key.key),
@@ -100,7 +100,7 @@ async function loggedOut() {
   const held = await throughProvider(sub);
   return {
     channels: async (): Promise<Channel[]> => [
-      await streamChannel(second, held, watched),
+      await streamChannel(second, held.tokens.accessToken, watched),
       tokenChannel(second, held),
       cookieChannel(second, held),
       refreshChannel(second, held),

@@ -70,10 +70,10 @@ export function refreshChannel(baseUrl: string, { tokens }: Held): Channel {
 }
 
 /** The events of a run, begun before this resolves. */
-export async function streamChannel(baseUrl: string, { tokens }: Held, runId: string): Promise<Channel> {
+export async function streamChannel(baseUrl: string, credential: string, runId: string): Promise<Channel> {
   const begun = Promise.withResolvers<void>();
   const last = (async () => {
-    const stream = client(baseUrl, tokens.accessToken).events(`/v1/runs/${runId}/events`);
+    const stream = client(baseUrl, credential).events(`/v1/runs/${runId}/events`);
     for await (const _event of stream) begun.resolve();
     return performance.now();
   })();
@@ -86,10 +86,10 @@ export async function streamChannel(baseUrl: string, { tokens }: Held, runId: st
 export async function runChannel(
   admin: Client,
   baseUrl: string,
-  held: Held,
+  credential: string,
   agentId: string,
 ): Promise<Channel> {
-  const run = await startRun(client(baseUrl, held.tokens.accessToken), agentId);
+  const run = await startRun(client(baseUrl, credential), agentId);
   await runIn(admin, run.id, new Set(['RUNNING']));
   return asking('run', async () => {
     const { status } = await runIn(admin, run.id, new Set(['RUNNING', 'CANCELLED']));
