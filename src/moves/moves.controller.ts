@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
-import { Operations, type Operation } from '../operations/index.js';
+import { ObservedOperations, type ObservedOperation } from '../operations/index.js';
 import type { TenantId } from '../platform/database/index.js';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
@@ -14,7 +14,7 @@ import { MoveDto, OperationDetailsDto } from './moves.dto.js';
 export class MovesController {
   constructor(
     private readonly beginMove: BeginMove,
-    private readonly operations: Operations,
+    private readonly operations: ObservedOperations,
   ) {}
 
   @Post('move')
@@ -63,14 +63,15 @@ export class MovesController {
   }
 }
 
-function operationDto(operation: Operation): OperationDetailsDto {
-  const { id, kind, status, step, error, createdAt, dueAt, finishedAt } = operation;
+function operationDto(operation: ObservedOperation): OperationDetailsDto {
+  const { id, kind, status, step, waitsFor, error, createdAt, dueAt, finishedAt } = operation;
   return {
     id,
     kind,
     status,
     step,
     ...(kind === MOVE && { progress: progressDto(operation.data as MoveData) }),
+    ...(waitsFor !== undefined && { waitsFor }),
     ...(error !== undefined && { error }),
     createdAt: createdAt.toISOString(),
     dueAt: dueAt.toISOString(),

@@ -66,6 +66,8 @@ export class OperationDetailsDto {
   status!: string;
   /** The step that it is at. */
   step!: string;
+  /** What it waits for, where nobody goes on with it: a program that has its step. */
+  waitsFor?: string;
   /** Of a move. */
   progress?: MoveProgressDto;
   /** Why it failed, or why its present step is repeated. */

@@ -20,6 +20,15 @@ export interface KnownStep {
   readonly step: string;
 }
 
+/** Operations at a step that a program does not have, and that none has taken up. */
+export interface Untaken extends KnownStep {
+  readonly operations: number;
+  /** Since when the one that waits longest is due. */
+  readonly since: Date;
+  readonly tenant: string;
+  readonly operation: string;
+}
+
 export type Progress =
   | {
       readonly status: 'running';
@@ -50,6 +59,20 @@ export class OperationLeases {
       [id, LEASE_SECONDS, steps.map(({ kind }) => kind), steps.map(({ step }) => step)],
     );
     return rows[0] && { operation: operationOf(rows[0]), id };
+  }
+
+  /** What is at none of these steps, due for so many seconds, and held by nobody; the first that waits longest. */
+  async untaken(steps: readonly KnownStep[], seconds: number): Promise<Untaken[]> {
+    const { rows } = await this.cells.home.control.query<Untaken>(
+      `SELECT kind, step, count(*)::int AS operations, min(due_at) AS since,
+         (array_agg(tenant ORDER BY due_at))[1] AS tenant, (array_agg(id ORDER BY due_at))[1] AS operation
+       FROM control.operations
+       WHERE status = 'running' AND due_at <= now() - make_interval(secs => $1) AND (lease_until IS NULL OR lease_until < now())
+         AND (kind, step) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))
+       GROUP BY kind, step ORDER BY since`,
+      [seconds, steps.map(({ kind }) => kind), steps.map(({ step }) => step)],
+    );
+    return rows;
   }
 
   /** False when another process has taken it over. */

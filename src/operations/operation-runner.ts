@@ -40,6 +40,11 @@ export class OperationRunner implements OnApplicationBootstrap, BeforeApplicatio
     this.#lookSoon(0);
   }
 
+  /** The steps that this program has. What one of another version has further ones of is left to its processes. */
+  known(): KnownStep[] {
+    return [...this.#steps].flatMap(([kind, steps]) => Object.keys(steps).map((step) => ({ kind, step })));
+  }
+
   /** Looks for work now: something was begun in this process. */
   nudge(): void {
     clearTimeout(this.#timer);
@@ -72,7 +77,7 @@ export class OperationRunner implements OnApplicationBootstrap, BeforeApplicatio
       await this.leases.forgetOld();
     }
     while (this.#atWork.size < AT_ONCE && !this.#stopping.signal.aborted) {
-      const lease = await this.leases.acquire(this.#known());
+      const lease = await this.leases.acquire(this.known());
       if (!lease) return;
       const work = this.#work(lease).finally(() => {
         this.#atWork.delete(work);
@@ -80,11 +85,6 @@ export class OperationRunner implements OnApplicationBootstrap, BeforeApplicatio
       });
       this.#atWork.add(work);
     }
-  }
-
-  /** What a program of another version has further steps of is left to its processes. */
-  #known(): KnownStep[] {
-    return [...this.#steps].flatMap(([kind, steps]) => Object.keys(steps).map((step) => ({ kind, step })));
   }
 
   async #work(lease: OperationLease): Promise<void> {

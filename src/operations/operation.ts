@@ -17,6 +17,8 @@ export interface Operation {
   readonly attempts: number;
   /** When its present step is due. */
   readonly dueAt: Date;
+  /** Until when a process works on it, unless it says so anew. */
+  readonly heldUntil: Date | undefined;
   readonly createdAt: Date;
   readonly finishedAt: Date | undefined;
 }

@@ -33,12 +33,13 @@ interface Row {
   error: string | null;
   attempts: number;
   due_at: Date;
+  lease_until: Date | null;
   created_at: Date;
   finished_at: Date | null;
 }
 
 export const COLUMNS =
-  'id, kind, tenant, step, data, status, error, attempts, due_at, created_at, finished_at';
+  'id, kind, tenant, step, data, status, error, attempts, due_at, lease_until, created_at, finished_at';
 
 /** Operations as they are kept, in the home database. */
 @Injectable()
@@ -135,6 +136,7 @@ export function operationOf(row: Row): Operation {
     error: row.error ?? undefined,
     attempts,
     dueAt: row.due_at,
+    heldUntil: row.lease_until ?? undefined,
     createdAt: row.created_at,
     finishedAt: row.finished_at ?? undefined,
   };

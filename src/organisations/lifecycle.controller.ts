@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Patch, Post, Res } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
-import { Operations, type Operation } from '../operations/index.js';
+import { ObservedOperations, type ObservedOperation } from '../operations/index.js';
 import type { TenantId } from '../platform/database/index.js';
 import { Endpoint } from '../platform/http/endpoint.js';
 import { IfMatch } from '../platform/http/parameters.js';
@@ -40,7 +40,7 @@ export class LifecycleController {
     private readonly updating: UpdateOrganisation,
     private readonly suspending: SuspendOrganisation,
     private readonly deleting: DeleteOrganisation,
-    private readonly operations: Operations,
+    private readonly operations: ObservedOperations,
     private readonly usage: ReadUsage,
     private readonly exported: ReadExport,
   ) {}
@@ -170,13 +170,14 @@ export class LifecycleController {
   }
 }
 
-function operationDto(operation: Operation): OperationDto {
-  const { id, kind, step, status, error, attempts, dueAt, createdAt, finishedAt } = operation;
+function operationDto(operation: ObservedOperation): OperationDto {
+  const { id, kind, step, status, waitsFor, error, attempts, dueAt, createdAt, finishedAt } = operation;
   return {
     id,
     kind,
     step,
     status,
+    ...(waitsFor !== undefined && { waitsFor }),
     ...(error !== undefined && { error }),
     attempts,
     dueAt: dueAt.toISOString(),

@@ -96,6 +96,8 @@ export class OperationDto {
   step!: string;
   @ApiProperty({ enum: ['running', 'done', 'failed'] })
   status!: string;
+  /** What it waits for, where nobody goes on with it: a program that has its step. */
+  waitsFor?: string;
   /** Why it failed, or why its present step has to be repeated. */
   error?: string;
   /** How often the present step was begun and did not end. */

@@ -14,6 +14,7 @@ const GAUGES = [
   'waxell_checkpoint_age_seconds',
   'waxell_event_loop_delay_seconds',
   'waxell_gauges_failed',
+  'waxell_operations_untaken',
   'waxell_siem_lag_seconds',
 ];
 
