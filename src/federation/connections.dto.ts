@@ -1,6 +1,15 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsString, Length, ValidateNested } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsObject,
+  IsString,
+  Length,
+  ValidateNested,
+} from 'class-validator';
 import { ROLES } from '../auth/index.js';
 import { Optional } from '../platform/http/fields.js';
 import {
@@ -47,6 +56,7 @@ export class RoleMappingDto {
   /** The first that fits says the role. */
   @IsArray()
   @ArrayMaxSize(100)
+  @IsObject({ each: true })
   @ValidateNested({ each: true })
   @Type(() => RoleRuleDto)
   rules!: RoleRuleDto[];
@@ -62,23 +72,27 @@ export class RoleMappingDto {
 
 class ConnectionFieldsDto {
   @Optional()
+  @IsObject()
   @ValidateNested()
   @Type(() => OidcFieldsDto)
   oidc?: OidcFieldsDto;
 
   @Optional()
+  @IsObject()
   @ValidateNested()
   @Type(() => SamlFieldsDto)
   saml?: SamlFieldsDto;
 
   /** Which claim or attribute says what; as the guide of the provider says, if not given. */
   @Optional()
+  @IsObject()
   @ValidateNested()
   @Type(() => MappingDto)
   mapping?: MappingDto;
 
   /** Everybody Viewer, if not given. */
   @Optional()
+  @IsObject()
   @ValidateNested()
   @Type(() => RoleMappingDto)
   roles?: RoleMappingDto;

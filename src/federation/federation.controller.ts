@@ -1,21 +1,11 @@
 import { Body, Controller, Get, HttpCode, Patch, Post, Put } from '@nestjs/common';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsUUID } from 'class-validator';
 import { DomainDto, UpdateDomainDto } from '../domains/index.js';
 import { Endpoint, PUBLIC } from '../platform/http/endpoint.js';
 import { CurrentActor, IfMatch, ResourceId } from '../platform/http/parameters.js';
 import type { Actor } from '../platform/http/request-context.js';
 import { BreakGlass } from './break-glass.js';
 import { Discover } from './discover.js';
-import { BreakGlassDto, DiscoverDto, DiscoveredDto } from './sign-in.dto.js';
-
-export class SetBreakGlassDto {
-  /** Active Owners who have a password. Each use of it is an alert. */
-  @IsArray()
-  @ArrayMaxSize(10)
-  @ArrayUnique()
-  @IsUUID(undefined, { each: true })
-  userIds!: string[];
-}
+import { BreakGlassDto, DiscoverDto, DiscoveredDto, SetBreakGlassDto } from './sign-in.dto.js';
 
 @Controller('v1')
 export class FederationController {

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsEmail, IsString, MaxLength } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsEmail, IsString, IsUUID, MaxLength } from 'class-validator';
 import { Optional } from '../platform/http/fields.js';
 
 export class StartedDto {
@@ -36,5 +36,15 @@ export class SignedOutDto {
 
 export class BreakGlassDto {
   @ApiProperty({ type: [String] })
+  userIds!: string[];
+}
+
+export class SetBreakGlassDto {
+  /** Active Owners who have a password. Each use of it is an alert. */
+  @IsArray()
+  @ArrayMaxSize(10)
+  @ArrayUnique()
+  @IsUUID(undefined, { each: true })
+  @ApiProperty({ type: 'array', items: { type: 'string', format: 'uuid' } })
   userIds!: string[];
 }

@@ -1,7 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsInt, IsString, Length, Max, MaxLength, Min } from 'class-validator';
-import { Optional, OptionalOrNull } from '../platform/http/fields.js';
+import { IsInt, IsString, Length, Max, MaxLength, Min, ValidateIf } from 'class-validator';
+import { Optional } from '../platform/http/fields.js';
 
 export const TEXT_LENGTH = 32_768;
 
@@ -20,7 +19,7 @@ export class WritePoliciesDto {
 
 export class RollBackDto {
   /** A version that was in force before; `null`: none. */
-  @OptionalOrNull()
+  @ValidateIf((_body, value) => value !== null)
   @IsInt()
   @Min(1)
   @Max(2_147_483_647)
@@ -31,7 +30,6 @@ export class RollBackDto {
 export class DryRunDto {
   /** So many of the last decisions are looked at. */
   @Optional()
-  @Type(() => Number)
   @IsInt()
   @Min(1)
   @Max(1_000)

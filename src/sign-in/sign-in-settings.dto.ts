@@ -9,6 +9,7 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
+  IsObject,
   IsString,
   Matches,
   Max,
@@ -27,7 +28,12 @@ const ATTESTATIONS = ['none', 'direct'] as const;
 const AAGUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 function Within({ min, max }: { min: number; max: number }): PropertyDecorator {
-  return applyDecorators(IsInt(), Min(min), Max(max));
+  return applyDecorators(
+    IsInt(),
+    Min(min),
+    Max(max),
+    ApiProperty({ type: 'integer', minimum: min, maximum: max }),
+  );
 }
 
 export class SecondFactorRulesDto implements Omit<SecondFactorRules, 'requiredSince'> {
@@ -79,8 +85,8 @@ export class ReplaceSignInSettingsDto {
 
   /** Seconds after which a session that was not used is over; `null`: never for that. */
   @ValidateIf((_body, value) => value !== null)
+  @ApiProperty({ type: 'integer', nullable: true })
   @Within(BOUNDS.idleSeconds)
-  @ApiProperty({ oneOf: [{ type: 'integer' }, { type: 'null' }] })
   idleSeconds!: number | null;
 
   /** Seconds in which refresh tokens can be exchanged, from the sign-in on. */
@@ -106,6 +112,7 @@ export class ReplaceSignInSettingsDto {
 
   /** Left out, it stays as it is. */
   @Optional()
+  @IsObject()
   @ValidateNested()
   @Type(() => SecondFactorRulesDto)
   @ApiProperty({ type: SecondFactorRulesDto, required: false })
