@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createAgent, publishedAgent, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, type Client } from '../support/client.js';
-import { OpenApiContract, type DocumentedRoute, type Schema } from '../support/openapi-contract.js';
+import { FittingBodies } from '../support/fitting-bodies.js';
+import { OpenApiContract, type DocumentedRoute } from '../support/openapi-contract.js';
 import { createTenant, type TestTenant } from '../support/tenants.js';
 
 /** Of each route with a body; a third as many of others. */
@@ -12,6 +13,7 @@ let app: Application;
 let tenant: TestTenant;
 let contract: OpenApiContract;
 let ids: Readonly<Record<string, string>>;
+let bodies: FittingBodies;
 
 beforeAll(async () => {
   app = await startApplication();
@@ -22,6 +24,13 @@ beforeAll(async () => {
   // Another organisation than the one that is called: what is set for it must not keep us out.
   const { id: tenants } = await createTenant(app);
   ids = { agents: agent.id, runs: run.id, users: tenant.owner.id, 'api-keys': agent.id, tenants };
+  // A body that fits, in which any field may be something hostile instead.
+  bodies = new FittingBodies(contract, {
+    text: () => hostileText,
+    field: (fitting) => fc.oneof({ weight: 3, arbitrary: fitting }, { weight: 1, arbitrary: hostileValue }),
+    least: false,
+    ids: Object.values(ids),
+  });
 });
 afterAll(() => app.dispose());
 
@@ -66,34 +75,6 @@ const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(null, 1e308, -0, 2 ** 53, [], {}, [[]], { toString: 1 }) },
 );
 
-/** A body that fits the schema, in which any field may be something hostile instead. */
-function bodyOf(schema: Schema | undefined): fc.Arbitrary<unknown> {
-  const known = resolved(schema);
-  const fitting = fittingOf(known);
-  return fc.oneof({ weight: 3, arbitrary: fitting }, { weight: 1, arbitrary: hostileValue });
-}
-
-function fittingOf(schema: Schema): fc.Arbitrary<unknown> {
-  if (schema.enum) return fc.constantFrom(...schema.enum);
-  const [one] = schema.oneOf ?? schema.anyOf ?? schema.allOf ?? [];
-  if (one) return bodyOf(one);
-  if (schema.properties) {
-    const fields = Object.entries(schema.properties).map(([name, field]) => [name, bodyOf(field)] as const);
-    return fc.record(Object.fromEntries(fields), { requiredKeys: [...(schema.required ?? [])] });
-  }
-  if (schema.type === 'array') return fc.array(bodyOf(schema.items), { maxLength: 3 });
-  if (schema.type === 'number' || schema.type === 'integer') return fc.integer();
-  if (schema.format === 'uuid') return fc.constantFrom(...Object.values(ids));
-  return hostileText;
-}
-
-function resolved(schema: Schema = {}): Schema {
-  const name = schema.$ref?.split('/').at(-1);
-  const known = name === undefined ? schema : contract.document.components.schemas[name];
-  if (!known) throw new Error(`The document refers to ${schema.$ref}, which is not in it.`);
-  return known;
-}
-
 function pathOf({ path }: DocumentedRoute, id: string): string {
   return path.replaceAll(/\{\w+\}/g, encodeURIComponent(id.toWellFormed()));
 }
@@ -110,7 +91,9 @@ async function attack(route: DocumentedRoute, api: Client): Promise<void> {
     Object.fromEntries(parameters.filter((one) => one.in === 'query').map(({ name }) => [name, hostileText])),
     { requiredKeys: [] },
   );
-  const body = requestBody ? bodyOf(requestBody.content['application/json']?.schema) : fc.constant(undefined);
+  const body = requestBody
+    ? bodies.bodyOf(requestBody.content['application/json']?.schema)
+    : fc.constant(undefined);
   await fc.assert(
     fc.asyncProperty(id, query, body, async (id, query, body) => {
       const search = new URLSearchParams(query as Record<string, string>).toString();

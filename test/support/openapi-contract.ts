@@ -3,7 +3,7 @@ import addFormats, { type FormatsPlugin } from 'ajv-formats';
 
 export interface Schema {
   readonly $ref?: string;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly enum?: readonly unknown[];
@@ -12,6 +12,12 @@ export interface Schema {
   readonly allOf?: readonly Schema[];
   readonly required?: readonly string[];
   readonly format?: string;
+  readonly pattern?: string;
+  readonly example?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly minItems?: number;
 }
 
 export interface Parameter {
