@@ -61,7 +61,7 @@ function pathOf({ path }: DocumentedRoute): string {
 function faultOf({ documented, pointer }: UnfitBody, { status, body }: Answer<Problem>): string | undefined {
   const told = (body?.errors ?? []).map((error) => error.pointer);
   // Of an element it is often said in which list it stands.
-  const named = told.some((one) => one === pointer || (one !== '' && pointer.startsWith(`${one}/`)));
+  const named = told.includes(pointer) || told.includes(pointer.replace(/\/0$/, ''));
   const answer = `${status} ${body?.code ?? ''} ${told.join(' ')}`.trim();
   if (status >= 500) return answer;
   if (documented) return named ? `${answer}, which is documented as fitting` : undefined;
@@ -77,32 +77,42 @@ async function sent(route: DocumentedRoute, { body }: UnfitBody): Promise<Answer
   return caller.send<Problem>(route.method, path, { body, headers: { 'if-match': version } });
 }
 
+/** How one field was answered; a fault names route, field and body. */
+async function asked(route: DocumentedRoute, one: UnfitBody): Promise<{ fault?: string; status?: number }> {
+  const value = one.value === undefined ? 'left out' : JSON.stringify(one.value);
+  const what = `${route.method} ${route.path}, ${one.pointer} ${value}`;
+  try {
+    const answer = await sent(route, one);
+    const fault = faultOf(one, answer);
+    if (fault === undefined) return { status: answer.status };
+    return { fault: `${what}: ${fault}, to ${JSON.stringify(one.body)}` };
+  } catch (error) {
+    // An answer that is not documented.
+    return { fault: `${what}: ${String(error)}` };
+  }
+}
+
 it(
   'a field that is left out, null or of another kind than is documented is refused by its name, on every route with a body',
   { timeout: 300_000 },
   async () => {
     const faults: string[] = [];
-    let [asked, taken] = [0, 0];
+    let [bodies, taken] = [0, 0];
     for (const route of contract.routes) {
       const schema = route.operation.requestBody?.content['application/json']?.schema;
       if (!schema) continue;
-      const of = [...unfit.of(schema)];
-      if (of.length === 0) faults.push(`${route.method} ${route.path} documents no field`);
-      for (const one of of) {
-        const answer = await sent(route, one);
-        asked += 1;
-        if (answer.status < 300) taken += 1;
-        const fault = faultOf(one, answer);
-        const value = one.value === undefined ? 'left out' : JSON.stringify(one.value);
-        if (fault !== undefined)
-          faults.push(
-            `${route.method} ${route.path}, ${one.pointer} ${value}: ${fault}, to ${JSON.stringify(one.body)}`,
-          );
+      const before = bodies;
+      for (const one of unfit.of(schema)) {
+        const { fault, status = 0 } = await asked(route, one);
+        bodies += 1;
+        if (status >= 200 && status < 300) taken += 1;
+        if (fault !== undefined) faults.push(fault);
       }
+      if (bodies === before) faults.push(`${route.method} ${route.path} documents no field`);
     }
-    process.stdout.write(`${asked} bodies with one unfit field, of which ${taken} fit\n`);
+    process.stdout.write(`${bodies} bodies with one unfit field, of which ${taken} fit\n`);
     expect(faults).toEqual([]);
-    expect(asked).toBeGreaterThan(2_000);
+    expect(bodies).toBeGreaterThan(2_000);
     // Where null is documented the rest has to fit as well, or nobody has looked at it.
     expect(taken).toBeGreaterThan(20);
     expect(app.logs()).not.toMatch(/"level":(50|60)/);
