@@ -4,8 +4,8 @@ import type { ServerMetadataDto } from '../../src/oauth/oauth.dto.js';
 import { WorkloadIssuer } from '../fakes/workload-issuer.js';
 import { client, must, refusal } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
-import { federatedClient, showToken } from '../support/federated.js';
-import { createClient, issuerOf, saidOf, tokenOf } from '../support/oauth.js';
+import { federatedClient } from '../support/federated.js';
+import { createClient, issuerOf, tokenOf } from '../support/oauth.js';
 import { sharedApplication } from '../support/shared-application.js';
 import { createTenant, type TestTenant } from '../support/tenants.js';
 
@@ -106,12 +106,6 @@ describe('setting a client for which an issuer vouches', () => {
 });
 
 describe('the endpoint for tokens', () => {
-  it('asks no address of the operator’s network for keys', async () => {
-    const answer = await showToken(app.baseUrl, one, await issuer.token(issuerOf(app.baseUrl)));
-    expect(saidOf(answer)).toEqual({ status: 503, error: 'temporarily_unavailable' });
-    expect(issuer.times).toBe(0);
-  });
-
   it('names no way that libraries do not know', async () => {
     const url = '/.well-known/oauth-authorization-server';
     const metadata = await must(client(app.baseUrl).get<ServerMetadataDto>(url), 200);

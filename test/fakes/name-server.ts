@@ -1,45 +1,67 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { startFakeServer } from './http-server.js';
 
-/** A name server over UDP (RFC 1035) that knows texts, and nothing else. */
-export interface FakeNameServer {
+/** What of a name server whoever asks it and whoever tells it what to answer know: both may be in other processes. */
+export interface NameServerAddress {
   /** `address:port`. */
   readonly server: string;
-  readonly texts: Map<string, readonly string[]>;
-  /** Names that were asked for. */
-  readonly asked: string[];
-  /** Answers nothing while true. */
-  silent: boolean;
+  readonly control: string;
+}
+
+/** A name server over UDP (RFC 1035) that knows texts, and nothing else. */
+export interface FakeNameServer extends NameServerAddress {
+  /** The texts of a name from now on. */
+  set(name: string, texts: readonly string[]): Promise<void>;
+  /** Answers nothing to questions for the name until it has texts again: one server is many tests'. */
+  silence(name: string): Promise<void>;
+}
+
+export interface OwnNameServer extends FakeNameServer {
   close(): Promise<void>;
 }
 
 const TXT = 16;
 
-export async function startFakeNameServer(): Promise<FakeNameServer> {
+export async function startFakeNameServer(): Promise<OwnNameServer> {
+  const known = new Map<string, readonly string[] | 'silent'>();
   const socket = createSocket('udp4');
-  const texts = new Map<string, readonly string[]>();
-  const asked: string[] = [];
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const fake: FakeNameServer = {
-    server: `127.0.0.1:${socket.address().port}`,
-    texts,
-    asked,
-    silent: false,
-    close: async () => {
-      socket.close();
-      await once(socket, 'close');
-    },
-  };
   socket.on('message', (query, from) => {
-    if (fake.silent) return;
     const { name, end, type } = questionOf(query);
-    asked.push(name);
-    const found = texts.get(name.toLowerCase());
+    const found = known.get(name.toLowerCase());
+    if (found === 'silent') return;
     const answers = type === TXT ? (found ?? []) : [];
     socket.send(answerTo(query.subarray(0, end), answers, found !== undefined), from.port, from.address);
   });
-  return fake;
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const control = await startFakeServer((_request, body) => {
+    for (const [name, answer] of Object.entries(JSON.parse(body.toString()) as Told)) known.set(name, answer);
+    return { status: 204 };
+  });
+  return {
+    ...fakeNameServerAt({ server: `127.0.0.1:${socket.address().port}`, control: control.url }),
+    close: async () => {
+      socket.close();
+      await Promise.all([once(socket, 'close'), control.close()]);
+    },
+  };
+}
+
+type Told = Record<string, readonly string[] | 'silent'>;
+
+/** One that somebody else has started. */
+export function fakeNameServerAt({ server, control }: NameServerAddress): FakeNameServer {
+  const tell = async (told: Told): Promise<void> => {
+    const { ok } = await fetch(control, { method: 'POST', body: JSON.stringify(told) });
+    if (!ok) throw new Error('The name server does not know what it is told.');
+  };
+  return {
+    server,
+    control,
+    set: (name, texts) => tell({ [name]: texts }),
+    silence: (name) => tell({ [name]: 'silent' }),
+  };
 }
 
 function questionOf(query: Buffer): { name: string; end: number; type: number } {

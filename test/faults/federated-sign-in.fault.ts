@@ -2,7 +2,7 @@ import { inflateRawSync } from 'node:zlib';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ConnectionDto } from '../../src/federation/connections.dto.js';
-import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
+import { startFakeNameServer, type OwnNameServer } from '../fakes/name-server.js';
 import { encode, SamlIdp } from '../fakes/saml-idp.js';
 import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
@@ -22,7 +22,7 @@ const KILLED_AT =
     : [WRITES[Math.floor(Math.random() * WRITES.length)] ?? WRITES[0], EVENT];
 
 let app: Application;
-let names: FakeNameServer;
+let names: OwnNameServer;
 let idp: SamlIdp;
 let acme: TestTenant;
 let globex: TestTenant;

@@ -7,7 +7,7 @@ import type { TestReportDto } from '../../src/federation/tests.dto.js';
 import type { BegunTotpDto, SecondFactorDueDto } from '../../src/mfa/mfa.dto.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
 import { newPeerKey, startOidcPeer, type OidcPeer } from '../fakes/oidc-provider-peer.js';
-import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
+import { startFakeNameServer, type OwnNameServer } from '../fakes/name-server.js';
 import { grant, makeRole } from '../support/access.js';
 import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
@@ -26,7 +26,7 @@ const ROLES: RoleMappingDto = {
 };
 
 let app: Application;
-let names: FakeNameServer;
+let names: OwnNameServer;
 let issuer: OidcIssuer;
 let acme: TestTenant;
 let globex: TestTenant;

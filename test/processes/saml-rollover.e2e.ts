@@ -1,7 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ConnectionDto } from '../../src/federation/connections.dto.js';
-import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
+import { startFakeNameServer, type OwnNameServer } from '../fakes/name-server.js';
 import { encode, SamlIdp } from '../fakes/saml-idp.js';
 import { SamlpProvider } from '../fakes/samlp-provider.js';
 import { startApplication, type Application } from '../support/application.js';
@@ -13,7 +13,7 @@ import { createTenant, type TestTenant } from '../support/tenants.js';
 
 let first: Application;
 let second: Application;
-let names: FakeNameServer;
+let names: OwnNameServer;
 let idp: SamlIdp;
 let provider: SamlpProvider;
 let acme: TestTenant;

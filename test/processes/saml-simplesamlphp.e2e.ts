@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MeDto } from '../../src/auth/auth.dto.js';
 import type { ConnectionDto } from '../../src/federation/connections.dto.js';
-import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
+import { startFakeNameServer, type OwnNameServer } from '../fakes/name-server.js';
 import { decode } from '../fakes/saml-idp.js';
 import { startApplication, type Application } from '../support/application.js';
 import { Browser, type Page } from '../support/browser.js';
@@ -14,7 +14,7 @@ const PASSWORD = 'of this test alone';
 
 describe.skipIf(!(await haveSimpleSamlPhp()))("a sign-in through Debian's SimpleSAMLphp", () => {
   let app: Application;
-  let names: FakeNameServer;
+  let names: OwnNameServer;
   let provider: SimpleSamlPhp;
   let acme: TestTenant;
   let globex: TestTenant;

@@ -2,10 +2,11 @@ import { inflateRawSync } from 'node:zlib';
 import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MeDto } from '../../src/auth/auth.dto.js';
+import type { DomainDto } from '../../src/domains/domains.dto.js';
 import type { ConnectionDto } from '../../src/federation/connections.dto.js';
 import type { SetupDto } from '../../src/federation/setup.dto.js';
 import type { TestReportDto } from '../../src/federation/tests.dto.js';
-import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
+import { startFakeNameServer, type OwnNameServer } from '../fakes/name-server.js';
 import { encode, SamlIdp, type ResponseParts } from '../fakes/saml-idp.js';
 import { formOf, SamlpProvider } from '../fakes/samlp-provider.js';
 import { startApplication, type Application } from '../support/application.js';
@@ -17,7 +18,7 @@ import { proveFactor, withTotp } from '../support/second-factors.js';
 import { createPerson, createTenant, type TestTenant } from '../support/tenants.js';
 
 let app: Application;
-let names: FakeNameServer;
+let names: OwnNameServer;
 let idp: SamlIdp;
 let provider: SamlpProvider;
 let acme: TestTenant;
@@ -25,6 +26,7 @@ let globex: TestTenant;
 let owner: Client;
 let domain: string;
 let domainId: string;
+let record: DomainDto['record'];
 let connection: ConnectionDto;
 let our: { acsUrl: string; certificate: string };
 
@@ -42,7 +44,7 @@ beforeAll(async () => {
   Object.assign(app, { baseUrl: app.baseUrl.replace('127.0.0.1', 'localhost') });
   [acme, globex] = [await createTenant(app), await createTenant(app)];
   owner = await steppedUp(app, acme);
-  ({ name: domain, id: domainId } = await verifiedDomain(owner, names));
+  ({ name: domain, id: domainId, record } = await verifiedDomain(owner, names));
   connection = await activeConnection(owner, {
     type: 'saml',
     saml: { metadataUrl: `${provider.url}/metadata` },
@@ -487,13 +489,12 @@ describe('a domain', () => {
       added.record.value.toUpperCase(),
       '',
     ]) {
-      names.texts.set(added.record.host, [wrong]);
+      await names.set(added.record.host, [wrong]);
       expect(await refusal(verify())).toEqual({ status: 422, code: 'DOMAIN_NOT_PROVEN' });
     }
-    names.silent = true;
+    await names.silence(added.record.host);
     expect(await refusal(verify())).toEqual({ status: 503, code: 'UNAVAILABLE' });
-    names.silent = false;
-    names.texts.set(added.record.host, ['another', added.record.value]);
+    await names.set(added.record.host, ['another', added.record.value]);
     expect((await verify()).status).toBe(200);
   });
 
@@ -505,7 +506,7 @@ describe('a domain', () => {
       }),
       201,
     );
-    names.texts.set(added.record.host, [...(names.texts.get(added.record.host) ?? []), added.record.value]);
+    await names.set(added.record.host, [record.value, added.record.value]);
     expect(await refusal(theirs.post(`/v1/domains/${added.id}/verify`))).toEqual({
       status: 409,
       code: 'DOMAIN_TAKEN',
@@ -518,7 +519,7 @@ describe('a domain', () => {
       }),
       201,
     );
-    names.texts.set(next.record.host, [next.record.value]);
+    await names.set(next.record.host, [next.record.value]);
     expect(await refusal(theirs.post(`/v1/domains/${next.id}/verify`))).toEqual({
       status: 409,
       code: 'DOMAIN_TAKEN',

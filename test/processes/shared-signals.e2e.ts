@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TokensDto } from '../../src/auth/auth.dto.js';
 import type { ConnectionDto } from '../../src/federation/connections.dto.js';
 import type { TokenOfTransmitterDto, TransmitterDto } from '../../src/shared-signals/transmitters.dto.js';
-import { startFakeNameServer, type FakeNameServer } from '../fakes/name-server.js';
+import { startFakeNameServer, type OwnNameServer } from '../fakes/name-server.js';
 import { CLIENT, OidcIssuer } from '../fakes/oidc-issuer.js';
 import {
   AUDIENCE,
@@ -38,7 +38,7 @@ const SECOND = 1_000;
 const PATH = '/v1/shared-signals/transmitters';
 const TAKEN = { status: 202, type: null, text: '' };
 let app: Application;
-let names: FakeNameServer;
+let names: OwnNameServer;
 let issuer: OidcIssuer;
 let transmitter: SsfTransmitter;
 let acme: TestTenant;

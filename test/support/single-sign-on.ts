@@ -1,6 +1,8 @@
+import { expect } from 'vitest';
 import type { ConnectionDto, CreateConnectionDto } from '../../src/federation/connections.dto.js';
 import type { DomainDto } from '../../src/domains/domains.dto.js';
 import type { FakeNameServer } from '../fakes/name-server.js';
+import type { Page } from './browser.js';
 import { client, must, type Client } from './client.js';
 import { signIn, uniqueName, type Person, type TestTenant } from './tenants.js';
 
@@ -25,7 +27,7 @@ export async function verifiedDomain(session: Client, names: FakeNameServer): Pr
     session.post<DomainDto>('/v1/domains', { name: `${uniqueName('people')}.example` }),
     201,
   );
-  names.texts.set(added.record.host, ['v=spf1 -all', added.record.value]);
+  await names.set(added.record.host, ['v=spf1 -all', added.record.value]);
   return must(session.post<DomainDto>(`/v1/domains/${added.id}/verify`), 200);
 }
 
@@ -59,4 +61,13 @@ export async function lastEvent(tenant: TestTenant, action: string): Promise<Log
     200,
   );
   return items[0];
+}
+
+/** Why a sign-in was refused, which the log alone says. */
+export async function refusedWith(tenant: TestTenant, page: Page): Promise<string | undefined> {
+  expect(page.status).toBe(401);
+  expect(page.body).toMatchObject({ code: 'SSO_FAILED' });
+  const event = await lastEvent(tenant, 'session.created');
+  expect(event?.outcome).toBe('denied');
+  return event?.reason;
 }
