@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientDto, CreatedClientDto } from '../../src/oauth/clients.dto.js';
 import { newSigningKey } from '../fakes/ssf-transmitter.js';
 import { WORKLOAD, WorkloadIssuer } from '../fakes/workload-issuer.js';
-import { startApplication, type Application } from '../support/application.js';
 import { client, must } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { ASSERTION_TYPE, federatedClient, lastOf, showToken } from '../support/federated.js';
@@ -19,29 +18,25 @@ import {
   type OAuthAnswer,
 } from '../support/oauth.js';
 import { mustScim, ownerOf, person, ScimClient } from '../support/scim.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { createTenant, uniqueName, type TestTenant } from '../support/tenants.js';
 
 const SECOND = 1_000;
 const REFUSED = { status: 401, error: 'invalid_client' };
-let app: Application;
+const app = sharedApplication();
+/** As tokens name us where a client says nothing else. */
+const us = issuerOf(app.baseUrl);
 let issuer: WorkloadIssuer;
 let acme: TestTenant;
 let globex: TestTenant;
 let one: CreatedClientDto;
-/** As tokens name us where a client says nothing else. */
-let us: string;
 
 beforeAll(async () => {
   issuer = await WorkloadIssuer.start();
-  app = await startApplication({ env: { IDENTITY_PROVIDERS_ALLOW: '127.0.0.0/8' } });
-  us = issuerOf(app.baseUrl);
   [acme, globex] = [await createTenant(app), await createTenant(app)];
   one = await federatedClient(acme.api, issuer);
 });
-afterAll(async () => {
-  await app.dispose();
-  await issuer.close();
-});
+afterAll(() => issuer.close());
 
 const show = (token: string, fields: Record<string, string> = {}, by = one): Promise<OAuthAnswer> =>
   showToken(app.baseUrl, by, token, fields);

@@ -1,29 +1,26 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CreatedClientDto } from '../../src/oauth/clients.dto.js';
 import { newSigningKey } from '../fakes/ssf-transmitter.js';
 import { WorkloadIssuer } from '../fakes/workload-issuer.js';
-import { startApplication, type Application } from '../support/application.js';
 import { eventually } from '../support/eventually.js';
 import { federatedClient, lastOf, showToken } from '../support/federated.js';
 import { issuerOf, saidOf, type OAuthAnswer } from '../support/oauth.js';
+import { sharedApplication } from '../support/shared-application.js';
 import { createTenant, type TestTenant } from '../support/tenants.js';
 
 const SECOND = 1_000;
 const REFUSED = { status: 401, error: 'invalid_client' };
 const LATER = { status: 503, error: 'temporarily_unavailable' };
-let app: Application;
+const app = sharedApplication();
+const us = issuerOf(app.baseUrl);
 let acme: TestTenant;
 let globex: TestTenant;
-let us: string;
 let issuer: WorkloadIssuer;
 let one: CreatedClientDto;
 
 beforeAll(async () => {
-  app = await startApplication({ env: { IDENTITY_PROVIDERS_ALLOW: '127.0.0.0/8' } });
-  us = issuerOf(app.baseUrl);
   [acme, globex] = [await createTenant(app), await createTenant(app)];
 });
-afterAll(() => app.dispose());
 
 // Each test has an issuer of which nothing is known yet.
 beforeEach(async () => {
