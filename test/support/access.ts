@@ -33,6 +33,12 @@ export async function furnished(api: Client, agents: number): Promise<Furnished>
   return { project, agents: made };
 }
 
+/** The first of its agents. */
+export function anAgent({ agents: [first] }: Furnished): AgentDto {
+  if (!first) throw new Error('It was furnished with none.');
+  return first;
+}
+
 /** What is granted: a default role by its name, or one of the own making by its id. */
 export type Granted = { readonly role: string } | { readonly roleId: string };
 
