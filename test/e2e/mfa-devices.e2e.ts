@@ -13,7 +13,6 @@ import { eventually } from '../support/eventually.js';
 import {
   BROWSER,
   challenged,
-  daysPassed,
   login,
   proveFactor,
   setSecondFactor,
@@ -289,18 +288,5 @@ describe('erasing a person', () => {
       );
       expect(rows, table).toEqual([]);
     }
-  });
-});
-
-describe('days of grace', () => {
-  it('that are over stop no API key, and nobody who has a second factor', async () => {
-    const tenant = await createTenant(app);
-    const known = await withTotp(app, tenant, tenant.owner);
-    await daysPassed(app, tenant, 100);
-    expect((await tenant.api.get('/v1/users')).status).toBe(200);
-    const { challenge } = await challenged(app, tenant, tenant.owner);
-    const { body } = await proveFactor(app, challenge, { totp: codeNow(known.secret) });
-    expect(body).not.toHaveProperty('enrolmentOnly');
-    expect((await client(app.baseUrl, body.accessToken).get('/v1/users')).status).toBe(200);
   });
 });

@@ -4,7 +4,7 @@ import type { SignInSettingsDto } from '../../src/sign-in/sign-in-settings.dto.j
 import { client, must, type Answer, type Client } from './client.js';
 import { asSuperuser } from './embedded-database.js';
 import type { RunningApplication } from './shared-application.js';
-import { steppedUp } from './single-sign-on.js';
+import { steppedUp, type LoggedSignIn } from './single-sign-on.js';
 import type { Person, TestTenant } from './tenants.js';
 import { codeBefore } from './totp.js';
 
@@ -94,4 +94,9 @@ export async function daysPassed(app: RunningApplication, tenant: TestTenant, da
       `UPDATE "${tenant.id}".users SET second_factor_asked_at = second_factor_asked_at - make_interval(days => ${days})`,
     );
   });
+}
+
+/** What the log says of an action, the last first. */
+export function eventsOf(tenant: TestTenant, action: string): Promise<LoggedSignIn[]> {
+  return tenant.api.all<LoggedSignIn>(`/v1/audit/events?action=${action}`);
 }
