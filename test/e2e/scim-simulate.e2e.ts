@@ -1,10 +1,9 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../libs/cli/src/index.js';
+import { throughRelay, type Fault } from '../fakes/erring-relay.js';
 import {
   createDirectory,
   group,
@@ -35,16 +34,6 @@ interface Recorded {
   readonly path: string;
   readonly sent?: unknown;
   readonly answer: { readonly status: number };
-}
-
-/** What a relay does to requests that begin so, and, where it says so, have this in their body. */
-interface Fault {
-  readonly begins: string;
-  readonly with?: string;
-  /** Whether the server sees them all the same. */
-  readonly forwards: boolean;
-  /** Instead of the server's; undefined: none, ever. */
-  readonly answer: { readonly status: number; readonly body: string } | undefined;
 }
 
 beforeAll(async () => {
@@ -222,7 +211,7 @@ describe('a server that errs', () => {
   ] satisfies { what: string; provider: 'okta' | 'entra'; fails: string; fault: Fault }[])(
     'that $what fails $fails',
     async ({ provider, fails, fault }) => {
-      const { code, lines } = await throughRelay(fault, (url) => simulate(provider, [], url));
+      const { code, lines } = await throughRelay(app.baseUrl, fault, (url) => simulate(provider, [], url));
       const different = lines.find((line) => line.startsWith('DIFFERENT')) ?? '';
       expect(different).toContain(`DIFFERENT in ${fails}:`);
       expect(different).toMatch(/\n {2}look at {2}\S/);
@@ -236,7 +225,7 @@ describe('a server that errs', () => {
 
   it('that does not answer is waited for no longer than was said, and what is left is named', async () => {
     const fault: Fault = { begins: 'DELETE /Users/', forwards: true, answer: undefined };
-    const ran = await throughRelay(fault, (url) =>
+    const ran = await throughRelay(app.baseUrl, fault, (url) =>
       simulate('okta', ['--only', 'create', '--mark', 'silent', '--timeout', '1'], url),
     );
     expect(ran.code).toBe(1);
@@ -272,41 +261,3 @@ describe('what is asked for wrongly is not begun', () => {
     expect(await readFile(join(folder, 'okta.token'), 'utf8')).toBe(`${okta.token}\n`);
   });
 });
-
-/** Works with the address of a server that errs in one thing, in front of the application. */
-async function throughRelay(fault: Fault, work: (url: string) => Promise<Ran>): Promise<Ran> {
-  const relay = createServer((request, response) => {
-    void relayed(fault, request).then((answer) => {
-      if (!answer) return;
-      response
-        .writeHead(answer.status, { 'content-type': 'application/scim+json' })
-        .end(answer.body || undefined);
-    });
-  });
-  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
-  try {
-    return await work(`http://127.0.0.1:${(relay.address() as AddressInfo).port}`);
-  } finally {
-    relay.closeAllConnections();
-    await new Promise((resolve) => relay.close(resolve));
-  }
-}
-
-async function relayed(
-  fault: Fault,
-  request: IncomingMessage,
-): Promise<{ readonly status: number; readonly body: string } | undefined> {
-  const { method = '', url = '' } = request;
-  let body = '';
-  for await (const chunk of request) body += String(chunk);
-  const isHit =
-    `${method} ${url.replace('/scim/v2', '')}`.startsWith(fault.begins) && body.includes(fault.with ?? '');
-  if (isHit && !fault.forwards) return fault.answer;
-  const { authorization = '', 'content-type': type } = request.headers;
-  const answer = await fetch(`${app.baseUrl}${url}`, {
-    method,
-    headers: { authorization, ...(type !== undefined && { 'content-type': type }) },
-    ...(body !== '' && { body }),
-  });
-  return isHit ? fault.answer : { status: answer.status, body: await answer.text() };
-}
