@@ -26,7 +26,6 @@ const LONG_PROCESSES = [
   'passwords',
   'pooled-database',
   'rate-limits',
-  'saml',
   'saml-rollover',
   'saml-simplesamlphp',
   'siem',
