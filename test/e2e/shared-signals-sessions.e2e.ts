@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TransmitterDto } from '../../src/shared-signals/transmitters.dto.js';
 import { CAEP, RISC, SSF, SsfTransmitter } from '../fakes/ssf-transmitter.js';
-import { publishedAgent, runIn, startRun } from '../support/agents.js';
+import { publishedAgent, runIn, startRun, watchRun } from '../support/agents.js';
 import { client, must } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
 import { sharedSite } from '../support/shared-application.js';
@@ -30,13 +30,7 @@ describe('session-revoked', () => {
     const agent = await publishedAgent(signals.tenant.api, { model: { name: 'demo-slow' } });
     const run = await startRun(signals.tenant.api, agent.id);
     await runIn(signals.tenant.api, run.id, new Set(['RUNNING']));
-    let begun = (): void => undefined;
-    const beginning = new Promise<void>((resolve) => (begun = resolve));
-    const cut = (async () => {
-      for await (const _event of again.api.events(`/v1/runs/${run.id}/events`)) begun();
-      return performance.now();
-    })();
-    await beginning;
+    const { ended } = await watchRun(again.api, run.id);
 
     expect(
       await signals.tell(`${CAEP}session-revoked`, signals.subject('eve'), {
@@ -47,7 +41,7 @@ describe('session-revoked', () => {
     await deadWithin(again.api, since);
     await deadWithin(again.browser, since);
     expect((await refresh(again.refreshToken)).status).toBe(401);
-    const cutAfter = (await cut) - since;
+    const cutAfter = (await ended) - since;
     expect(cutAfter).toBeLessThan(SECOND);
     process.stdout.write(
       `session-revoked: all refused after ${Math.round(performance.now() - since)} ms, stream cut after ${Math.round(cutAfter)} ms\n`,

@@ -64,3 +64,16 @@ export async function runIn(
     await sleep(40);
   }
 }
+
+/** Watches a run: answers once something of it has come, with the moment (`performance.now()`) at which the stream ends. */
+export async function watchRun(api: Client, run: string): Promise<{ readonly ended: Promise<number> }> {
+  let begun = (): void => undefined;
+  const beginning = new Promise<void>((resolve) => (begun = resolve));
+  const ended = (async () => {
+    for await (const _event of api.events(`/v1/runs/${run}/events`)) begun();
+    return performance.now();
+  })();
+  const nothing = ended.then(() => Promise.reject(new Error('The stream ended before anything had come.')));
+  await Promise.race([beginning, nothing]);
+  return { ended };
+}
