@@ -17,6 +17,7 @@ const LONG_PROCESSES = [
   'cells',
   'certificates',
   'customer-key',
+  'edge-country',
   'lifecycle-processes',
   'limits-of-two-processes',
   'mfa-browser',

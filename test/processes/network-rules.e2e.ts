@@ -1,15 +1,15 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AuditPageDto } from '../../src/audit/audit.dto.js';
 import type { NetworkRulesDto } from '../../src/limits/limits.dto.js';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { countryDatabase } from '../fakes/mmdb.js';
-import { eventually } from '../support/eventually.js';
 import { publishedAgent, startRun } from '../support/agents.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
+import { eventually } from '../support/eventually.js';
 import { createPerson, createTenant, signIn, type TestTenant } from '../support/tenants.js';
 
 const GERMANY = '203.0.113.7';
@@ -282,40 +282,4 @@ describe('setting network rules', () => {
     const operator = client(app.baseUrl, app.firstRun.operatorKey, { 'x-tenant-slug': acme.slug });
     expect(await refusal(operator.put(RULES, ONLY_GERMANY))).toEqual(denied);
   });
-});
-
-describe('the country that an edge reports', () => {
-  let edged: Application;
-  let tenant: TestTenant;
-  const at = (country: string): Client => tenant.api.with({ 'cf-ipcountry': country });
-
-  beforeAll(async () => {
-    edged = await startApplication({ env: { TRUSTED_PROXIES: '1', GEO_COUNTRY_HEADER: 'CF-IPCountry' } });
-    tenant = await createTenant(edged);
-  });
-  afterAll(() => edged.dispose());
-
-  it('decides; what is no country, or said twice, is unknown', async () => {
-    await must(at('DE').put(RULES, ONLY_GERMANY), 200);
-    await holds(at('FR'), 403);
-    expect((await at('DE').get('/v1/me')).status).toBe(200);
-    expect((await at('de').get('/v1/me')).status).toBe(200);
-    for (const country of ['XX', 'T1', '', 'DE, DE', 'FR,DE', 'Germany'])
-      expect(await refusal(at(country).get('/v1/me'))).toEqual(REFUSED);
-    expect(await refusal(tenant.api.get('/v1/me'))).toEqual(REFUSED);
-  });
-});
-
-it('an installation that cannot tell countries says so, and takes no rules', async () => {
-  const blind = await startApplication();
-  try {
-    const { api } = await createTenant(blind);
-    const rules = { mode: 'deny', countries: ['FR'], unknown: 'allow' };
-    const answer = await api.put(RULES, rules);
-    expect(answer.body).toMatchObject({ status: 422, code: 'COUNTRY_SOURCE_MISSING' });
-    expect(answer.body.detail).toContain('GEO_DATABASE');
-    expect((await api.put<NetworkRulesDto>(RULES, EVERYBODY)).body).toMatchObject(EVERYBODY);
-  } finally {
-    await blind.dispose();
-  }
 });
