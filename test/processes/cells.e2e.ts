@@ -7,12 +7,14 @@ import { installCells, type CellInstallation } from '../support/cell-processes.j
 import { client, must, refusal, type Client } from '../support/client.js';
 import { eventually } from '../support/eventually.js';
 import { verified } from '../support/log-book.js';
-import { beginMove, operationEnded, readOperation } from '../support/moves.js';
+import { beginMove, operationEnded, readOperation, writesPaused } from '../support/moves.js';
 import { print } from '../support/print.js';
 import { createTenant, uniqueName, type TestTenant } from '../support/tenants.js';
 
 const HERE = 'eu-west-1';
 const THERE = 'us-east-1';
+const INVALID = { status: 400, code: 'INVALID_REQUEST' };
+const UNCONFIRMED = { status: 422, code: 'REGION_NOT_CONFIRMED' };
 
 let cells: CellInstallation;
 let one: Application;
@@ -70,30 +72,14 @@ describe('a move', () => {
   });
 
   it.each([
-    ['without a target', {}, { status: 400, code: 'INVALID_REQUEST' }],
-    [
-      'to a cell and a region at once',
-      { cell: 'eu-a2', region: HERE },
-      { status: 400, code: 'INVALID_REQUEST' },
-    ],
-    ['to a cell that there is none of', { cell: 'eu-c9' }, { status: 400, code: 'INVALID_REQUEST' }],
-    [
-      'to a region that there is none of',
-      { region: 'mars-north-1' },
-      { status: 400, code: 'INVALID_REQUEST' },
-    ],
+    ['without a target', {}, INVALID],
+    ['to a cell and a region at once', { cell: 'eu-a2', region: HERE }, INVALID],
+    ['to a cell that there is none of', { cell: 'eu-c9' }, INVALID],
+    ['to a region that there is none of', { region: 'mars-north-1' }, INVALID],
     ['to where it is', { cell: 'eu-a1' }, { status: 409, code: 'SAME_CELL' }],
-    ['to another region unconfirmed', { cell: 'us-b1' }, { status: 422, code: 'REGION_NOT_CONFIRMED' }],
-    [
-      'to another region misread',
-      { cell: 'us-b1', confirmRegion: HERE },
-      { status: 422, code: 'REGION_NOT_CONFIRMED' },
-    ],
-    [
-      'with a pause of an hour',
-      { cell: 'eu-a2', pauseSeconds: 3600 },
-      { status: 400, code: 'INVALID_REQUEST' },
-    ],
+    ['to another region unconfirmed', { cell: 'us-b1' }, UNCONFIRMED],
+    ['to another region misread', { cell: 'us-b1', confirmRegion: HERE }, UNCONFIRMED],
+    ['with a pause of an hour', { cell: 'eu-a2', pauseSeconds: 3600 }, INVALID],
   ])('is refused %s', async (_what, body, expected) => {
     expect(await refusal(operator.post(`/v1/tenants/${tenant.id}/move`, body))).toEqual(expected);
     expect(await cellOf(tenant.id)).toBe('eu-a1');
@@ -209,15 +195,7 @@ describe('a move whose target goes away in the pause', () => {
     american = tenant;
     const source = await cellOf(tenant.id);
     const { id } = await beginMove(operator, tenant.id, { cell: 'us-b1', confirmRegion: THERE });
-    await cells.asOwner('eu-a1', async (home) => {
-      for (let paused = false; !paused; await sleep(1)) {
-        const { rows } = await home.query<{ paused: boolean }>(
-          'SELECT pause_id IS NOT NULL AS paused FROM control.tenants WHERE id = $1',
-          [tenant.id],
-        );
-        paused = rows[0]?.paused ?? false;
-      }
-    });
+    await cells.asOwner('eu-a1', (home) => writesPaused(home, tenant.id));
     await cells.reachable('us-b1', false);
     const away = performance.now();
     await eventually(() => must(tenant.api.post('/v1/projects', { name: 'x' }), 201), 20_000);
@@ -241,15 +219,7 @@ describe('a move whose process is killed in the pause', () => {
     const agent = await publishedAgent(tenant.api);
     // The one that is asked is the one that begins; it is nudged, the others look once a second.
     const { id } = await beginMove(client(third.baseUrl, cells.operatorKey), tenant.id, { region: HERE });
-    await cells.asOwner('eu-a1', async (home) => {
-      for (let paused = false; !paused; await sleep(1)) {
-        const { rows } = await home.query<{ paused: boolean }>(
-          'SELECT pause_id IS NOT NULL AS paused FROM control.tenants WHERE id = $1',
-          [tenant.id],
-        );
-        paused = rows[0]?.paused ?? false;
-      }
-    });
+    await cells.asOwner('eu-a1', (home) => writesPaused(home, tenant.id));
     const begun = performance.now();
     await third.kill9();
     await eventually(

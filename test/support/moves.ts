@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
 import type { OperationDetailsDto } from '../../src/moves/moves.dto.js';
 import { must, type Client } from './client.js';
 import { eventually } from './eventually.js';
@@ -33,4 +35,15 @@ export function operationEnded(
     if (operation.status === 'running') throw new Error(`still running: ${JSON.stringify(operation)}`);
     return operation;
   }, limitMs);
+}
+
+/** Waits for the pause of an organisation's writes; asks the home database without rest, as it is short. */
+export async function writesPaused(home: pg.Client, tenant: string): Promise<void> {
+  for (let paused = false; !paused; await sleep(1)) {
+    const { rows } = await home.query<{ paused: boolean }>(
+      'SELECT pause_id IS NOT NULL AS paused FROM control.tenants WHERE id = $1',
+      [tenant],
+    );
+    paused = rows[0]?.paused ?? false;
+  }
 }
