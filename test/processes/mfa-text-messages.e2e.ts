@@ -1,65 +1,46 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TokensDto } from '../../src/auth/auth.dto.js';
 import type { EnrolledDto } from '../../src/mfa/mfa.dto.js';
-import { startFakeServer, type FakeServer } from '../fakes/http-server.js';
+import { TextGateway } from '../fakes/text-gateway.js';
 import { startApplication, type Application } from '../support/application.js';
 import { client, must, refusal, type Client } from '../support/client.js';
 import { asSuperuser } from '../support/embedded-database.js';
-import { BROWSER, challenged, login, proveFactor, setSecondFactor } from '../support/second-factors.js';
+import {
+  BROWSER,
+  challenged,
+  eventsOf,
+  login,
+  proveFactor,
+  setSecondFactor,
+} from '../support/second-factors.js';
 import { steppedUp } from '../support/single-sign-on.js';
+import { newNumber, sendCode, Telephones, TELEPHONE_PATH, type BegunMessage } from '../support/telephones.js';
 import { createPerson, createTenant, signIn, type Person, type TestTenant } from '../support/tenants.js';
 
-interface Message {
-  readonly id: string;
-  readonly to: string;
-  readonly code: string;
-}
-
-interface Begun {
-  readonly challenge: string;
-  readonly expiresIn: number;
-}
-
-const KEY = randomBytes(32);
 const PER_DAY = 30;
-const PATH = '/v1/me/second-factors/sms';
 const FAILED = { status: 401, code: 'SECOND_FACTOR_FAILED' };
+const NO_CHALLENGE = { status: 401, code: 'CHALLENGE_INVALID' };
 const NOT_OFFERED = { status: 403, code: 'TEXT_MESSAGES_NOT_OFFERED' };
 const TOO_MANY = { status: 429, code: 'TOO_MANY_TEXT_MESSAGES' };
 
-/** Taken by the gateway, each with a signature that was looked at. */
-let messages: Message[] = [];
-/** Ids of what it was posted, taken or not. */
-let posted: string[] = [];
-let answers: number[] = [];
-let gateway: FakeServer;
+let gateway: TextGateway;
 let app: Application;
 let acme: TestTenant;
 let other: TestTenant;
+let telephones: Telephones;
 
 beforeAll(async () => {
-  gateway = await startFakeServer(({ headers }, body) => {
-    const [id, time] = [String(headers['webhook-id']), String(headers['webhook-timestamp'])];
-    const signed = createHmac('sha256', KEY).update(`${id}.${time}.`).update(body).digest('base64');
-    const late = Math.abs(Date.now() / 1_000 - Number(time)) > 60;
-    if (late || headers['webhook-signature'] !== `v1,${signed}`) return { status: 401 };
-    posted.push(id);
-    const status = answers.shift() ?? 202;
-    const { to, text } = JSON.parse(body.toString()) as { to: string; text: string };
-    if (status === 202) messages.push({ id, to, code: /^\d{6}\b/.exec(text)?.[0] ?? '' });
-    return { status };
-  });
+  gateway = await TextGateway.start();
   app = await startApplication({
     env: {
       RECEIVERS_ALLOW: '127.0.0.0/8',
-      TEXT_MESSAGES_URL: `${gateway.url}/send`,
-      TEXT_MESSAGES_SECRET: `whsec_${KEY.toString('base64')}`,
+      ...gateway.env,
       TEXT_MESSAGES_PREFIXES: '+4420,+49',
       TEXT_MESSAGES_PER_DAY: String(PER_DAY),
     },
   });
   [acme, other] = await Promise.all([createTenant(app), createTenant(app)]);
+  telephones = new Telephones(app, acme, gateway);
   await setSecondFactor(await steppedUp(app, acme), { textMessages: true });
 });
 afterAll(async () => {
@@ -67,41 +48,19 @@ afterAll(async () => {
   await gateway.close();
 });
 beforeEach(() => {
-  messages = [];
-  posted = [];
-  answers = [];
+  gateway.forget();
+  gateway.answers = [];
 });
-
-let numbers = 0;
-function newNumber(): string {
-  numbers += 1;
-  return `+4420794600${String(numbers).padStart(2, '0')}`;
-}
 
 const developer = (): Promise<Person> => createPerson(acme.api, 'Developer');
 const anyone = (): Client => client(app.baseUrl, undefined, BROWSER);
-const send = (challenge: string) => anyone().post<Begun>('/v1/auth/second-factor/sms', { challenge });
-const lastCode = (): string => messages.at(-1)?.code ?? '';
+const send = (challenge: string) => sendCode(app, challenge);
+const lastCode = (): string => gateway.lastCode;
 const otherThan = (code: string): string => String((Number(code) + 1) % 1_000_000).padStart(6, '0');
 
 async function reasons(action: string): Promise<(string | undefined)[]> {
-  const events = await acme.api.all<{ outcome: string; reason?: string }>(
-    `/v1/audit/events?action=${action}`,
-  );
+  const events = await eventsOf(acme, action);
   return events.filter(({ outcome }) => outcome !== 'success').map(({ reason }) => reason);
-}
-
-/** Sets a telephone up; what was sent for it is forgotten. */
-async function withTelephone(person: Person, number = newNumber()): Promise<EnrolledDto> {
-  const session = await steppedUp(app, acme, person);
-  const { challenge } = await must(session.post<Begun>(PATH, { number }), 200);
-  const enrolled = await must(
-    session.post<EnrolledDto>(`${PATH}/confirm`, { challenge, code: lastCode() }),
-    200,
-  );
-  messages = [];
-  posted = [];
-  return enrolled;
 }
 
 function query(text: string): Promise<{ rows: unknown[] }> {
@@ -113,11 +72,14 @@ describe('a telephone', () => {
     const person = await developer();
     const number = newNumber();
     const session = await steppedUp(app, acme, person);
-    const { challenge } = await must(session.post<Begun>(PATH, { number, name: 'Mine' }), 200);
-    expect(messages).toMatchObject([{ to: number }]);
+    const { challenge } = await must(
+      session.post<BegunMessage>(TELEPHONE_PATH, { number, name: 'Mine' }),
+      200,
+    );
+    expect(gateway.messages).toMatchObject([{ to: number }]);
     const code = lastCode();
     const confirm = (shown: string) =>
-      session.post<EnrolledDto>(`${PATH}/confirm`, { challenge, code: shown });
+      session.post<EnrolledDto>(`${TELEPHONE_PATH}/confirm`, { challenge, code: shown });
     expect(await refusal(confirm(otherThan(code)))).toEqual({ status: 422, code: 'ENROLMENT_FAILED' });
     expect((await login(app, acme, person)).status).toBe(200);
     const enrolled = await must(confirm(code), 200);
@@ -129,10 +91,10 @@ describe('a telephone', () => {
     const due = await challenged(app, acme, person);
     expect(due.methods).toEqual(['sms', 'recovery_code']);
     // Nothing is sent, nor does the former code work, before it is asked for.
-    expect(messages).toHaveLength(1);
+    expect(gateway.messages).toHaveLength(1);
     expect(await refusal(proveFactor(app, due.challenge, { sms: code }))).toEqual(FAILED);
     await must(send(due.challenge), 200);
-    expect(messages.at(-1)?.to).toBe(number);
+    expect(gateway.messages.at(-1)?.to).toBe(number);
     expect(await refusal(proveFactor(app, due.challenge, { sms: otherThan(lastCode()) }))).toEqual(FAILED);
     await must(proveFactor(app, due.challenge, { sms: lastCode() }), 200);
     const { rows } = await query(`SELECT code_hash, number_hash FROM "${acme.id}".text_messages`);
@@ -145,7 +107,7 @@ describe('a telephone', () => {
 
   it('is answered with the last code of its own challenge only, for five minutes, five times tried', async () => {
     const person = await developer();
-    await withTelephone(person);
+    await telephones.of(person);
     const first = await challenged(app, acme, person);
     const second = await challenged(app, acme, person);
     await must(send(first.challenge), 200);
@@ -161,17 +123,12 @@ describe('a telephone', () => {
     await must(send(second.challenge), 200);
     for (let tries = 0; tries < 4; tries += 1)
       await proveFactor(app, second.challenge, { sms: otherThan(lastCode()) });
-    expect(await refusal(proveFactor(app, second.challenge, { sms: lastCode() }))).toEqual({
-      status: 401,
-      code: 'CHALLENGE_INVALID',
-    });
-    expect(await refusal(send(second.challenge))).toEqual({ status: 401, code: 'CHALLENGE_INVALID' });
+    expect(await refusal(proveFactor(app, second.challenge, { sms: lastCode() }))).toEqual(NO_CHALLENGE);
+    expect(await refusal(send(second.challenge))).toEqual(NO_CHALLENGE);
   });
 
   it('gives one session for one code that is shown twice at once', async () => {
-    const person = await developer();
-    await withTelephone(person);
-    const { challenge } = await challenged(app, acme, person);
+    const { challenge } = await telephones.challenged();
     await must(send(challenge), 200);
     const sms = lastCode();
     const both = await Promise.all([
@@ -182,14 +139,10 @@ describe('a telephone', () => {
   });
 
   it('proves again who holds a session', async () => {
-    const person = await developer();
-    await withTelephone(person);
-    const due = await challenged(app, acme, person);
-    await must(send(due.challenge), 200);
-    const { accessToken } = await must(proveFactor(app, due.challenge, { sms: lastCode() }), 200);
-    const session = client(app.baseUrl, accessToken, BROWSER);
+    const { tokens } = await telephones.signedIn();
+    const session = client(app.baseUrl, tokens.accessToken, BROWSER);
     const { challenge, methods } = await must(
-      session.post<Begun & { methods: string[] }>('/v1/auth/step-up/options'),
+      session.post<BegunMessage & { methods: string[] }>('/v1/auth/step-up/options'),
       200,
     );
     expect(methods).toContain('sms');
@@ -204,8 +157,8 @@ describe('a telephone', () => {
     const person = await developer();
     const session = await steppedUp(app, acme, person);
     for (const number of [newNumber(), newNumber()]) {
-      const { challenge } = await must(session.post<Begun>(PATH, { number }), 200);
-      await must(session.post(`${PATH}/confirm`, { challenge, code: lastCode() }), 200);
+      const { challenge } = await must(session.post<BegunMessage>(TELEPHONE_PATH, { number }), 200);
+      await must(session.post(`${TELEPHONE_PATH}/confirm`, { challenge, code: lastCode() }), 200);
     }
     const { items } = await must(session.get<{ items: object[] }>('/v1/me/second-factors'), 200);
     expect(items).toHaveLength(1);
@@ -219,21 +172,21 @@ describe('who may have one', () => {
   it('is nobody where the organisation has not said so', async () => {
     const person = await createPerson(other.api, 'Developer');
     const session = await steppedUp(app, other, person);
-    expect(await refusal(session.post(PATH, { number: newNumber() }))).toEqual(NOT_OFFERED);
-    expect(messages).toEqual([]);
+    expect(await refusal(session.post(TELEPHONE_PATH, { number: newNumber() }))).toEqual(NOT_OFFERED);
+    expect(gateway.messages).toEqual([]);
   });
 
   it('is no Owner or Admin, nor somebody who becomes one', async () => {
     const owner = await steppedUp(app, acme);
-    expect(await refusal(owner.post(PATH, { number: newNumber() }))).toEqual(NOT_OFFERED);
+    expect(await refusal(owner.post(TELEPHONE_PATH, { number: newNumber() }))).toEqual(NOT_OFFERED);
     expect(await reasons('second_factor.begun')).toContain('TEXT_MESSAGES_OF_ADMIN');
     const person = await developer();
-    await withTelephone(person);
+    await telephones.of(person);
     await must(acme.api.patch(`/v1/users/${person.id}`, { role: 'Admin' }), 200);
     // It is still to be proved, and leads to setting up what counts: days of grace are for who had no factor.
     const { challenge, methods } = await challenged(app, acme, person);
     expect(methods).toEqual(['sms', 'recovery_code']);
-    const described = anyone().post<Begun & { methods: string[] }>('/v1/auth/second-factor/options', {
+    const described = anyone().post<BegunMessage & { methods: string[] }>('/v1/auth/second-factor/options', {
       challenge,
     });
     expect((await must(described, 200)).methods).toEqual(methods);
@@ -247,29 +200,17 @@ describe('who may have one', () => {
   });
 
   it('is nobody whom a grant makes an Admin: the session ends where it would be refreshed', async () => {
-    const [person, another] = [await developer(), await developer()];
-    const sessions: TokensDto[] = [];
-    for (const one of [person, another]) {
-      await withTelephone(one);
-      const { challenge } = await challenged(app, acme, one);
-      await must(send(challenge), 200);
-      sessions.push(await must(proveFactor(app, challenge, { sms: lastCode() }), 200));
-    }
-    const [granted, other] = sessions;
-    const body = { principal: { type: 'user', id: person.id }, role: 'Admin' };
+    const [granted, other] = [await telephones.signedIn(), await telephones.signedIn()];
+    const body = { principal: { type: 'user', id: granted.person.id }, role: 'Admin' };
     await must(acme.api.post('/v1/grants', body), 201);
-    const refresh = (tokens: TokensDto | undefined) =>
-      client(app.baseUrl, undefined, BROWSER).post<TokensDto>('/v1/auth/refresh', {
-        refreshToken: tokens?.refreshToken ?? '',
-      });
+    const refresh = ({ tokens: { refreshToken } }: { tokens: TokensDto }) =>
+      client(app.baseUrl, undefined, BROWSER).post<TokensDto>('/v1/auth/refresh', { refreshToken });
     expect((await refresh(granted)).status).toBe(401);
     expect((await refresh(other)).status).toBe(200);
   });
 
   it('is nobody any more once the organisation takes that back', async () => {
-    const person = await developer();
-    await withTelephone(person);
-    const { challenge } = await challenged(app, acme, person);
+    const { person, challenge } = await telephones.challenged();
     const owner = await steppedUp(app, acme);
     await setSecondFactor(owner, { textMessages: false });
     expect(await refusal(send(challenge))).toEqual(NOT_OFFERED);
@@ -278,7 +219,7 @@ describe('who may have one', () => {
     expect(enrolmentOnly).toBe(true);
     await setSecondFactor(owner, { textMessages: true });
     expect((await login(app, acme, person)).status).toBe(202);
-    expect(messages).toEqual([]);
+    expect(gateway.messages).toEqual([]);
   });
 
   it.each([
@@ -288,62 +229,58 @@ describe('who may have one', () => {
     ['+44', 400],
   ])('is nobody with the number %s', async (number, status) => {
     const session = await steppedUp(app, acme, await developer());
-    expect((await session.post(PATH, { number })).status).toBe(status);
-    expect(posted).toEqual([]);
+    expect((await session.post(TELEPHONE_PATH, { number })).status).toBe(status);
+    expect(gateway.posted).toEqual([]);
   });
 });
 
 describe('the gateway', () => {
   it('is asked once more, with the same id, and then the caller is told', async () => {
-    const person = await developer();
-    await withTelephone(person);
-    const { challenge } = await challenged(app, acme, person);
-    answers = [500];
+    const { challenge } = await telephones.challenged();
+    gateway.answers = [500];
     await must(send(challenge), 200);
-    expect(posted).toHaveLength(2);
-    expect(new Set(posted).size).toBe(1);
-    answers = [500, 500];
+    expect(gateway.posted).toHaveLength(2);
+    expect(new Set(gateway.posted).size).toBe(1);
+    gateway.answers = [500, 500];
     expect(await refusal(send(challenge))).toEqual({ status: 503, code: 'TEXT_MESSAGE_NOT_TAKEN' });
-    expect(posted).toHaveLength(4);
+    expect(gateway.posted).toHaveLength(4);
   });
 });
 
 describe('too many', () => {
   it('for one person are refused, of many at once as well', async () => {
-    const person = await developer();
-    await withTelephone(person);
-    const { challenge } = await challenged(app, acme, person);
+    const { challenge } = await telephones.challenged();
     const sent = await Promise.all(Array.from({ length: 8 }, () => send(challenge)));
     // Five an hour: one was for setting it up.
     expect(sent.filter(({ status }) => status === 200)).toHaveLength(4);
-    expect(messages).toHaveLength(4);
+    expect(gateway.messages).toHaveLength(4);
     expect(await refusal(send(challenge))).toEqual(TOO_MANY);
     expect(await reasons('text_message.sent')).toContain('TEXT_MESSAGES_OF_PERSON');
   });
 
   it('to one number are refused, whoever asks', async () => {
     const number = newNumber();
-    await withTelephone(await developer(), number);
+    await telephones.of(await developer(), number);
     // As if it had been sent to all day long, for others.
     await query(`UPDATE "${acme.id}".text_messages SET sent_at = sent_at - interval '2 days'`);
-    await withTelephone(await developer(), number);
+    await telephones.of(await developer(), number);
     const mine = `SELECT number_hash FROM "${acme.id}".text_messages ORDER BY sent_at DESC LIMIT 1`;
     await query(`INSERT INTO "${acme.id}".text_messages (id, user_id, number_hash, code_hash, sent_at)
       SELECT gen_random_uuid(), user_id, (${mine}), code_hash, now() - interval '2 hours'
       FROM "${acme.id}".text_messages, generate_series(1, 9) LIMIT 9`);
     const session = await steppedUp(app, acme, await developer());
-    expect(await refusal(session.post(PATH, { number }))).toEqual(TOO_MANY);
+    expect(await refusal(session.post(TELEPHONE_PATH, { number }))).toEqual(TOO_MANY);
     expect(await reasons('second_factor.begun')).toContain('TEXT_MESSAGES_TO_NUMBER');
-    await must(session.post(PATH, { number: newNumber() }), 200);
+    await must(session.post(TELEPHONE_PATH, { number: newNumber() }), 200);
   });
 
   it('of one organisation in a day are refused, and those of another are not', async () => {
     await query(`UPDATE "${acme.id}".text_messages SET sent_at = sent_at - interval '2 days'`);
-    await withTelephone(await developer());
+    await telephones.of(await developer());
     await query(`INSERT INTO "${acme.id}".text_messages (id, user_id, number_hash, code_hash, sent_at)
       SELECT gen_random_uuid(), user_id, decode(md5(n::text), 'hex'), code_hash, now() - interval '2 hours'
       FROM "${acme.id}".text_messages, generate_series(1, ${PER_DAY - 1}) AS n ORDER BY n LIMIT ${PER_DAY - 1}`);
-    const ask = (session: Client) => session.post(PATH, { number: newNumber() });
+    const ask = (session: Client) => session.post(TELEPHONE_PATH, { number: newNumber() });
     expect(await refusal(ask(await steppedUp(app, acme, await developer())))).toEqual(TOO_MANY);
     expect(await reasons('second_factor.begun')).toContain('TEXT_MESSAGES_OF_ORGANISATION');
     await setSecondFactor(await steppedUp(app, other), { textMessages: true });
@@ -353,7 +290,7 @@ describe('too many', () => {
   it('are not asked for without a session that has proved itself again', async () => {
     const person = await developer();
     const session = client(app.baseUrl, (await signIn(app, acme.slug, person)).accessToken);
-    expect(await refusal(session.post(PATH, { number: newNumber() }))).toEqual({
+    expect(await refusal(session.post(TELEPHONE_PATH, { number: newNumber() }))).toEqual({
       status: 403,
       code: 'STEP_UP_REQUIRED',
     });
