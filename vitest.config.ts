@@ -30,6 +30,7 @@ const LONG_PROCESSES = [
   'saml-rollover',
   'saml-simplesamlphp',
   'siem',
+  'sign-in-flood',
   'transport',
   'upgrade',
 ].map((name) => `test/processes/${name}.e2e.ts`);
