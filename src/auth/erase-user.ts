@@ -10,7 +10,8 @@ import { CannotEraseSelf } from './auth.errors.js';
 import { endAccess } from './end-access.js';
 import { ErasureFollowers } from './erasure-followers.js';
 import { UserEntity } from './identity.entity.js';
-import { lockedUser, requireDispensable, userDto } from './users.js';
+import { lockedUser, requireDispensable } from './locked-user.js';
+import { userDto } from './users.js';
 
 /** Of the rows that say what a person may do, what was made of the person's network, browser and words. */
 const FORGOTTEN = [

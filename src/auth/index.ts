@@ -37,6 +37,7 @@ export { PasswordSignIn, type PasswordProof } from './password-sign-in.js';
 export { PasswordWrong, STEP_UP_SECONDS, StepUp, StepUpNeedsSession } from './step-up.js';
 export { StepUpGuard } from './step-up.guard.js';
 export { TokenTenant } from './token-tenant.js';
-export { lockedUser, lockOwners, Users, type LockedUser } from './users.js';
+export { lockedUser, lockOwners, type LockedUser } from './locked-user.js';
+export { Users } from './users.js';
 export { sessionCookie } from './session-cookie.js';
 export { SignInDto, TokensDto } from './auth.dto.js';

@@ -7,7 +7,8 @@ import { EmailTaken } from './auth.errors.js';
 import { distrust, endAccess, endResetLinks } from './end-access.js';
 import { UserEntity, type Role } from './identity.entity.js';
 import { SessionList } from './session-list.js';
-import { lockedUser, requireDispensable, Users, type LockedUser } from './users.js';
+import { lockedUser, requireDispensable, type LockedUser } from './locked-user.js';
+import { Users } from './users.js';
 
 /** What a directory says of somebody, of what an account has. */
 export interface ProvidedProfile {

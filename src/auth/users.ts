@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { BlindLookup, NewRows, refusedBy, Sealed, SubjectKeys } from '../encryption/index.js';
-import { isLastBreakGlassOwner } from '../domains/index.js';
 import { announce, currentTenant, TenantDatabase } from '../platform/database/index.js';
 import { ResourceNotFound } from '../platform/http/errors.js';
 import { cursorKey, pageOf, UUID_KEY, type Page, type PageQuery } from '../platform/http/pagination.js';
@@ -14,10 +13,11 @@ import { SignInAttempts } from '../sign-in/index.js';
 import { EnforceQuotas, TenantRegistry } from '../tenancy/index.js';
 import type { CreateUserDto, MeDto, UpdateMeDto, UpdateUserDto, UserDto } from './auth.dto.js';
 import { Authority } from './authority.js';
-import { EmailTaken, LastBreakGlassOwner, LastOwner, UserErased } from './auth.errors.js';
+import { EmailTaken } from './auth.errors.js';
 import { endAccess, revokeAll } from './end-access.js';
 import { refuseAbove } from './grants.js';
 import { UserEntity, type Role } from './identity.entity.js';
+import { lockedUser, requireDispensable } from './locked-user.js';
 
 /** A person on the way in. */
 export interface NewUser {
@@ -210,51 +210,6 @@ export class Users {
     const { email = '', ...profile } = profileOf(user);
     return { user: { id: user.id, email, role: user.role, ...profile } };
   }
-}
-
-/** A person, locked until the end of the transaction, and whether the organisation can do without them. */
-export interface LockedUser {
-  readonly user: UserEntity;
-  /** There is no other active owner. */
-  readonly soleOwner: boolean;
-  /** No other owner gets in while the identity provider is away, and passwords are refused. */
-  readonly soleBreakGlass: boolean;
-}
-
-/**
- * Locks a person. Owners are locked together, so that two demotions at once cannot leave none.
- * @throws {ResourceNotFound | UserErased}
- */
-export async function lockedUser(database: TenantDatabase, id: string): Promise<LockedUser> {
-  const owners = await lockOwners(database);
-  const user = await database
-    .repository(UserEntity)
-    .findOne({ where: { id }, lock: { mode: 'pessimistic_write' } });
-  if (!user) throw new ResourceNotFound('user');
-  if (user.status === 'erased') throw new UserErased();
-  const isOwner = owners.includes(id);
-  return {
-    user,
-    soleOwner: isOwner && owners.length === 1,
-    soleBreakGlass: isOwner && (await isLastBreakGlassOwner(database, id)),
-  };
-}
-
-/** Active owners, until the end of the transaction. @returns their ids */
-export async function lockOwners(database: TenantDatabase): Promise<readonly string[]> {
-  const owners = await database.repository(UserEntity).find({
-    where: { role: 'Owner', status: 'active' },
-    select: { id: true },
-    order: { id: 'ASC' },
-    lock: { mode: 'pessimistic_write' },
-  });
-  return owners.map(({ id }) => id);
-}
-
-/** Before somebody stops being an owner who can sign in. @throws {LastOwner | LastBreakGlassOwner} */
-export function requireDispensable({ soleOwner, soleBreakGlass }: LockedUser): void {
-  if (soleOwner) throw new LastOwner();
-  if (soleBreakGlass) throw new LastBreakGlassOwner();
 }
 
 /** Who becomes one of those of whom a second factor is always asked has the days of grace from then on. */
