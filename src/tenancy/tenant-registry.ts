@@ -11,69 +11,7 @@ import {
   type TenantRef,
 } from '../platform/database/index.js';
 import { AppError, ResourceNotFound } from '../platform/http/errors.js';
-import type {
-  BodyRecording,
-  NetworkRules,
-  RateLimits,
-  RequestBodies,
-  SignInRules,
-} from '../platform/http/tenant-rules.js';
-import type { Quotas } from './quotas.js';
-
-/** What of its life a tenant is in; what may follow which is in `src/organisations/lifecycle.ts`. Only `active` is served. */
-export type TenantStatus = 'creating' | 'active' | 'suspended' | 'deleting' | 'purging';
-
-/** A tenant as the registry knows it. */
-export interface Tenant extends TenantRef {
-  readonly slug: string;
-  readonly name: string;
-  readonly status: TenantStatus;
-  readonly createdAt: Date;
-  /** Its schema lacks a migration of this program: it is not served until it is migrated. Known of one that was asked for. */
-  readonly behind?: boolean;
-  readonly rateLimits?: RateLimits;
-  readonly networkRules?: NetworkRules;
-  readonly signInRules?: SignInRules;
-  /** What of the bodies of its requests its events have. */
-  readonly requestBodies: RequestBodies;
-  /** Rises with every change of the entry. */
-  readonly version: number;
-  /** Present while suspended, and while the deletion of a suspended one can be taken back. */
-  readonly suspendedReason?: string;
-  /** Deleting: when it will be purged. */
-  readonly deleteAfter?: Date;
-  /** Where they differ from the defaults. */
-  readonly quotas: Partial<Quotas>;
-  /** Found by a name that it has no longer: since when, and until when the name leads here. */
-  readonly formerName?: { readonly since: Date; readonly until: Date };
-  /** The cell that it is being moved to. */
-  readonly movingTo?: string;
-  /** For the last moments of a move; reading goes on. */
-  readonly writesPaused: boolean;
-}
-
-interface Row {
-  id: string;
-  slug: string;
-  name: string;
-  region: string;
-  cell: string;
-  status: Tenant['status'];
-  created_at: Date;
-  rate_limits: RateLimits | null;
-  network_rules: NetworkRules | null;
-  sign_in_rules: SignInRules | null;
-  request_bodies: BodyRecording;
-  withheld_fields: string[];
-  version: number;
-  suspended_reason: string | null;
-  delete_after: Date | null;
-  quotas: Partial<Quotas>;
-  former_since?: Date | null;
-  until?: Date | null;
-  moving_to: string | null;
-  writes_paused: boolean;
-}
+import { COLUMNS, tenantOf, type Tenant, type TenantRow } from './tenant.js';
 
 export class SlugTaken extends AppError {
   readonly kind = 'conflict';
@@ -89,8 +27,6 @@ const KEEP_MS = 5 * 60 * 1_000;
 const KEEP_UNKNOWN_MS = 5_000;
 /** The migrator says when it is done; this is for whoever does not hear it. */
 const KEEP_BEHIND_MS = 5_000;
-const COLUMNS =
-  'id, slug, name, region, cell, status, created_at, version, suspended_reason, delete_after, quotas, rate_limits, network_rules, sign_in_rules, request_bodies, withheld_fields, moving_to, pause_id IS NOT NULL AS writes_paused';
 /** Takes the name $2 for the tenant $1, where nobody has it or has had it until a while ago; else returns nothing. */
 export const CLAIM_SLUG = `
   INSERT INTO control.slugs AS taken (slug, tenant) VALUES ($2, $1)
@@ -145,13 +81,13 @@ export class TenantRegistry implements OnModuleInit {
 
   /** As it is at this moment in the database, whatever this process has heard: for those who change it. */
   async current(id: TenantId): Promise<Tenant | undefined> {
-    const { rows } = await this.cells.home.control.query<Row>(FIND.id, [id]);
+    const { rows } = await this.cells.home.control.query<TenantRow>(FIND.id, [id]);
     return rows[0] && tenantOf(rows[0]);
   }
 
   /** As it is, locked until the end of the transaction that is going to change it. */
   async locked(registry: RegistryTransaction, id: TenantId): Promise<Tenant> {
-    const { rows } = await registry.query<Row>({ text: `${FIND.id} FOR UPDATE`, values: [id] });
+    const { rows } = await registry.query<TenantRow>({ text: `${FIND.id} FOR UPDATE`, values: [id] });
     const [row] = rows;
     if (!row) throw new ResourceNotFound('organisation');
     return tenantOf(row);
@@ -189,7 +125,7 @@ export class TenantRegistry implements OnModuleInit {
 
   /** Tenants whose creation began before `seconds` ago and did not end. */
   async unfinished(seconds: number): Promise<Tenant[]> {
-    const { rows } = await this.cells.home.control.query<Row>(
+    const { rows } = await this.cells.home.control.query<TenantRow>(
       `SELECT ${COLUMNS} FROM control.tenants
        WHERE status = 'creating' AND created_at <= now() - make_interval(secs => $1) ORDER BY created_at LIMIT 100`,
       [seconds],
@@ -229,7 +165,7 @@ export class TenantRegistry implements OnModuleInit {
 
   /** Page by page, in the order of their ids. */
   async list(after: string | undefined, limit: number): Promise<Tenant[]> {
-    const { rows } = await this.cells.home.control.query<Row>(
+    const { rows } = await this.cells.home.control.query<TenantRow>(
       `SELECT ${COLUMNS} FROM control.tenants WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2`,
       [after ?? null, limit],
     );
@@ -240,7 +176,7 @@ export class TenantRegistry implements OnModuleInit {
     const known = this.feed.reliable() ? this.#cache.get(key) : undefined;
     if (known) return known.tenant;
     const heard = this.#changesHeard;
-    const { rows } = await this.cells.home.control.query<Row>({
+    const { rows } = await this.cells.home.control.query<TenantRow>({
       name: `tenant_by_${column}`,
       text: FIND[column],
       values: [key],
@@ -272,33 +208,9 @@ export class TenantRegistry implements OnModuleInit {
 
 /** Tenants by slug or id, for a process that serves nobody and so has no change feed. */
 export async function findTenants(cells: Cells, names: readonly string[]): Promise<Tenant[]> {
-  const { rows } = await cells.home.control.query<Row>(
+  const { rows } = await cells.home.control.query<TenantRow>(
     `SELECT ${COLUMNS} FROM control.tenants WHERE id = ANY ($1) OR slug = ANY ($1)`,
     [names],
   );
   return rows.map(tenantOf);
-}
-
-function tenantOf(row: Row): Tenant {
-  const { id, slug, name, region, cell, status, version, quotas } = row;
-  return {
-    id: tenantId(id),
-    slug,
-    name,
-    region,
-    cell,
-    status,
-    createdAt: row.created_at,
-    rateLimits: row.rate_limits ?? undefined,
-    networkRules: row.network_rules ?? undefined,
-    signInRules: row.sign_in_rules ?? undefined,
-    requestBodies: { recorded: row.request_bodies, withheld: row.withheld_fields },
-    version,
-    quotas,
-    ...(row.suspended_reason !== null && { suspendedReason: row.suspended_reason }),
-    ...(row.delete_after && { deleteAfter: row.delete_after }),
-    ...(row.former_since && row.until && { formerName: { since: row.former_since, until: row.until } }),
-    ...(row.moving_to !== null && { movingTo: row.moving_to }),
-    writesPaused: row.writes_paused,
-  };
 }

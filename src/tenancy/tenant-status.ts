@@ -1,6 +1,6 @@
 import { AppError } from '../platform/http/errors.js';
 import type { EndpointOptions } from '../platform/http/endpoint-options.js';
-import type { Tenant } from './tenant-registry.js';
+import type { Tenant } from './tenant.js';
 
 export class TenantSuspended extends AppError {
   readonly kind = 'forbidden';

@@ -7,7 +7,8 @@ import { AppError, InvalidRequest } from '../platform/http/errors.js';
 import { requireServed } from './tenant-status.js';
 import { contextOf, type RequestContext, type RequestTenant } from '../platform/http/request-context.js';
 import { bodyHashOf } from '../platform/http/body.js';
-import { TenantRegistry, type Tenant } from './tenant-registry.js';
+import type { Tenant } from './tenant.js';
+import { TenantRegistry } from './tenant-registry.js';
 
 /** The tenant that the request names in its header and the one that its credential belongs to are not the same. */
 export class TenantMismatch extends AppError {
