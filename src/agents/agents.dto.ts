@@ -1,23 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { MODEL_PROVIDERS } from '@waxell/sdk';
-import { Type } from 'class-transformer';
-import {
-  IsIn,
-  IsInt,
-  IsNumber,
-  IsObject,
-  IsString,
-  IsUrl,
-  IsUUID,
-  Length,
-  Max,
-  MaxLength,
-  Min,
-  ValidateIf,
-  ValidateNested,
-} from 'class-validator';
+import { IsIn, IsInt, IsNumber, IsString, IsUrl, IsUUID, Length, Max, MaxLength, Min } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
-import { Optional } from '../platform/http/fields.js';
+import { Nested, Optional, OptionalOrNull } from '../platform/http/fields.js';
 
 export class CreateProjectDto {
   @IsString()
@@ -119,15 +104,11 @@ export class DefinitionDto {
   @Length(1, 100_000)
   instructions!: string;
 
-  @IsObject()
-  @ValidateNested()
-  @Type(() => ModelDto)
+  @Nested(() => ModelDto)
   model!: ModelDto;
 
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => LimitsDto)
+  @Nested(() => LimitsDto)
   limits?: LimitsDto;
 }
 
@@ -157,15 +138,11 @@ export class CreateAgentDto {
   @MaxLength(2_000)
   description?: string;
 
-  @IsObject()
-  @ValidateNested()
-  @Type(() => DefinitionDto)
+  @Nested(() => DefinitionDto)
   definition!: DefinitionDto;
 
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => ProviderKeysDto)
+  @Nested(() => ProviderKeysDto)
   apiKeys?: ProviderKeysDto;
 }
 
@@ -182,16 +159,12 @@ export class UpdateAgentDto {
   description?: string;
 
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => DefinitionDto)
+  @Nested(() => DefinitionDto)
   definition?: DefinitionDto;
 
   /** `null` takes the keys away. */
-  @ValidateIf((_body, value) => value !== undefined && value !== null)
-  @IsObject()
-  @ValidateNested()
-  @Type(() => ProviderKeysDto)
+  @OptionalOrNull()
+  @Nested(() => ProviderKeysDto)
   apiKeys?: ProviderKeysDto | null;
 }
 

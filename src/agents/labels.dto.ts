@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsString, Length, Matches, ValidateIf } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsString, Length, Matches } from 'class-validator';
+import { Nullable } from '../platform/http/fields.js';
 
 const LABEL = /^[a-z0-9][a-z0-9._-]*$/;
 const FORM = 'small letters, digits, dots, hyphens and underscores';
@@ -7,7 +8,7 @@ const FORM = 'small letters, digits, dots, hyphens and underscores';
 /** What policies look at. Replaces all of it. */
 export class LabelsDto {
   /** Such as `production`; `null`: none of its own. */
-  @ValidateIf((_body, value) => value !== null)
+  @Nullable()
   @IsString()
   @Length(1, 50)
   @Matches(LABEL, { message: `environment must be of ${FORM}` })

@@ -1,8 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsIn, IsObject, ValidateNested } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { EventFilterDto } from '../audit/index.js';
-import { Optional } from '../platform/http/fields.js';
+import { Nested, Optional } from '../platform/http/fields.js';
 import { FORMATS, type ExportFormat } from './export-format.js';
 
 export class CreateExportDto {
@@ -13,9 +12,7 @@ export class CreateExportDto {
 
   /** As for `GET /v1/audit/events`; without it everything that is in the database. */
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => EventFilterDto)
+  @Nested(() => EventFilterDto)
   filter?: EventFilterDto;
 }
 

@@ -1,17 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsObject,
-  IsString,
-  Length,
-  ValidateNested,
-} from 'class-validator';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsString, Length } from 'class-validator';
 import { ROLES } from '../auth/index.js';
-import { Optional } from '../platform/http/fields.js';
+import { Nested, Optional } from '../platform/http/fields.js';
 import {
   CONNECTION_STATES,
   CONNECTION_TYPES,
@@ -56,9 +46,7 @@ export class RoleMappingDto {
   /** The first that fits says the role. */
   @IsArray()
   @ArrayMaxSize(100)
-  @IsObject({ each: true })
-  @ValidateNested({ each: true })
-  @Type(() => RoleRuleDto)
+  @Nested(() => RoleRuleDto, { each: true })
   rules!: RoleRuleDto[];
 
   @IsIn(MAPPED_ROLES)
@@ -72,29 +60,21 @@ export class RoleMappingDto {
 
 class ConnectionFieldsDto {
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => OidcFieldsDto)
+  @Nested(() => OidcFieldsDto)
   oidc?: OidcFieldsDto;
 
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => SamlFieldsDto)
+  @Nested(() => SamlFieldsDto)
   saml?: SamlFieldsDto;
 
   /** Which claim or attribute says what; as the guide of the provider says, if not given. */
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => MappingDto)
+  @Nested(() => MappingDto)
   mapping?: MappingDto;
 
   /** Everybody Viewer, if not given. */
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => RoleMappingDto)
+  @Nested(() => RoleMappingDto)
   roles?: RoleMappingDto;
 
   /** Whether people who have no account get one, if their address is of a verified domain. No, if not given. */

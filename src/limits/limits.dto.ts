@@ -1,18 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  ArrayUnique,
-  IsArray,
-  IsIn,
-  IsInt,
-  IsObject,
-  Max,
-  Min,
-  ValidateIf,
-  ValidateNested,
-} from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min } from 'class-validator';
+import { Nested, Nullable } from '../platform/http/fields.js';
 import { COUNTRIES } from './countries.js';
 
 /** As wide as the installation's own (src/platform/config/environment.ts), which are answered in the same form. */
@@ -55,10 +44,8 @@ function OrNull(dto: Dto): PropertyDecorator {
 function OrDefault(dto: Dto): PropertyDecorator {
   return applyDecorators(
     OrNull(dto),
-    ValidateIf((_body, value) => value !== null),
-    IsObject(),
-    ValidateNested(),
-    Type(() => dto),
+    Nullable(),
+    Nested(() => dto),
   );
 }
 

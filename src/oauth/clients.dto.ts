@@ -1,5 +1,4 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayNotEmpty,
@@ -13,11 +12,10 @@ import {
   Length,
   Max,
   Min,
-  ValidateNested,
 } from 'class-validator';
 import { SCOPES } from '../access/index.js';
 import { AreNetworks, AreProjects, ROLES, type Role } from '../auth/index.js';
-import { IsTimestamp, Optional, OptionalOrNull } from '../platform/http/fields.js';
+import { IsTimestamp, Nested, Optional, OptionalOrNull } from '../platform/http/fields.js';
 import {
   CLIENT_AUTHENTICATIONS,
   CLIENT_STATES,
@@ -39,9 +37,7 @@ class ClientFieldsDto {
 
   /** For `federated_token`: whose tokens prove the client, in the place of a secret. Given anew, all of it is replaced. */
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => FederationFieldsDto)
+  @Nested(() => FederationFieldsDto)
   federation?: FederationFieldsDto;
 
   /** Minutes that an access token lives; 60 if not given. */

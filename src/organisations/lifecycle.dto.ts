@@ -1,23 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import {
-  IsInt,
-  IsObject,
-  IsString,
-  Length,
-  Matches,
-  Max,
-  Min,
-  ValidateIf,
-  ValidateNested,
-} from 'class-validator';
+import { IsInt, IsString, Length, Matches, Max, Min } from 'class-validator';
 import { applyDecorators } from '@nestjs/common';
-import { Optional } from '../platform/http/fields.js';
+import { Nested, Optional, OptionalOrNull } from '../platform/http/fields.js';
 
 /** A whole number, or `null` for the default. */
 function Quota(): PropertyDecorator {
   return applyDecorators(
-    ValidateIf((_body, value) => value !== undefined && value !== null),
+    OptionalOrNull(),
     IsInt(),
     Min(0),
     Max(Number.MAX_SAFE_INTEGER),
@@ -59,9 +48,7 @@ export class UpdateOrganisationDto {
   name?: string;
 
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => QuotasDto)
+  @Nested(() => QuotasDto)
   quotas?: QuotasDto;
 }
 

@@ -1,7 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsEmail, IsObject, IsString, Length, Matches, MaxLength, ValidateNested } from 'class-validator';
-import { Optional } from '../platform/http/fields.js';
+import { IsEmail, IsString, Length, Matches, MaxLength } from 'class-validator';
+import { Nested, Optional } from '../platform/http/fields.js';
 
 export class NewOwnerDto {
   @IsEmail()
@@ -37,9 +36,7 @@ export class CreateOrganisationDto {
   @MaxLength(40)
   region?: string;
 
-  @IsObject()
-  @ValidateNested()
-  @Type(() => NewOwnerDto)
+  @Nested(() => NewOwnerDto)
   owner!: NewOwnerDto;
 }
 

@@ -1,8 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { IsIn, IsIP, IsObject, IsUUID, ValidateNested } from 'class-validator';
+import { IsIn, IsIP, IsUUID } from 'class-validator';
 import { PERMISSION_NAMES, type PermissionName } from '../access/index.js';
-import { IsTimestamp, Optional } from '../platform/http/fields.js';
+import { IsTimestamp, Nested, Optional } from '../platform/http/fields.js';
 
 const KINDS = ['project', 'agent', 'run'] as const;
 
@@ -41,9 +40,7 @@ export class ExplainDto {
   permission!: PermissionName;
 
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => ExplainedResourceDto)
+  @Nested(() => ExplainedResourceDto)
   resource?: ExplainedResourceDto;
 
   /** From where. */

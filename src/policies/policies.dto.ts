@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsInt, IsString, Length, Max, MaxLength, Min, ValidateIf } from 'class-validator';
-import { Optional } from '../platform/http/fields.js';
+import { IsInt, IsString, Length, Max, MaxLength, Min } from 'class-validator';
+import { Nullable, Optional } from '../platform/http/fields.js';
 
 export const TEXT_LENGTH = 32_768;
 
@@ -19,7 +19,7 @@ export class WritePoliciesDto {
 
 export class RollBackDto {
   /** A version that was in force before; `null`: none. */
-  @ValidateIf((_body, value) => value !== null)
+  @Nullable()
   @IsInt()
   @Min(1)
   @Max(2_147_483_647)

@@ -1,13 +1,13 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsIn, IsInt, IsString, Length, Max, Min, ValidateIf } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsIn, IsInt, IsString, Length, Max, Min } from 'class-validator';
 import { applyDecorators } from '@nestjs/common';
-import { Optional } from '../platform/http/fields.js';
+import { Nullable, Optional } from '../platform/http/fields.js';
 import { BODY_RECORDINGS, type BodyRecording } from '../platform/http/tenant-rules.js';
 
 /** Days, or `null` for the installation's. */
 function Days(least: number): PropertyDecorator {
   return applyDecorators(
-    ValidateIf((_body, value) => value !== null),
+    Nullable(),
     IsInt(),
     Min(least),
     Max(36_500),

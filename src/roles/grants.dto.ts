@@ -1,7 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsIn, IsObject, IsUUID, ValidateIf, ValidateNested } from 'class-validator';
-import { Type } from 'class-transformer';
-import { Optional } from '../platform/http/fields.js';
+import { IsIn, IsUUID, ValidateIf } from 'class-validator';
+import { Nested, Optional } from '../platform/http/fields.js';
 import { GRANTABLE } from '../platform/http/grants.js';
 import { PageQuery } from '../platform/http/pagination.js';
 import { GRANTED_ROLES, PRINCIPAL_TYPES, type GrantedRole, type PrincipalType } from './role.entity.js';
@@ -18,9 +17,7 @@ export class PrincipalDto {
 
 /** Either a default role or one of the organisation's own. */
 export class CreateGrantDto {
-  @IsObject()
-  @ValidateNested()
-  @Type(() => PrincipalDto)
+  @Nested(() => PrincipalDto)
   principal!: PrincipalDto;
 
   /** A default role; left out where `roleId` names one of the organisation's own. */

@@ -1,9 +1,9 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { RUN_STATUSES } from '@waxell/sdk';
 import { Type } from 'class-transformer';
-import { IsDefined, IsInt, IsUUID, Max, Min, ValidateIf } from 'class-validator';
+import { IsDefined, IsInt, IsUUID, Max, Min } from 'class-validator';
 import { PageQuery } from '../platform/http/pagination.js';
-import { Optional } from '../platform/http/fields.js';
+import { Nullable, Optional } from '../platform/http/fields.js';
 
 const ANY_JSON = {
   oneOf: [
@@ -18,7 +18,7 @@ const ANY_JSON = {
 
 export class CreateRunDto {
   /** Any JSON value; what the agent works on. Stored encrypted. */
-  @ValidateIf((_body, value) => value !== null)
+  @Nullable()
   @IsDefined()
   @ApiProperty(ANY_JSON)
   input!: unknown;

@@ -1,18 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import {
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsObject,
-  IsString,
-  Length,
-  Max,
-  Min,
-  ValidateNested,
-} from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsString, Length, Max, Min } from 'class-validator';
 import { ROLES } from '../auth/index.js';
-import { Optional, OptionalOrNull } from '../platform/http/fields.js';
+import { Nested, Optional, OptionalOrNull } from '../platform/http/fields.js';
 import { PageQuery } from '../platform/http/pagination.js';
 import { IsUUID } from 'class-validator';
 import { DIRECTORY_KINDS, type DirectoryKind } from './directory-row.js';
@@ -68,9 +57,7 @@ class DirectoryFieldsDto {
   oauthClientId?: string | null;
 
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => DirectoryMappingDto)
+  @Nested(() => DirectoryMappingDto)
   mapping?: DirectoryMappingDto;
 }
 

@@ -1,6 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
 import {
   IsIP,
   ArrayMaxSize,
@@ -9,16 +8,13 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
-  IsObject,
   IsString,
   Matches,
   Max,
   MaxLength,
   Min,
-  ValidateIf,
-  ValidateNested,
 } from 'class-validator';
-import { Optional } from '../platform/http/fields.js';
+import { Nested, Nullable, Optional } from '../platform/http/fields.js';
 import type { SecondFactorRules } from '../platform/http/tenant-rules.js';
 import { BOUNDS } from './sign-in-rules.js';
 
@@ -84,7 +80,7 @@ export class ReplaceSignInSettingsDto {
   sessionSeconds!: number;
 
   /** Seconds after which a session that was not used is over; `null`: never for that. */
-  @ValidateIf((_body, value) => value !== null)
+  @Nullable()
   @ApiProperty({ type: 'integer', nullable: true })
   @Within(BOUNDS.idleSeconds)
   idleSeconds!: number | null;
@@ -112,9 +108,7 @@ export class ReplaceSignInSettingsDto {
 
   /** Left out, it stays as it is. */
   @Optional()
-  @IsObject()
-  @ValidateNested()
-  @Type(() => SecondFactorRulesDto)
+  @Nested(() => SecondFactorRulesDto)
   @ApiProperty({ type: SecondFactorRulesDto, required: false })
   secondFactor?: SecondFactorRulesDto;
 }

@@ -1,5 +1,6 @@
-import { applyDecorators } from '@nestjs/common';
-import { IsISO8601, Matches, ValidateIf } from 'class-validator';
+import { applyDecorators, type Type as Class } from '@nestjs/common';
+import { Type } from 'class-transformer';
+import { IsISO8601, IsObject, Matches, ValidateIf, ValidateNested } from 'class-validator';
 
 /** A field that may be left out. class-validator's own `IsOptional` lets `null` through as well, which no handler expects. */
 export function Optional(): PropertyDecorator {
@@ -9,6 +10,19 @@ export function Optional(): PropertyDecorator {
 /** The same, where `null` means something: that what there is be taken away. */
 export function OptionalOrNull(): PropertyDecorator {
   return ValidateIf((_body, value) => value !== undefined && value !== null);
+}
+
+/** A field that has to be there, and may be `null`. */
+export function Nullable(): PropertyDecorator {
+  return ValidateIf((_body, value) => value !== null);
+}
+
+/**
+ * An object with fields of its own, or a list of such with `each`. class-validator's `ValidateNested` alone takes a list of
+ * them where one is wanted, which no handler expects.
+ */
+export function Nested(type: () => Class, options: { readonly each?: boolean } = {}): PropertyDecorator {
+  return applyDecorators(IsObject(options), ValidateNested(options), Type(type));
 }
 
 /** The fields that a body says something of; an instance of its class has the others too, undefined. */

@@ -1,6 +1,6 @@
-import { Type } from 'class-transformer';
-import { IsObject, IsString, ValidateNested } from 'class-validator';
+import { IsArray, IsString } from 'class-validator';
 import { describe, expect, it } from 'vitest';
+import { Nested } from './fields.js';
 import { validationPipe } from './validation.js';
 
 class Inner {
@@ -13,11 +13,15 @@ class Plain {
   name!: string;
 }
 
-class Nested extends Plain {
-  @IsObject()
-  @ValidateNested()
-  @Type(() => Inner)
+class Outer extends Plain {
+  @Nested(() => Inner)
   inner!: Inner;
+}
+
+class Several extends Plain {
+  @IsArray()
+  @Nested(() => Inner, { each: true })
+  many!: Inner[];
 }
 
 const pointersOf = async (type: typeof Plain, body: unknown): Promise<string[]> => {
@@ -30,12 +34,18 @@ const pointersOf = async (type: typeof Plain, body: unknown): Promise<string[]> 
 
 describe('a body', () => {
   it('that is a list where an object is asked for is refused, whatever is in it', async () => {
-    for (const type of [Plain, Nested])
+    for (const type of [Plain, Outer])
       for (const body of [[], [null], ['x', 1], [{}], [[]]])
         expect((await pointersOf(type, body)).length).toBeGreaterThan(0);
   });
 
   it('is refused by the path of each wrong field', async () => {
-    expect(await pointersOf(Nested, { name: 1, inner: { text: 2 } })).toEqual(['/inner/text', '/name']);
+    expect(await pointersOf(Outer, { name: 1, inner: { text: 2 } })).toEqual(['/inner/text', '/name']);
+  });
+
+  it('is refused where one of its fields is a list of what it should be, or no list of it', async () => {
+    expect(await pointersOf(Outer, { name: 'x', inner: [{ text: 'x' }] })).toEqual(['/inner']);
+    for (const many of [{ text: 'x' }, [[{ text: 'x' }]], ['x'], [null]])
+      expect(await pointersOf(Several, { name: 'x', many })).not.toEqual([]);
   });
 });
