@@ -37,7 +37,7 @@ export const DEFAULT_POLICIES: Readonly<Record<string, string>> = {
   'within-projects': `forbid (principal, action, resource)
     when { principal has projects && !(resource in principal.projects) };`,
   // Whoever has a key may give it up.
-  'support-within-bounds': `forbid (principal is Support, action, resource)
+  'support-reads-helps-or-leaves': `forbid (principal is Support, action, resource)
     unless { context.scope like "*:read" || action == Action::"impersonation:leave" ||
       (principal.writes && ${among('agent', 'run')}) };`,
   'client-within-scopes': `forbid (principal is Client, action, resource)

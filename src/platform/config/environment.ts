@@ -262,7 +262,7 @@ export const environment = z.object({
     .default(false)
     .describe('Lets organisations have their audit log written to standard output'),
   IDENTITY_PROVIDERS_ALLOW: addressBlocks.describe(
-    'Blocks of private addresses that identity providers of organisations may have, separated by commas',
+    'Blocks of private addresses that identity providers of organisations, and issuers that vouch for their clients, may have, separated by commas',
   ),
   DNS_SERVERS: nameServers.describe(
     'Name servers asked when a domain is verified, separated by commas; unset: those of the system',

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -47,6 +47,25 @@ it('removes what a process killed long ago had half written, and nothing that is
   await writeFile(join(dir, '~temporary', '~new'), 'half');
   await store.put('a', Buffer.from('x'));
   expect(await readdir(join(dir, '~temporary'))).toEqual(['~new']);
+});
+
+it('stores an object while its folder vanishes again and again, as where other processes take their last ones away', async () => {
+  let over = false;
+  const vanishing = (async () => {
+    while (!over) {
+      for (const folder of ['shared/by/many', 'shared/by', 'shared'])
+        await rmdir(join(dir, folder)).catch(() => undefined);
+    }
+  })();
+  try {
+    for (let time = 0; time < 50; time += 1) {
+      await store.put('shared/by/many/1', Buffer.from(`${time}`));
+      await store.delete('shared/by/many/1');
+    }
+  } finally {
+    over = true;
+    await vanishing;
+  }
 });
 
 it('takes folders away with their last object, also while others are put into them', async () => {
