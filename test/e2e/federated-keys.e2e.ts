@@ -114,12 +114,17 @@ describe('an issuer that cannot be reached', () => {
     expect(saidOf(await show(await gone.token(us), lost))).toEqual(LATER);
     issuer.published = { jwks_uri: issuer.url };
     expect(saidOf(await show(await issuer.token(us)))).toEqual(LATER);
-    issuer.keys = Array.from({ length: 101 }, () => issuer.keys[0] as (typeof issuer.keys)[number]);
-    const many = await WorkloadIssuer.start();
-    many.keys = Array.from({ length: 101 }, () => many.keys[0] as (typeof many.keys)[number]);
-    const crowded = await federatedClient(acme.api, many);
-    expect(saidOf(await show(await many.token(us), crowded))).toEqual(LATER);
-    await many.close();
+  });
+
+  it.each<[string, (keys: WorkloadIssuer['keys']) => WorkloadIssuer['keys']]>([
+    ['more keys', ([key]) => Array.from({ length: 101 }, () => key as (typeof issuer.keys)[number])],
+    [
+      'longer ones',
+      (keys) => keys.map((key) => ({ ...key, jwk: { ...key.jwk, x5c: ['x'.repeat(131_072)] } })),
+    ],
+  ])('is one that publishes %s than anybody needs', async (_what, beyond) => {
+    issuer.keys = beyond(issuer.keys);
+    expect(saidOf(await show(await issuer.token(us)))).toEqual(LATER);
   });
 });
 
@@ -131,6 +136,7 @@ describe('what is published under an issuer', () => {
     ['no keys', () => ({ jwks_uri: undefined })],
     ['keys at an address that is none', () => ({ jwks_uri: '/keys' })],
     ['keys in a file', () => ({ jwks_uri: 'file:///etc/passwd' })],
+    ['keys at an address beyond all measure', () => ({ jwks_uri: `${issuer.url}/${'k'.repeat(1_000)}` })],
   ])('is not believed where it names %s', async (_what, published) => {
     issuer.published = published();
     for (const _time of [1, 2, 3]) expect(saidOf(await show(await issuer.token(us)))).toEqual(REFUSED);
