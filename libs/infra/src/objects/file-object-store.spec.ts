@@ -50,9 +50,9 @@ it('removes what a process killed long ago had half written, and nothing that is
 });
 
 it('stores an object while its folder vanishes again and again, as where other processes take their last ones away', async () => {
-  let over = false;
+  const over = new AbortController();
   const vanishing = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       for (const folder of ['shared/by/many', 'shared/by', 'shared'])
         await rmdir(join(dir, folder)).catch(() => undefined);
     }
@@ -60,10 +60,11 @@ it('stores an object while its folder vanishes again and again, as where other p
   try {
     for (let time = 0; time < 50; time += 1) {
       await store.put('shared/by/many/1', Buffer.from(`${time}`));
+      expect((await store.get('shared/by/many/1'))?.toString()).toBe(`${time}`);
       await store.delete('shared/by/many/1');
     }
   } finally {
-    over = true;
+    over.abort();
     await vanishing;
   }
 });
